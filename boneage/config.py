@@ -1,0 +1,300 @@
+"""The configuration of a study: one frozen dataclass per stage, read from TOML.
+
+Everything a study does is in here, so `config_sha256` identifies a study's settings. An unknown or ill-typed key is an
+error that names the key, its section and the nearest valid key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from boneage.errors import BoneageError
+
+_T = TypeVar("_T")
+_STRICT = ConfigDict(extra="forbid")
+
+Role = Literal["train", "test"]
+Layout = Literal["auto", "rsna", "atlas", "table", "flagged"]
+Contrast = Literal["equalize", "clahe", "stretch", "none"]
+Selection = Literal["largest", "none"]
+View = Literal["original", "flip", "rotate-left", "rotate-right"]
+Loss = Literal["mae", "mse", "huber"]
+FinalStop = Literal["folds", "validation"]
+Pruner = Literal["none", "median", "wilcoxon"]
+Routing = Literal["hard", "soft"]
+
+
+class ConfigError(BoneageError):
+    """A configuration that cannot be used; the message names the section and the key."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class StudyConfig:
+    """`[study]`: the study's name, the prefix of its registered models, and its seed."""
+
+    name: str = "boneage"
+    prefix: str = "boneage"
+    seed: int = 2024
+    note: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SourceConfig:
+    """`[[data.sources]]`: one collection of radiographs with ages.
+
+    `path` (a folder or a table, relative to `data.root`) and `images` (folders or zip archives searched in this order,
+    relative to `data.root`) may be absolute. `role = "test"` keeps a source away from everything that trains.
+    `sizes`: a table `id,width,height` of original sizes; images whose aspect ratio differs are stretched back.
+    `columns`: for `layout = "table"`, which column holds `id`, `image`, `sex`, `age_months` or `age_years`.
+    """
+
+    name: str
+    path: str = ""
+    role: Role = "train"
+    layout: Layout = "auto"
+    images: tuple[str, ...] = ()
+    sizes: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    only_with_images_in: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DataConfig:
+    """`[data]`: where the sources lie and how they are split.
+
+    `validation_ids`: a table whose `id` column fixes the validation set; without it `validation_fraction` is drawn.
+    `limit`: use at most so many images (stratified by sex and group), 0 for all.
+    """
+
+    root: str = ""
+    sources: tuple[SourceConfig, ...] = ()
+    validation_fraction: float = 0.2
+    validation_ids: str = ""
+    folds: int = 5
+    limit: int = 0
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PreprocessConfig:
+    """`[preprocess]`: METHOD.md part 3; `background` is a local rembg session, `handmask`, `none` or an ONNX path."""
+
+    background: str = "handmask"
+    select: Selection = "largest"
+    contrast: Contrast = "equalize"
+    crop: bool = False
+    pad: bool = False
+    size: int = 500
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BackboneConfig:
+    """`[backbone]`: which frozen network, its weights (`asset`, `imagenet`, `none` or a file), and the views of an image.
+
+    `input_size` 0 takes the network's own default. `sha256` is verified when `weights` names a file and it is given.
+    """
+
+    name: str = "handnet"
+    weights: str = "asset"
+    sha256: str = ""
+    input_size: int = 0
+    batch_size: int = 16
+    views: tuple[View, ...] = ("original",)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HeadParameters:
+    """`[classifier]`, `[regressor]`: the hyperparameters of one head; the defaults are the paper's architecture.
+
+    `final_fraction` is the cosine's floor and `warmup_fraction` the share of all steps that warm up, both relative.
+    `loss` matters to regressors only (classifiers use categorical cross-entropy). `standardize` scales the features by
+    mean and deviation of the training part before the first Dense layer; the paper does not.
+    """
+
+    initial_learning_rate: float = 1e-3
+    final_fraction: float = 0.01
+    warmup_fraction: float = 0.05
+    batch_size: int = 32
+    dropout: float = 0.2
+    width_1: int = 1024
+    width_2: int = 512
+    weight_decay: float = 0.0
+    loss: Loss = "mae"
+    standardize: bool = False
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainingConfig:
+    """`[training]`: how long a head is fitted and what stops the final training.
+
+    `final_stop = "validation"` watches the validation part, as the paper does; `"folds"` trains for the folds' median
+    best epoch, so that the validation part stays untouched.
+    """
+
+    epochs: int = 60
+    patience: int = 10
+    final_stop: FinalStop = "folds"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TuningConfig:
+    """`[tuning]`: the budget of the search per model; `seconds` 0 means no limit in time."""
+
+    trials: int = 10
+    seconds: float = 0.0
+    pruner: Pruner = "median"
+    storage: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CascadeConfig:
+    """`[cascade]`: how the classifier's answer is used; hard routing is the paper's."""
+
+    routing: Routing = "hard"
+    coverage: float = 0.9
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Config:
+    """A whole study."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    classifier: HeadParameters = field(default_factory=HeadParameters)
+    regressor: HeadParameters = field(default_factory=HeadParameters)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    cascade: CascadeConfig = field(default_factory=CascadeConfig)
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a TOML file and apply `section.key=value` overrides (values as in TOML; bare words are strings).
+
+    Raises:
+        ConfigError: when the file is missing or no TOML, or a key is unknown or ill-typed.
+    """
+    file = Path(path)
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no configuration at {file}: give the path of a TOML file such as configs/demo.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply_override(tree, override)
+    return from_mapping(tree, origin=str(file))
+
+
+def from_mapping(tree: Mapping[str, Any], origin: str = "configuration") -> Config:
+    """Check a nested mapping and turn it into a `Config`.
+
+    Raises:
+        ConfigError: when a key is unknown or ill-typed.
+    """
+    return _read(Config, tree, origin)
+
+
+def head_parameters(tree: Mapping[str, Any], origin: str = "parameters") -> HeadParameters:
+    """Check a mapping of hyperparameters (for example a study's exported best parameters).
+
+    Raises:
+        ConfigError: when a key is unknown or ill-typed.
+    """
+    return _read(HeadParameters, tree, origin)
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return any of this module's dataclasses as plain nested dictionaries and lists, ready for JSON or TOML."""
+    return dict(json.loads(json.dumps(asdict(config))))
+
+
+def config_sha256(config: Any) -> str:
+    """Return the hash that identifies settings: sha256 of the canonical JSON of any of this module's dataclasses."""
+    text = json.dumps(asdict(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(kind: type[_T], tree: Mapping[str, Any], origin: str) -> _T:
+    try:
+        # JSON mode is strict about numbers and strings and still takes a TOML array for a tuple.
+        return _adapter(kind).validate_json(json.dumps(dict(tree), default=str), strict=True)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(_explain(kind, item) for item in error.errors())) from error
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _explain(kind: type[Any], error: Any) -> str:
+    """Turn one pydantic error into a sentence: section, key, what was wanted, what came, the nearest valid key."""
+    path = [str(part) for part in error["loc"]]
+    section, key = ".".join(path[:-1]) or "top level", path[-1]
+    if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        valid = _keys_at(kind, error["loc"][:-1])
+        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)
+        return f"unknown key '{key}' in [{section}]; the nearest valid key is '{near[0] if near else ''}'"
+    if error["type"] == "missing":
+        return f"key '{key}' is missing in [{section}]"
+    return f"key '{key}' in [{section}]: {error['msg'].lower()}, but {error['input']!r} was given"
+
+
+def _keys_at(kind: Any, location: Iterable[Any]) -> list[str]:
+    """List the keys that are valid where an error happened, following dataclass fields and tuple items."""
+    current: Any = kind
+    for part in location:
+        if isinstance(part, int):
+            continue
+        hints = {item.name: item for item in fields(current)} if is_dataclass(current) else {}
+        current = _SECTIONS.get(hints[part].name) if part in hints else None
+        if current is None:
+            return []
+    return [item.name for item in fields(current)]
+
+
+_SECTIONS: dict[str, Any] = {
+    "study": StudyConfig,
+    "data": DataConfig,
+    "sources": SourceConfig,
+    "preprocess": PreprocessConfig,
+    "backbone": BackboneConfig,
+    "classifier": HeadParameters,
+    "regressor": HeadParameters,
+    "training": TrainingConfig,
+    "tuning": TuningConfig,
+    "cascade": CascadeConfig,
+}
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one `section.key=value` in the tree read from TOML."""
+    path, separator, text = override.partition("=")
+    *sections, key = path.strip().split(".")
+    if not separator or not sections or not key:
+        raise ConfigError(f"--set wants section.key=value, but {override!r} was given")
+    branch: Any = tree
+    for section in sections:
+        branch = branch.setdefault(section, {})
+        if not isinstance(branch, dict):
+            raise ConfigError(f"--set {override}: {section!r} is not a section")
+    branch[key] = _override_value(text.strip())
+
+
+def _override_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
