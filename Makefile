@@ -1,0 +1,55 @@
+# Self-documenting: `make help` lists every target.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HOST   ?= 127.0.0.1
+PORT   ?= 7860
+UI_PORT ?= 5000
+CONFIG ?= configs/demo.toml
+export MLFLOW_DISABLE_TELEMETRY = true
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo study test lint types ui app bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "boneage needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.installed ## Install everything into .venv and bring the shipped cascade into the store
+	$(BIN)/boneage store init
+	$(BIN)/boneage registry import --shipped
+
+study: setup ## Run the whole study of CONFIG (default: the demo on phantoms) and promote its cascade
+	$(BIN)/python -m tuning $(CONFIG) --promote
+
+demo: study ## The same, then open the page (HOST, PORT)
+	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+
+app: setup ## Open the page on the promoted cascade
+	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+
+ui: setup ## Open the MLflow UI on mlruns/ (choose "Model training" at the top left)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --host $(HOST) --port $(UI_PORT) \
+	  --backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+
+test: $(VENV)/.installed ## Run all tests (those whose part is missing here skip and say so)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed ## ruff: rules and format
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.installed ## mypy
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed ## Print the speed ratios of benchmarks/
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove what can be made again (.venv, caches, workspace); never mlruns/ or flagged/
+	rm -rf $(VENV) workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
