@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 _STRICT = ConfigDict(extra="forbid")
 
 Role = Literal["train", "test"]
-Layout = Literal["auto", "rsna", "atlas", "table", "flagged"]
+Layout = Literal["auto", "rsna", "atlas", "table", "flagged", "phantom"]
 Contrast = Literal["equalize", "clahe", "stretch", "none"]
 Selection = Literal["largest", "none"]
 View = Literal["original", "flip", "rotate-left", "rotate-right"]
@@ -57,6 +57,8 @@ class SourceConfig:
     relative to `data.root`) may be absolute. `role = "test"` keeps a source away from everything that trains.
     `sizes`: a table `id,width,height` of original sizes; images whose aspect ratio differs are stretched back.
     `columns`: for `layout = "table"`, which column holds `id`, `image`, `sex`, `age_months` or `age_years`.
+    `only_with_images_in`: keep only the rows whose image lies in this one of `images`.
+    `count`, `seed`: for `layout = "phantom"`, so many simulated hands are drawn into `path` where they are missing.
     """
 
     name: str
@@ -67,6 +69,8 @@ class SourceConfig:
     sizes: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     only_with_images_in: str = ""
+    count: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, config=_STRICT)

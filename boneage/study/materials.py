@@ -1,0 +1,138 @@
+"""What a study works on: usable images, the splits drawn once, and the frozen backbone's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from boneage.config import Config, SourceConfig
+from boneage.data.annotations import TestSet, TrainingSet, load_test, load_training
+from boneage.data.phantom import write_dataset
+from boneage.data.splits import Splits, check_leaks, load_or_draw
+from boneage.errors import BoneageError
+from boneage.groups import ModelKey, Task
+from boneage.learn.backbones import FrozenBackbone, open_backbone
+from boneage.learn.features import Features, extract
+from boneage.learn.fit import Samples
+from boneage.paths import project_root, study_folder, workspace
+from boneage.preprocess.pipeline import PreparedSet, prepare_table
+
+Progress = Callable[[int, int], None]
+Stage = Callable[[str], Progress]
+"""Gives the progress callable of a named stage; the caller decides how it is shown."""
+
+
+def silent(_name: str) -> Progress:
+    """Show nothing: the default stage."""
+    return lambda _done, _total: None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images that belong together: a table indexed by id (sex, age_months, group, source) and their features."""
+
+    table: pd.DataFrame
+    features: Features
+    content_sha256: dict[str, str]
+
+    def samples(self, ids: tuple[str, ...], view: str = "original") -> Samples:
+        """Return features (N, D) float32, ages in months (N,) and groups (N,) of some ids, in their order."""
+        rows = self.table.loc[list(ids)]
+        return Samples(
+            features=np.asarray(self.features.matrix(list(ids), view), np.float32),
+            ages=rows["age_months"].to_numpy(np.float32),
+            groups=rows["group"].to_numpy(np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything that the ten models of one study are made from."""
+
+    config: Config
+    part: Part
+    splits: Splits
+    backbone: FrozenBackbone
+    problems: pd.DataFrame
+    test: Part | None
+
+    def ids(self, key: ModelKey, among: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those ids that a model concerns: its sex and, for a regressor, its true age group."""
+        rows = self.part.table.loc[list(among)]
+        wanted = rows["sex"] == key.sex.value
+        if key.task is Task.REGRESSOR:
+            wanted &= rows["group"] == key.group
+        return tuple(rows.index[wanted])
+
+    def folds(self, ids: tuple[str, ...]) -> np.ndarray:
+        """Return the fold number (N,) of training ids."""
+        return np.array([self.splits.fold[name] for name in ids], np.int64)
+
+
+def resolve_sources(config: Config, stage: Stage = silent) -> Config:
+    """Draw the phantoms that a configuration asks for and make its data root absolute.
+
+    A source with `layout = "phantom"` becomes an RSNA folder of `count` simulated hands; those already drawn are kept.
+    """
+    root = Path(config.data.root).expanduser() if config.data.root else workspace()
+    root = root if root.is_absolute() else project_root() / root
+    sources = tuple(_draw(source, root, stage) if source.layout == "phantom" else source for source in config.data.sources)
+    return replace(config, data=replace(config.data, root=str(root), sources=sources))
+
+
+def _draw(source: SourceConfig, root: Path, stage: Stage) -> SourceConfig:
+    write_dataset(root / source.path, source.count, source.seed, progress=stage(f"draw {source.name}"))
+    return replace(source, layout="rsna")
+
+
+def gather(config: Config, stage: Stage = silent) -> Materials:
+    """Read, prepare, split and push every image through the backbone once; all of it cached and resumable.
+
+    Raises:
+        BoneageError: when a source cannot be read, nothing usable is left, or a picture stands in two sets.
+    """
+    resolved = resolve_sources(config, stage)
+    training, prepared = _usable(load_training(resolved.data), resolved, stage)
+    test = load_test(resolved.data)
+    splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, resolved.data, config.study.seed)
+    test_prepared = None
+    if len(test.table):
+        test_prepared = prepare_table(
+            test.table, config.preprocess, workspace() / "prepared", progress=stage("prepare test images")
+        )
+    check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
+    backbone = open_backbone(config.backbone, config.preprocess.size)
+    part = _part(training.table, prepared, backbone, config, stage("features"))
+    test_part = _part(_readable(test, test_prepared), test_prepared, backbone, config, stage("test features")) if test_prepared else None
+    problems = [training.problems, test.problems] + ([test_prepared.problems] if test_prepared else [])
+    return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part)
+
+
+def _usable(training: TrainingSet, config: Config, stage: Stage) -> tuple[TrainingSet, PreparedSet]:
+    """Prepare the images; those that cannot be read leave the table and join the problems."""
+    prepared = prepare_table(
+        training.table, config.preprocess, workspace() / "prepared", progress=stage("prepare images")
+    )
+    table = training.table[training.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
+    if table.empty:
+        raise BoneageError(
+            f"no usable image under {config.data.root}: {len(training.problems)} rows were refused; "
+            "run `boneage audit CONFIG` to see the reasons"
+        )
+    problems = pd.concat([training.problems, prepared.problems], ignore_index=True)
+    return replace(training, table=table, problems=problems), prepared
+
+
+def _readable(test: TestSet, prepared: PreparedSet) -> pd.DataFrame:
+    return test.table[test.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
+
+
+def _part(table: pd.DataFrame, prepared: PreparedSet, backbone: FrozenBackbone, config: Config, progress: Progress) -> Part:
+    ids = list(table["id"])
+    features = extract(prepared, ids, backbone, config.backbone.views, workspace() / "features", progress=progress)
+    hashes = {name: prepared.content_sha256[name] for name in ids}
+    return Part(table.set_index("id"), features, hashes)
