@@ -1,0 +1,142 @@
+"""From ten trained models to one cascade: assembled, scored on what it never fitted, bundled and registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.evaluate import Evaluation, evaluate_estimates, training_medians
+from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_ages
+from boneage.cascade.report import markdown_report
+from boneage.config import Config
+from boneage.groups import RANGE_LABELS, ModelKey, Sex
+from boneage.preprocess.pipeline import Preparer
+from boneage.study.materials import Materials, Part
+from boneage.study.models import ModelOutcome
+from boneage.study.seen import SeenImages
+from boneage.tracking import plots
+
+if TYPE_CHECKING:
+    from boneage.tracking.runs import StudyTracker
+
+Outcomes = Mapping[ModelKey, ModelOutcome]
+
+
+def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Cascade:
+    """Put the ten final heads on the shared backbone, with intervals from the folds."""
+    config = materials.config
+    heads = {key: Head(key, done.chosen.params, tuple(done.final.weights)) for key, done in outcomes.items()}
+    rows = materials.part.table.loc[list(materials.splits.train)]
+    card: dict[str, Any] = {
+        "study": config.study.name,
+        "note": config.study.note,
+        "training_median_months": training_medians(list(rows["sex"]), rows["age_months"].to_numpy()),
+        "images": {"train": len(materials.splits.train), "validation": len(materials.splits.validation)},
+        "split_sha256": materials.splits.sha256,
+        "backbone_saw_images": seen.describe(materials.part.content_sha256.values()),
+    }
+    return Cascade(
+        preparer=Preparer(config.preprocess),
+        backbone=materials.backbone,
+        heads=heads,
+        config=config,
+        card=card,
+        intervals=out_of_fold_intervals(materials, outcomes, seen),
+    )
+
+
+def out_of_fold_intervals(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Intervals:
+    """Fit intervals on training images that neither the heads of their fold nor the backbone had seen.
+
+    Where the backbone saw all training images (then no honest residual exists) the intervals stay empty.
+    """
+    config, splits = materials.config, materials.splits
+    ids = tuple(name for name in splits.train if not seen.saw(materials.part.content_sha256[name]))
+    if not ids:
+        return Intervals(config.cascade.coverage)
+    samples = materials.part.samples(ids)
+    sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
+    ages = out_of_fold_ages(
+        [_fold_heads(outcomes, number) for number in range(config.data.folds)],
+        samples.features,
+        sexes,
+        materials.folds(ids),
+        config.cascade.routing,
+    )
+    return fit_intervals(sexes, ages, samples.ages, config.cascade.coverage)
+
+
+def _fold_heads(outcomes: Outcomes, number: int) -> dict[ModelKey, Head]:
+    return {
+        key: Head(key, done.chosen.params, tuple(done.chosen.cv.folds[number].fit.weights))
+        for key, done in outcomes.items()
+    }
+
+
+def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
+    """Score a cascade on images by their cached features: the same code path as serving, without another pass."""
+    samples = part.samples(tuple(ids))
+    table = part.table.loc[list(ids)].reset_index()
+    sexes = list(table["sex"])
+    ranges = [RANGE_LABELS[group - 1] for group in table["group"]]
+    return evaluate_estimates(
+        table,
+        cascade.estimate_features(samples.features, sexes),
+        cascade.card["training_median_months"],
+        cascade.estimate_features(samples.features, sexes, ranges),
+    )
+
+
+def predictions_table(evaluation: Evaluation, part: Part) -> pd.DataFrame:
+    """Return what the promotion gate compares: id, content_sha256, sex, age_months, bone_age_months."""
+    rows = evaluation.per_image
+    return pd.DataFrame(
+        {
+            "id": rows["id"],
+            "content_sha256": [part.content_sha256[name] for name in rows["id"]],
+            "sex": rows["sex"],
+            "age_months": rows["true_months"],
+            "bone_age_months": rows["estimated_months"],
+        }
+    )
+
+
+def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTracker, folder: Path) -> None:
+    """Log a set's figures and pictures on the study's run and write its report into a folder."""
+    run_id = tracker.study_run_id or ""
+    tracker.log_cascade(name, evaluation.metrics)
+    facts = (
+        f"Study: {cascade.card['study']} ({cascade.card['note']})",
+        f"Images: {len(evaluation.per_image)}; the backbone had seen of the training images: "
+        f"{cascade.card['backbone_saw_images']}",
+        f"Routing: {cascade.config.cascade.routing}",
+    )
+    text = markdown_report(evaluation, f"Cascade on the {name} images", facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    evaluation.per_image.to_csv(folder / f"{name}.csv", index=False)
+    tracker.log_text(run_id, text, f"{name}/report.md")
+    tracker.log_text(run_id, evaluation.per_image.to_csv(index=False), f"{name}/per-image.csv")
+    for figure_name, figure in _figures(evaluation, name).items():
+        figure.savefig(folder / f"{name}-{figure_name}.png", dpi=110)
+        tracker.log_figure(run_id, figure, f"{name}/{figure_name}.png")
+
+
+def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    rows = evaluation.per_image
+    true, estimated = rows["true_months"].to_numpy(), rows["estimated_months"].to_numpy()
+    counts = np.zeros((4, 4), int)
+    np.add.at(counts, (rows["true_group"].to_numpy() - 1, rows["group"].to_numpy() - 1), 1)
+    return {
+        "predicted-against-true": plots.predicted_against_true(true, estimated, title=f"Cascade, {name} images"),
+        "confusion-matrix": plots.confusion_matrix(counts, list(RANGE_LABELS), title=f"Routing, {name} images"),
+        "bland-altman": plots.bland_altman(true, estimated, title=f"Cascade, {name} images"),
+    }
+
+

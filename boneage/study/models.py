@@ -1,0 +1,162 @@
+"""One model of the ten: five folds for a set of hyperparameters, then the final training, every step tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from boneage.config import Config, HeadParameters
+from boneage.errors import BoneageError
+from boneage.groups import AGE_GROUPS, ModelKey, Task
+from boneage.learn.crossval import CVResult, FoldResult, cross_validate, train_final
+from boneage.learn.fit import FitResult, Samples, predict_head
+from boneage.learn.metrics import classification_metrics, confusion, regression_metrics
+from boneage.study.materials import Materials
+from boneage.tracking import plots
+
+if TYPE_CHECKING:
+    from boneage.tracking.runs import StudyTracker
+
+AfterFold = Callable[[int, FoldResult], None]
+
+
+@dataclass(frozen=True)
+class ModelTask:
+    """All that one model is trained from; picklable, so that a worker process can take it.
+
+    Attributes:
+        key: which of the ten.
+        config: the study's settings.
+        train: the training part, N samples, with `fold` int (N,) and their `ids`.
+        validation: the validation part of the same sex (and true group): judged on, never fitted on.
+    """
+
+    key: ModelKey
+    config: Config
+    train: Samples
+    fold: np.ndarray
+    ids: tuple[str, ...]
+    validation: Samples
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The hyperparameters that a search (or the configuration) settled on, with their cross-validation."""
+
+    params: HeadParameters
+    cv: CVResult
+    trial: int
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """A trained model: its parameters, folds, final weights, validation metrics and final run."""
+
+    key: ModelKey
+    chosen: Chosen
+    final: FitResult
+    metrics: dict[str, float]
+    run_id: str
+
+
+Choose = Callable[[ModelTask, "StudyTracker"], Chosen]
+"""What tells a search from a plain training: given a task, choose hyperparameters and cross-validate them."""
+
+
+def model_task(materials: Materials, key: ModelKey) -> ModelTask:
+    """Collect one model's samples; the views of the configuration multiply the training rows, never the validation.
+
+    Raises:
+        BoneageError: when a model has fewer training images than folds.
+    """
+    config = materials.config
+    ids = materials.ids(key, materials.splits.train)
+    if len(ids) < config.data.folds:
+        raise BoneageError(
+            f"{key} has {len(ids)} training images, but {config.data.folds} folds need at least as many: "
+            "add images of this sex and age group, or lower data.folds"
+        )
+    views = config.backbone.views
+    parts = [materials.part.samples(ids, view) for view in views]
+    train = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "ages", "groups")))
+    validation = materials.part.samples(materials.ids(key, materials.splits.validation))
+    return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), ids * len(views), validation)
+
+
+def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:
+    """Take the configuration's own hyperparameters, without a search."""
+    params = task.config.classifier if task.key.task is Task.CLASSIFIER else task.config.regressor
+    return Chosen(params, cross_validate_tracked(task, params, 0, tracker), 0)
+
+
+def cross_validate_tracked(
+    task: ModelTask, params: HeadParameters, trial: int, tracker: StudyTracker, after_fold: AfterFold | None = None
+) -> CVResult:
+    """Run the five folds of one trial, each logged as a run; `after_fold` may raise to prune."""
+    with tracker.trial_run(task.key, trial, params) as run_id:
+
+        def on_fold(number: int, result: FoldResult) -> None:
+            tracker.log_fold(run_id, task.key, number, result)
+            if after_fold is not None:
+                after_fold(number, result)
+
+        seed = task.config.study.seed
+        cv = cross_validate(
+            task.key, task.train, task.fold, params, task.config.training, seed=seed, on_fold=on_fold
+        )
+        tracker.log_cv(run_id, cv)
+    return cv
+
+
+def train_model(task: ModelTask, choose: Choose, tracker: StudyTracker) -> ModelOutcome:
+    """Choose hyperparameters, then run the final training from the best fold's weights (METHOD part 5)."""
+    with tracker.model_run(task.key) as model_run:
+        chosen = choose(task, tracker)
+        outcome = _finish(task, chosen, tracker)
+        tracker.log_metrics(model_run, {f"val_{name}": value for name, value in outcome.metrics.items()})
+        tracker.log_cv(model_run, chosen.cv)
+        tracker.log_params(model_run, chosen.params)
+    return outcome
+
+
+def _finish(task: ModelTask, chosen: Chosen, tracker: StudyTracker) -> ModelOutcome:
+    config = task.config
+    watch = task.validation if config.training.final_stop == "validation" and len(task.validation.ages) else None
+    with tracker.final_run(task.key, chosen.params) as run_id:
+        final = train_final(
+            task.key, task.train, chosen.cv, chosen.params, config.training, watch=watch, seed=config.study.seed
+        )
+        tracker.log_fit(run_id, final)
+        metrics: dict[str, float] = {}
+        if len(task.validation.ages):
+            predictions = predict_head(task.key, final.weights, chosen.params, task.validation.features)
+            metrics = head_metrics(task.key, task.validation, predictions)
+            tracker.log_metrics(run_id, {f"val_{name}": value for name, value in metrics.items()})
+            _log_plots(task, predictions, tracker, run_id)
+        _log_curves(task.key, chosen.cv, final, tracker, run_id)
+    return ModelOutcome(task.key, chosen, final, metrics, run_id)
+
+
+def head_metrics(key: ModelKey, samples: Samples, predictions: np.ndarray) -> dict[str, float]:
+    """Return the metrics of a model's kind (METHOD part 5.3) on samples and its predictions for them."""
+    if key.task is Task.CLASSIFIER:
+        return dict(classification_metrics(samples.groups, predictions))
+    return dict(regression_metrics(samples.ages, predictions))
+
+
+def _log_plots(task: ModelTask, predictions: np.ndarray, tracker: StudyTracker, run_id: str) -> None:
+    if task.key.task is Task.CLASSIFIER:
+        counts = confusion(task.validation.groups, predictions.argmax(axis=1) + 1)
+        labels = [group.label for group in AGE_GROUPS]
+        tracker.log_figure(run_id, plots.confusion_matrix(counts, labels, title=task.key.name), "confusion-matrix.png")
+        return
+    figure = plots.predicted_against_true(task.validation.ages, predictions, title=task.key.name)
+    tracker.log_figure(run_id, figure, "predicted-against-true.png")
+
+
+def _log_curves(key: ModelKey, cv: CVResult, final: FitResult, tracker: StudyTracker, run_id: str) -> None:
+    histories = {f"fold {number}": result.fit.history for number, result in enumerate(cv.folds)}
+    tracker.log_figure(run_id, plots.learning_curves({**histories, "final": final.history}, title=key.name), "learning-curves.png")

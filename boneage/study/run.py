@@ -1,0 +1,138 @@
+"""The main job: materials, ten models, one cascade; evaluated, bundled, registered."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from boneage.cascade.bundle import save_bundle
+from boneage.cascade.evaluate import Evaluation
+from boneage.config import Config
+from boneage.groups import ALL_MODELS, ModelKey
+from boneage.paths import study_folder
+from boneage.study.finish import assemble, predictions_table, report, score
+from boneage.study.materials import Materials, Stage, gather, silent
+from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
+from boneage.study.seen import SeenImages, seen_images
+from boneage.tracking.card import model_card
+from boneage.tracking.registry import register_cascade
+from boneage.tracking.runs import StudyTracker
+from boneage.tracking.store import open_store
+
+TrainAll = Callable[[Sequence[ModelTask], Choose, StudyTracker, Stage], dict[ModelKey, ModelOutcome]]
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a study ended with; `version` is None when not all ten models were trained.
+
+    Attributes:
+        outcomes: the trained models.
+        validation: the cascade's figures on the validation part, None without a cascade.
+        test: its figures on the test-only sources, None where there are none.
+        version: the registered version of `<prefix>-cascade`.
+        problems: what was left out of the data, and why.
+    """
+
+    outcomes: dict[ModelKey, ModelOutcome]
+    validation: Evaluation | None
+    test: Evaluation | None
+    version: int | None
+    problems: pd.DataFrame
+
+
+def run_study(
+    config: Config,
+    *,
+    keys: Sequence[ModelKey] = ALL_MODELS,
+    choose: Choose = choose_configured,
+    train_all: TrainAll | None = None,
+    stopped: tuple[type[BaseException], ...] = (),
+    stage: Stage = silent,
+) -> StudyOutcome:
+    """Run a study from its sources to a registered cascade.
+
+    Args:
+        config: the settings.
+        keys: which models; a cascade is made only of all ten.
+        choose: how hyperparameters are chosen (the configuration's own by default; `tuning` passes a search).
+        train_all: how the models are spread over processes; one after the other by default.
+        stopped: exceptions that end a trial early on purpose.
+        stage: gives a progress callable per stage.
+
+    Raises:
+        BoneageError: when the data, weights or store cannot be used.
+    """
+    client = open_store()
+    materials = gather(config, stage)
+    folder = study_folder(config.study.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    materials.problems.to_csv(folder / "problems.csv", index=False)
+    tracker = StudyTracker(client, config, materials.splits.sha256, stopped=stopped)
+    with tracker.study_run() as run_id:
+        tracker.end_stale()
+        seen = seen_images(config.backbone)
+        _log_materials(materials, seen, tracker, run_id)
+        tasks = [model_task(materials, key) for key in keys]
+        outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)
+        if set(outcomes) != set(ALL_MODELS):
+            return StudyOutcome(outcomes, None, None, None, materials.problems)
+        return _finish(materials, outcomes, seen, tracker)
+
+
+def one_by_one(
+    tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
+) -> dict[ModelKey, ModelOutcome]:
+    """Train the models in this process, one after the other."""
+    progress = stage("models")
+    outcomes = {}
+    for done, task in enumerate(tasks, start=1):
+        outcomes[task.key] = train_model(task, choose, tracker)
+        progress(done, len(tasks))
+    return outcomes
+
+
+def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker, run_id: str) -> None:
+    """Log what the models are made of: dataset inputs, the split, the problems and who saw which images."""
+    hashes = materials.part.content_sha256
+    tracker.client.set_tag(run_id, "backbone_saw_images", seen.describe(hashes[i] for i in materials.splits.train))
+    tracker.client.set_tag(
+        run_id, "backbone_saw_validation_images", seen.describe(hashes[i] for i in materials.splits.validation)
+    )
+    sets = {"train": (materials.splits.train, "training"), "validation": (materials.splits.validation, "validation")}
+    for name, (ids, context) in sets.items():
+        rows = materials.part.table.loc[list(ids)]
+        counts = rows.groupby(["sex", "group"]).size()
+        profile = {f"{sex}-{group}": int(count) for (sex, group), count in counts.items()}
+        tracker.log_dataset(run_id, name, materials.splits.sha256, context, {"images": len(ids), **profile})
+    tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
+
+
+def _finish(
+    materials: Materials, outcomes: dict[ModelKey, ModelOutcome], seen: SeenImages, tracker: StudyTracker
+) -> StudyOutcome:
+    config, folder = materials.config, study_folder(materials.config.study.name) / "report"
+    cascade = assemble(materials, outcomes, seen)
+    validation = score(cascade, materials.part, materials.splits.validation)
+    report(validation, "validation", cascade, tracker, folder)
+    cascade.card["validation"] = {name: round(value, 4) for name, value in validation.metrics.items()}
+    test = score(cascade, materials.test, list(materials.test.table.index)) if materials.test else None
+    if test is not None:
+        report(test, "test", cascade, tracker, folder)
+        cascade.card["test"] = {name: round(value, 4) for name, value in test.metrics.items()}
+    with tempfile.TemporaryDirectory() as temporary:
+        version = register_cascade(
+            tracker.client,
+            save_bundle(cascade, Path(temporary) / "cascade"),
+            run_id=tracker.study_run_id or "",
+            prefix=config.study.prefix,
+            card=model_card(cascade, validation.metrics),
+            metrics=validation.metrics,
+            head_runs={key: done.run_id for key, done in outcomes.items()},
+            predictions=predictions_table(validation, materials.part),
+        )
+    return StudyOutcome(outcomes, validation, test, version, materials.problems)

@@ -1,0 +1,1 @@
+"""The search: Optuna chooses each model's hyperparameters (`python -m tuning CONFIG`)."""

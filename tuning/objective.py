@@ -1,0 +1,85 @@
+"""One trial is one cross-validation: reported fold by fold, so that a hopeless one is pruned between folds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boneage.config import HeadParameters
+from boneage.groups import Task
+from boneage.learn.crossval import CVResult, FoldResult
+from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
+from tuning.spaces import suggest
+from tuning.study import base_parameters, open_study, remaining_trials, storage_for
+
+if TYPE_CHECKING:
+    from boneage.tracking.runs import StudyTracker
+
+
+@dataclass
+class Objective:
+    """Scores a trial by the mean over its folds; keeps the best cross-validation for the final training.
+
+    Attributes:
+        task: the model's samples and folds.
+        tracker: logs the trial and its folds as runs.
+        best: the best complete cross-validation of this process, with its parameters and trial number.
+    """
+
+    task: ModelTask
+    tracker: StudyTracker
+    best: Chosen | None = None
+
+    @property
+    def metric(self) -> str:
+        """The metric that decides: accuracy for classifiers (higher is better), MAE in months for regressors."""
+        return "accuracy" if self.task.key.task is Task.CLASSIFIER else "mae_months"
+
+    def __call__(self, trial: Any) -> float:
+        """Cross-validate one trial's hyperparameters; raises `optuna.TrialPruned` when it cannot win any more."""
+        import optuna
+
+        params = suggest(trial, self.task.key.task, base_parameters(self.task.config, self.task.key))
+
+        def after_fold(number: int, result: FoldResult) -> None:
+            trial.report(result.metrics[self.metric], number)
+            if number + 1 < self.task.config.data.folds and trial.should_prune():
+                raise optuna.TrialPruned()
+
+        cv = cross_validate_tracked(self.task, params, trial.number, self.tracker, after_fold)
+        self._keep(cv, params, trial.number)
+        return float(cv.mean[self.metric])
+
+    def _keep(self, cv: CVResult, params: HeadParameters, number: int) -> None:
+        sign = 1 if self.task.key.task is Task.CLASSIFIER else -1
+        if self.best is None or sign * cv.mean[self.metric] > sign * self.best.cv.mean[self.metric]:
+            self.best = Chosen(params, cv, number)
+
+
+def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
+    """Search one model's hyperparameters within the budget; a study that was begun earlier goes on.
+
+    The best trial's cross-validation is run again where an earlier process made it: same seed, same folds, same result.
+    """
+    from optuna.trial import FixedTrial
+
+    tuning = task.config.tuning
+    study = open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config))
+    objective = Objective(task, tracker)
+    started, left = time.monotonic(), remaining_trials(study, tuning.trials)
+    while left > 0 and not (tuning.seconds and time.monotonic() - started > tuning.seconds and _complete(study)):
+        study.optimize(objective, n_trials=1)
+        left = remaining_trials(study, tuning.trials)
+    best = study.best_trial
+    if objective.best is not None and objective.best.trial == best.number:
+        return objective.best
+    params = suggest(FixedTrial(best.params), task.key.task, base_parameters(task.config, task.key))
+    return Chosen(params, cross_validate_tracked(task, params, best.number, tracker), best.number)
+
+
+def _complete(study: Any) -> bool:
+    """Tell whether a study has a finished trial: a time limit never ends a search before its first result."""
+    import optuna
+
+    return bool(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))

@@ -1,0 +1,74 @@
+"""What is searched: the only `trial.suggest_*` calls of the project.
+
+Every value of the paper's architecture (widths 1024 and 512, dropout 0.2) lies in the space, because that architecture is
+always the first trial. Discrete steps keep the number of distinct networks small, so traced graphs are used again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from boneage.config import HeadParameters
+from boneage.groups import Task
+
+LEARNING_RATES = (1e-4, 1e-2)
+FINAL_FRACTIONS = (1e-3, 0.3)
+WARMUP_FRACTIONS = (0.0, 0.05, 0.1, 0.2)
+BATCH_SIZES = (16, 32, 64)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+WIDTHS_1 = (256, 512, 1024)
+WIDTHS_2 = (128, 256, 512)
+WEIGHT_DECAYS = (0.0, 1e-4, 1e-3, 1e-2)
+LOSSES = ("mae", "mse", "huber")
+
+
+def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
+    """Draw one set of hyperparameters from an Optuna trial.
+
+    Args:
+        trial: an `optuna.Trial` or `optuna.trial.FixedTrial`.
+        task: classifiers always use categorical cross-entropy, so only regressors draw a loss.
+        base: gives what is not searched (`standardize`).
+    """
+    drawn: dict[str, Any] = {
+        "initial_learning_rate": trial.suggest_float("initial_learning_rate", *LEARNING_RATES, log=True),
+        "final_fraction": trial.suggest_float("final_fraction", *FINAL_FRACTIONS, log=True),
+        "warmup_fraction": trial.suggest_categorical("warmup_fraction", WARMUP_FRACTIONS),
+        "batch_size": trial.suggest_categorical("batch_size", BATCH_SIZES),
+        "dropout": trial.suggest_categorical("dropout", DROPOUTS),
+        "width_1": trial.suggest_categorical("width_1", WIDTHS_1),
+        "width_2": trial.suggest_categorical("width_2", WIDTHS_2),
+        "weight_decay": trial.suggest_categorical("weight_decay", WEIGHT_DECAYS),
+    }
+    if task is Task.REGRESSOR:
+        drawn["loss"] = trial.suggest_categorical("loss", LOSSES)
+    return replace(base, **drawn)
+
+
+def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
+    """Return the parameters of the first trial: the paper's architecture, the rest as the configuration says.
+
+    Values outside the space move to the nearest one in it, since Optuna cannot rank what it cannot draw.
+    """
+    start: dict[str, Any] = {
+        "initial_learning_rate": _clip(base.initial_learning_rate, LEARNING_RATES),
+        "final_fraction": _clip(base.final_fraction, FINAL_FRACTIONS),
+        "warmup_fraction": _nearest(base.warmup_fraction, WARMUP_FRACTIONS),
+        "batch_size": _nearest(base.batch_size, BATCH_SIZES),
+        "dropout": 0.2,
+        "width_1": 1024,
+        "width_2": 512,
+        "weight_decay": _nearest(base.weight_decay, WEIGHT_DECAYS),
+    }
+    if task is Task.REGRESSOR:
+        start["loss"] = base.loss
+    return start
+
+
+def _clip(value: float, bounds: tuple[float, float]) -> float:
+    return min(max(value, bounds[0]), bounds[1])
+
+
+def _nearest(value: float, choices: tuple[Any, ...]) -> Any:
+    return min(choices, key=lambda choice: abs(choice - value))

@@ -1,0 +1,97 @@
+"""One Optuna study per model: opened or resumed, its stale trials swept, its best parameters exported as TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from boneage.config import Config, HeadParameters, config_sha256, to_mapping
+from boneage.groups import ModelKey, Task
+from boneage.paths import project_root
+from tuning.spaces import first_trial
+
+
+def storage_for(config: Config) -> Any:
+    """Open the storage: `[tuning] storage` if given (an RDB URL), else the journal beside the MLflow store."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if config.tuning.storage:
+        return optuna.storages.RDBStorage(config.tuning.storage)
+    journal = project_root() / "mlruns" / "optuna.journal"
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    backend = optuna.storages.journal.JournalFileBackend(str(journal))
+    return optuna.storages.JournalStorage(backend)
+
+
+def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
+    """Name a model's study by everything its trials depend on, so that trials of other settings never mix in."""
+    settings = {name: to_mapping(getattr(config, name)) for name in ("preprocess", "backbone", "training")}
+    settings["base"] = to_mapping(base_parameters(config, key))
+    digest = hashlib.sha256(json.dumps([settings, split_sha256, config.study.seed], sort_keys=True).encode()).hexdigest()
+    return f"{config.study.name}/{key}/{digest[:12]}"
+
+
+def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
+    """Return the configured hyperparameters of a model's kind."""
+    return config.classifier if key.task is Task.CLASSIFIER else config.regressor
+
+
+def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:
+    """Open or resume a model's study; the paper's architecture is its first trial.
+
+    A trial left RUNNING by a killed process is failed and asked again with the same parameters. Only one process may work
+    on a model at a time, which the workers see to.
+    """
+    import optuna
+
+    study = optuna.create_study(
+        study_name=study_name(config, key, split_sha256),
+        storage=storage,
+        sampler=optuna.samplers.TPESampler(seed=config.study.seed, n_startup_trials=5),
+        pruner=_pruner(config.tuning.pruner),
+        direction="maximize" if key.task is Task.CLASSIFIER else "minimize",
+        load_if_exists=True,
+    )
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
+    if not study.trials:
+        study.enqueue_trial(first_trial(key.task, base_parameters(config, key)))
+    return study
+
+
+def _pruner(name: str) -> Any:
+    import optuna
+
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
+    if name == "wilcoxon":
+        return optuna.pruners.WilcoxonPruner(p_threshold=0.13)
+    return optuna.pruners.NopPruner()
+
+
+def remaining_trials(study: Any, wanted: int) -> int:
+    """Return how many trials are left of a budget; failed ones do not count."""
+    import optuna
+
+    done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED))
+    return max(0, wanted - len(done))
+
+
+def export_best(path: Path, config: Config, best: Mapping[ModelKey, HeadParameters]) -> Path:
+    """Write the best parameters of all models as TOML, one table per model, atomically."""
+    import tomli_w
+
+    tree = {
+        "study": {"name": config.study.name, "config_sha256": config_sha256(config)},
+        "models": {key.name: to_mapping(params) for key, params in best.items()},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(tomli_w.dumps(tree).encode())
+    partial.replace(path)
+    return path
