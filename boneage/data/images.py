@@ -1,0 +1,222 @@
+"""Any radiograph (PNG, JPEG, TIFF, WebP, BMP, 8 or 16 bit, DICOM; path, bytes or zip member) to grey uint8 (H, W).
+
+The kind of file is told by its content, never by its name. Sizes are checked in the header, before anything is
+decoded. 16-bit films are windowed, not clipped. A file that is cut off is refused, not shown half grey.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from boneage.data.archives import DataError, read_bytes
+from boneage.groups import Sex
+
+MAX_PIXELS = 64_000_000
+MIN_SIDE = 16
+_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
+_DEPTHS = (8, 10, 12, 14, 16)
+_ORIENTATION = 0x0112
+_TIFF_BITS = 258
+_BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError,
+    OverflowError, MemoryError, AttributeError, cv2.error,
+)  # fmt: skip
+
+
+class ImageError(DataError):
+    """An image that is refused; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """One film and what its file says about the patient.
+
+    Attributes:
+        pixels: uint8 (H, W), bone bright on dark.
+        sex: From DICOM, else None.
+        age_months: Chronological age at acquisition in months, from DICOM, else None.
+        laterality: "L" or "R" from DICOM, else None.
+        warnings: What a reader should know about how the file was read.
+    """
+
+    pixels: NDArray[np.uint8]
+    sex: Sex | None = None
+    age_months: float | None = None
+    laterality: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_image(source: str | Path | bytes, *, name: str = "") -> NDArray[np.uint8]:
+    """Read one radiograph as grey pixels.
+
+    Args:
+        source: A path, a zip reference (`a.zip!b.png`), or the file's bytes.
+        name: What messages call it; by default the path.
+
+    Returns:
+        uint8 (H, W), 0-255.
+
+    Raises:
+        ImageError: when it cannot be read or is refused.
+    """
+    return read_radiograph(source, name=name).pixels
+
+
+def read_radiograph(source: str | Path | bytes, *, name: str = "") -> Radiograph:
+    """Read one radiograph, with sex, age at acquisition and side where the file is DICOM and says so.
+
+    Args:
+        source: A path, a zip reference (`a.zip!b.png`), or the file's bytes.
+        name: What messages call it; by default the path.
+
+    Raises:
+        ImageError: when it cannot be read or is refused.
+    """
+    if isinstance(source, bytes):
+        return _decode(source, name or "the image")
+    label = name or str(source)
+    try:
+        data = read_bytes(source)
+    except DataError as error:
+        raise ImageError(str(error)) from error
+    return _decode(data, label)
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Refuse an image by its header: more than `MAX_PIXELS` pixels, or a side under `MIN_SIDE`.
+
+    Raises:
+        ImageError: when the size is outside these limits.
+    """
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {width} x {height} pixels: at most {MAX_PIXELS // 1_000_000} million are read; scale it down"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"{name} has {width} x {height} pixels: a radiograph needs at least {MIN_SIDE} on each side")
+
+
+def window(values: NDArray[np.generic], bits: int | None = None) -> NDArray[np.uint8]:
+    """Map grey values deeper than 8 bit to 0-255 without clipping the film.
+
+    The window is the smallest usual depth (8, 10, 12, 14, 16 bit) that holds 99.9 % of the values, so 12-bit films in
+    16-bit files keep their contrast and one burnt-in white label does not take it away. A film that uses under a quarter
+    of that window, or has negative values, is windowed to its used range instead.
+
+    Args:
+        values: Any real dtype, (H, W).
+        bits: The depth, where the file states it.
+
+    Returns:
+        uint8 (H, W).
+    """
+    numbers = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = (float(edge) for edge in np.percentile(numbers, (0.1, 99.9)))
+    depth = bits or next((depth for depth in _DEPTHS if high < 2**depth), None)
+    if depth is not None and low >= 0 and high < 2**depth and (high - low) >= 2**depth / 4:
+        low, high = 0.0, float(2**depth - 1)
+    if high <= low:
+        low, high = float(numbers.min()), float(numbers.max())
+    scaled = (numbers - low) * (255.0 / max(high - low, 1e-6))
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
+
+
+def _decode(data: bytes, name: str) -> Radiograph:
+    if not data:
+        raise ImageError(f"{name} is empty (0 bytes): save or export the image again")
+    from boneage.data import dicom  # it builds on this module
+
+    if dicom.is_dicom(data):
+        return dicom.read(data, name)
+    return Radiograph(_decode_picture(data, name))
+
+
+def _decode_picture(data: bytes, name: str) -> NDArray[np.uint8]:
+    picture = _open_picture(data, name)
+    check_size(picture.width, picture.height, name)
+    try:
+        frames = int(getattr(picture, "n_frames", 1))
+        if frames > 1 and picture.format != "MPO":
+            raise ImageError(f"{name} is animated or has {frames} pages: give one single image")
+        turn = int(picture.getexif().get(_ORIENTATION, 1))
+        deep = _is_deep_colour(picture, data)
+        picture.load()
+        pixels = _deep_grey(data, turn) if deep else _grey(ImageOps.exif_transpose(picture))
+    except ImageError:
+        raise
+    except _BROKEN as error:
+        raise ImageError(f"{name} is damaged or cut off ({_reason(error)}): export the image again") from error
+    return np.ascontiguousarray(pixels)
+
+
+def _open_picture(data: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data), formats=_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        limit = MAX_PIXELS // 1_000_000
+        raise ImageError(f"{name} is too large: at most {limit} million pixels are read; scale it down") from error
+    except _BROKEN as error:
+        raise ImageError(
+            f"{name} is not an image that can be read: give a PNG, JPEG, TIFF, WebP, BMP or DICOM file"
+        ) from error
+
+
+def _grey(picture: Image.Image) -> NDArray[np.uint8]:
+    """Turn a loaded picture of any Pillow mode into grey; transparent parts become black."""
+    mode = picture.mode
+    if mode == "L":
+        return np.asarray(picture)
+    if mode.startswith(("I", "F")):
+        return window(np.asarray(picture))
+    if mode in {"LA", "PA", "La", "RGBA", "RGBa"} or "transparency" in picture.info:
+        coloured = picture.convert("RGBA")
+        black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
+        return np.asarray(Image.alpha_composite(black, coloured).convert("L"))
+    if mode in {"CMYK", "LAB", "HSV", "YCbCr", "P"}:
+        picture = picture.convert("RGB")
+    return np.asarray(picture.convert("L"))
+
+
+def _is_deep_colour(picture: Image.Image, data: bytes) -> bool:
+    """Tell whether a file has 16 bits and colour or alpha, of which Pillow would keep the upper 8 only."""
+    if picture.mode.startswith(("I", "F")):
+        return False
+    if picture.format == "PNG":
+        return data[24] == 16
+    bits = getattr(picture, "tag_v2", {}).get(_TIFF_BITS, (8,))
+    return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+
+
+def _deep_grey(data: bytes, turn: int) -> NDArray[np.uint8]:
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise ValueError("this kind of 16-bit colour is not supported")
+    values = array.astype(np.float32)
+    if values.ndim == 3:
+        alpha = values[..., 3] / 65535.0 if values.shape[2] == 4 else 1.0
+        values = (0.114 * values[..., 0] + 0.587 * values[..., 1] + 0.299 * values[..., 2]) * alpha
+    return _turned(window(values), turn)
+
+
+def _turned(pixels: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Apply an EXIF orientation (1-8) to an array."""
+    if turn in {5, 6, 7, 8}:
+        pixels = pixels.T
+    if turn in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    if turn in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__

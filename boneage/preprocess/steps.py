@@ -1,0 +1,174 @@
+"""The steps between a film and the square that the networks see: small pure functions of arrays.
+
+Masks are bool (H, W), films uint8 (H, W) with values 0-255. Nothing here divides by a blank film's zero range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Film = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+
+OPENING = 0.01
+_MARGIN = 0.02
+
+
+def select_object(mask: Mask) -> Mask:
+    """Keep the one object of interest: the largest connected part, without thin bridges and holes.
+
+    An opening (1 % of the longer side) cuts what hangs on by a thread, such as a label plate touching a finger; the
+    outline of the part that is kept is then restored from the mask itself.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        bool (H, W), one connected part, or all False when the mask is empty.
+    """
+    radius = max(1, round(OPENING * max(mask.shape) / 2))
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    whole = mask.astype(np.uint8)
+    opened = cv2.morphologyEx(whole, cv2.MORPH_OPEN, kernel)
+    core = _largest_part(opened if opened.any() else whole)
+    outline = cv2.dilate(core, kernel) & whole
+    return _fill_holes(_largest_part(outline)).astype(bool)
+
+
+def apply_mask(film: Film, mask: Mask) -> Film:
+    """Make everything outside the mask black."""
+    return np.where(mask, film, np.uint8(0))
+
+
+def equalise(film: Film, mask: Mask | None = None) -> Film:
+    """Equalise the histogram of the pixels in the mask (all pixels without one); the rest becomes black.
+
+    Taking the black background out of the histogram gives the hand the whole range of grey levels.
+
+    Example:
+        >>> equalise(np.array([[10, 10, 20, 30]], np.uint8))
+        array([[  0,   0, 128, 255]], dtype=uint8)
+    """
+    chosen = film if mask is None else film[mask]
+    counts = np.bincount(chosen.ravel(), minlength=256)
+    total = np.cumsum(counts)
+    darkest = int(counts[np.argmax(counts > 0)])
+    span = int(total[-1]) - darkest
+    if span <= 0:
+        return film.copy() if mask is None else apply_mask(film, mask)
+    table = np.clip(np.rint((total - darkest) * (255.0 / span)), 0, 255).astype(np.uint8)
+    return _through(film, table, mask)
+
+
+def clahe(film: Film, mask: Mask | None = None) -> Film:
+    """Equalise adaptively (contrast-limited, 8 x 8 tiles); outside the mask stays black."""
+    flat = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(np.ascontiguousarray(film))
+    result = np.asarray(flat, np.uint8)
+    return result if mask is None else apply_mask(result, mask)
+
+
+def stretch_contrast(film: Film, mask: Mask | None = None) -> Film:
+    """Stretch the 1st to 99th percentile of the pixels in the mask to 0-255; outside the mask stays black."""
+    chosen = film if mask is None else film[mask]
+    if chosen.size == 0:
+        return np.zeros_like(film)
+    low, high = np.percentile(chosen, (1, 99))
+    if high <= low:
+        return film.copy() if mask is None else apply_mask(film, mask)
+    levels = (np.arange(256, dtype=np.float64) - low) * (255.0 / (high - low))
+    return _through(film, np.clip(np.rint(levels), 0, 255).astype(np.uint8), mask)
+
+
+def keep_contrast(film: Film, mask: Mask | None = None) -> Film:
+    """Leave the grey levels as they are; outside the mask stays black."""
+    return film if mask is None else apply_mask(film, mask)
+
+
+CONTRASTS: dict[str, Callable[[Film, Mask | None], Film]] = {
+    "equalize": equalise,
+    "clahe": clahe,
+    "stretch": stretch_contrast,
+    "none": keep_contrast,
+}
+
+
+def mask_box(mask: Mask, margin: float = _MARGIN) -> Box:
+    """Return (top, bottom, left, right) in pixels around the mask, with a margin relative to the object's longer side.
+
+    An empty mask gives the whole frame. `bottom` and `right` are exclusive.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = mask.shape
+    if rows.size == 0:
+        return 0, height, 0, width
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    edge = round(margin * max(bottom - top, right - left))
+    return max(0, top - edge), min(height, bottom + edge), max(0, left - edge), min(width, right + edge)
+
+
+def crop(film: Film, box: Box) -> Film:
+    """Cut out a box of (top, bottom, left, right)."""
+    top, bottom, left, right = box
+    return film[top:bottom, left:right]
+
+
+def pad_to_square(film: Film) -> Film:
+    """Add black on both sides of the shorter direction until the film is square."""
+    height, width = film.shape
+    side = max(height, width)
+    above, before = (side - height) // 2, (side - width) // 2
+    return np.pad(film, ((above, side - height - above), (before, side - width - before)))
+
+
+def resize(film: Film, height: int, width: int) -> Film:
+    """Resize to (height, width): area averaging when it shrinks, linear interpolation when it grows."""
+    shrinks = film.shape[0] * film.shape[1] > height * width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(np.ascontiguousarray(film), (width, height), interpolation=method), np.uint8)
+
+
+def unstretch(film: Film, original_width: float, original_height: float) -> Film:
+    """Give a film its original aspect ratio back, keeping its longer side; unknown (NaN) sizes change nothing.
+
+    Args:
+        film: uint8 (H, W), possibly squeezed to a square.
+        original_width: Width of the original in pixels, NaN when unknown.
+        original_height: Height of the original in pixels, NaN when unknown.
+
+    Returns:
+        uint8 (H', W') with the original's aspect ratio; the very same film when it differs by no more than 1 %.
+    """
+    if not (original_width > 0 and original_height > 0):
+        return film
+    height, width = film.shape
+    wanted = original_width / original_height
+    if abs(width / height / wanted - 1) <= 0.01:
+        return film
+    side = max(height, width)
+    new_height, new_width = (side, side * wanted) if wanted <= 1 else (side / wanted, side)
+    return resize(film, max(1, round(new_height)), max(1, round(new_width)))
+
+
+def _through(film: Film, table: Film, mask: Mask | None) -> Film:
+    mapped = table[film]
+    return mapped if mask is None else apply_mask(mapped, mask)
+
+
+def _largest_part(mask: Film) -> Film:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count <= 1:
+        return np.zeros_like(mask)
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    return (labels == largest).astype(np.uint8)
+
+
+def _fill_holes(mask: Film) -> Film:
+    """Fill background that does not touch the frame: metal, rings and dark joints inside the hand."""
+    outside = np.pad(1 - mask, 1, constant_values=1)
+    _, labels = cv2.connectedComponents(outside, connectivity=4)
+    return (labels[1:-1, 1:-1] != labels[0, 0]).astype(np.uint8)
