@@ -1,0 +1,92 @@
+"""The house rules of ARCHITECTURE.md, read from the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BASE = {"groups", "errors", "paths", "config", "__init__"}
+ROOMS = ["data", "preprocess", "learn", "pretrain", "cascade", "tracking", "study", "ui"]
+ALLOWED = {
+    "data": BASE,
+    "preprocess": BASE | {"data"},
+    "learn": BASE | {"data", "preprocess"},
+    "pretrain": BASE | {"data", "preprocess", "learn"},
+    "cascade": BASE | {"data", "preprocess", "learn"},
+    "tracking": BASE | {"data", "preprocess", "learn", "cascade"},
+    "study": BASE | {"data", "preprocess", "learn", "cascade", "tracking"},
+    "ui": BASE | {"data", "preprocess", "learn", "cascade", "tracking", "study"},
+}
+SOURCES = sorted((ROOT / "boneage").rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py")) + [ROOT / "app.py"]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def room_of(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[0] == "boneage" else None
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_to_their_left(room):
+    for path in sorted((ROOT / "boneage" / room).rglob("*.py")):
+        for module in imports(path):
+            other = room_of(module)
+            assert other in (None, room) or other in ALLOWED[room], f"{path.name} imports {module}"
+
+
+def test_the_library_never_imports_the_search():
+    for path in SOURCES:
+        if "tuning" not in path.parts:
+            assert not any(module.split(".")[0] == "tuning" for module in imports(path)), path
+
+
+@pytest.mark.parametrize(("library", "module"), [("rembg", "boneage/preprocess/background.py"), ("torch", "boneage/pretrain")])
+def test_a_heavy_library_is_imported_in_one_place(library, module):
+    for path in SOURCES:
+        if any(name.split(".")[0] == library for name in imports(path)):
+            assert path.relative_to(ROOT).as_posix().startswith(module), path
+
+
+def test_only_the_spaces_suggest():
+    for path in SOURCES:
+        if path.name != "spaces.py":
+            calls = [node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+            assert not any(name.startswith("suggest_") for name in calls), path
+
+
+def test_training_code_cannot_see_the_test_source():
+    """Only materials reads the test-only source; what fits or chooses never names it."""
+    for path in SOURCES:
+        relative = path.relative_to(ROOT).as_posix()
+        if relative.startswith(("boneage/learn/", "tuning/")) or relative == "boneage/study/models.py":
+            text = path.read_text(encoding="utf-8")
+            assert "load_test" not in text and "TestSet" not in text, relative
+
+
+def test_importing_everything_light_starts_nothing_heavy():
+    code = (
+        "import sys, boneage.cli, boneage.config, boneage.groups, boneage.data.images;"
+        "heavy = {'tensorflow', 'keras', 'rembg', 'mlflow', 'gradio', 'optuna', 'onnxruntime', 'torch'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_and_functions_stay_readable():
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 350, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name}"
