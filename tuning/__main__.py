@@ -49,10 +49,10 @@ def run(config: Config, keys: Sequence[ModelKey], workers: int = 1, *, promote: 
     """Search every model, train the cascade, register it; print where to look."""
     from optuna import TrialPruned
 
-    from boneage.commands.progress import bars
+    from boneage.commands.common import stage
     from boneage.commands.studies import print_outcome, promote_version
     from boneage.paths import study_folder
-    from boneage.study.run import run_study
+    from boneage.study.job import run_study
     from tuning.objective import choose_by_search
     from tuning.study import export_best
     from tuning.workers import spread
@@ -61,7 +61,7 @@ def run(config: Config, keys: Sequence[ModelKey], workers: int = 1, *, promote: 
         raise BoneageError(f"a search needs at least one trial, but {config.tuning.trials} was given: use `boneage train`")
     stopped = (TrialPruned,)
     outcome = run_study(
-        config, keys=keys, choose=choose_by_search, train_all=spread(workers, stopped), stopped=stopped, stage=bars
+        config, keys=keys, choose=choose_by_search, train_all=spread(workers, stopped), stopped=stopped, stage=stage
     )
     best = {key: done.chosen.params for key, done in outcome.outcomes.items()}
     path = export_best(study_folder(config.study.name) / "best.toml", config, best)

@@ -11,7 +11,7 @@ from boneage.config import Config
 from boneage.groups import ModelKey
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
-from boneage.study.run import TrainAll, one_by_one
+from boneage.study.job import TrainAll, one_by_one
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 

@@ -36,4 +36,4 @@ def test_random_trials_stay_within_the_space():
         params = suggest(study.ask(), Task.REGRESSOR, HeadParameters())
         assert 1e-4 <= params.initial_learning_rate <= 1e-2
         assert params.loss in ("mae", "mse", "huber")
-        assert params.width_2 <= params.width_1 or params.width_1 == 256
+        assert params.width_1 in (256, 512, 1024) and params.width_2 in (128, 256, 512)
