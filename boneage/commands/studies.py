@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from boneage.commands.common import complain, notice
+from boneage.groups import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,13 +41,13 @@ def models_table(outcome: StudyOutcome) -> pd.DataFrame:
 
     rows = []
     for key, done in outcome.outcomes.items():
-        metric = "accuracy" if "accuracy" in done.chosen.cv.mean else "mae_months"
+        metric = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
         rows.append(
             {
                 "model": key.name,
                 "metric": metric,
-                "folds_mean": done.chosen.cv.mean[metric],
-                "folds_std": done.chosen.cv.std[metric],
+                "folds_mean": done.chosen.cv.mean[f"val_{metric}"],
+                "folds_std": done.chosen.cv.std[f"val_{metric}"],
                 "final": done.metrics.get(metric),
                 "trial": done.chosen.trial,
             }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.evaluate import Evaluation, evaluate_estimates, training_medians
@@ -93,20 +92,6 @@ def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
     )
 
 
-def predictions_table(evaluation: Evaluation, part: Part) -> pd.DataFrame:
-    """Return what the promotion gate compares: id, content_sha256, sex, age_months, bone_age_months."""
-    rows = evaluation.per_image
-    return pd.DataFrame(
-        {
-            "id": rows["id"],
-            "content_sha256": [part.content_sha256[name] for name in rows["id"]],
-            "sex": rows["sex"],
-            "age_months": rows["true_months"],
-            "bone_age_months": rows["estimated_months"],
-        }
-    )
-
-
 def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTracker, folder: Path) -> None:
     """Log a set's figures and pictures on the study's run and write its report into a folder."""
     run_id = tracker.study_run_id or ""
@@ -134,9 +119,9 @@ def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (rows["true_group"].to_numpy() - 1, rows["group"].to_numpy() - 1), 1)
     return {
-        "predicted-against-true": plots.predicted_against_true(true, estimated, title=f"Cascade, {name} images"),
-        "confusion-matrix": plots.confusion_matrix(counts, list(RANGE_LABELS), title=f"Routing, {name} images"),
-        "bland-altman": plots.bland_altman(true, estimated, title=f"Cascade, {name} images"),
+        "predicted-against-true": plots.predicted_against_true(true, estimated, f"Cascade, {name} images", list(rows["sex"])),
+        "confusion-matrix": plots.confusion_matrix(counts, f"Routing, {name} images"),
+        "bland-altman": plots.bland_altman(true, estimated, f"Cascade, {name} images"),
     }
 
 

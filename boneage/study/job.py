@@ -14,12 +14,12 @@ from boneage.cascade.evaluate import Evaluation
 from boneage.config import Config
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.paths import study_folder
-from boneage.study.finish import assemble, predictions_table, report, score
+from boneage.study.finish import assemble, report, score
 from boneage.study.materials import Materials, Stage, gather, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
 from boneage.study.seen import SeenImages, seen_images
 from boneage.tracking.card import model_card
-from boneage.tracking.registry import register_cascade
+from boneage.tracking.registry import Submission, register_cascade, validation_table
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 
@@ -110,6 +110,7 @@ def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker
         profile = {f"{sex}-{group}": int(count) for (sex, group), count in counts.items()}
         tracker.log_dataset(run_id, name, materials.splits.sha256, context, {"images": len(ids), **profile})
     tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
+    tracker.log_metrics(run_id, {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)})
 
 
 def _finish(
@@ -125,14 +126,15 @@ def _finish(
         report(test, "test", cascade, tracker, folder)
         cascade.card["test"] = {name: round(value, 4) for name, value in test.metrics.items()}
     with tempfile.TemporaryDirectory() as temporary:
-        version = register_cascade(
-            tracker.client,
-            save_bundle(cascade, Path(temporary) / "cascade"),
+        submission = Submission(
+            bundle=save_bundle(cascade, Path(temporary) / "cascade"),
             run_id=tracker.study_run_id or "",
-            prefix=config.study.prefix,
             card=model_card(cascade, validation.metrics),
             metrics=validation.metrics,
+            validation=validation_table(validation.per_image, materials.part.content_sha256),
             head_runs={key: done.run_id for key, done in outcomes.items()},
-            predictions=predictions_table(validation, materials.part),
+            prefix=config.study.prefix,
+            tags={"backbone_saw_images": cascade.card["backbone_saw_images"]},
         )
+        version = register_cascade(tracker.client, submission)
     return StudyOutcome(outcomes, validation, test, version, materials.problems)

@@ -10,10 +10,10 @@ import numpy as np
 
 from boneage.config import Config, HeadParameters
 from boneage.errors import BoneageError
-from boneage.groups import AGE_GROUPS, ModelKey, Task
-from boneage.learn.crossval import CVResult, FoldResult, cross_validate, train_final
+from boneage.groups import ModelKey, Task
+from boneage.learn.crossval import CVResult, FoldResult, cross_validate, evaluate_head, train_final
 from boneage.learn.fit import FitResult, Samples, predict_head
-from boneage.learn.metrics import classification_metrics, confusion, regression_metrics
+from boneage.learn.metrics import confusion
 from boneage.study.materials import Materials
 from boneage.tracking import plots
 
@@ -133,30 +133,23 @@ def _finish(task: ModelTask, chosen: Chosen, tracker: StudyTracker) -> ModelOutc
         metrics: dict[str, float] = {}
         if len(task.validation.ages):
             predictions = predict_head(task.key, final.weights, chosen.params, task.validation.features)
-            metrics = head_metrics(task.key, task.validation, predictions)
+            metrics = evaluate_head(task.key, task.validation, predictions)
             tracker.log_metrics(run_id, {f"val_{name}": value for name, value in metrics.items()})
             _log_plots(task, predictions, tracker, run_id)
         _log_curves(task.key, chosen.cv, final, tracker, run_id)
     return ModelOutcome(task.key, chosen, final, metrics, run_id)
 
 
-def head_metrics(key: ModelKey, samples: Samples, predictions: np.ndarray) -> dict[str, float]:
-    """Return the metrics of a model's kind (METHOD part 5.3) on samples and its predictions for them."""
-    if key.task is Task.CLASSIFIER:
-        return dict(classification_metrics(samples.groups, predictions))
-    return dict(regression_metrics(samples.ages, predictions))
-
-
 def _log_plots(task: ModelTask, predictions: np.ndarray, tracker: StudyTracker, run_id: str) -> None:
     if task.key.task is Task.CLASSIFIER:
         counts = confusion(task.validation.groups, predictions.argmax(axis=1) + 1)
-        labels = [group.label for group in AGE_GROUPS]
-        tracker.log_figure(run_id, plots.confusion_matrix(counts, labels, title=task.key.name), "confusion-matrix.png")
+        tracker.log_figure(run_id, plots.confusion_matrix(counts, task.key.name), "confusion-matrix.png")
         return
-    figure = plots.predicted_against_true(task.validation.ages, predictions, title=task.key.name)
+    figure = plots.predicted_against_true(task.validation.ages, predictions, task.key.name)
     tracker.log_figure(run_id, figure, "predicted-against-true.png")
 
 
 def _log_curves(key: ModelKey, cv: CVResult, final: FitResult, tracker: StudyTracker, run_id: str) -> None:
-    histories = {f"fold {number}": result.fit.history for number, result in enumerate(cv.folds)}
-    tracker.log_figure(run_id, plots.learning_curves({**histories, "final": final.history}, title=key.name), "learning-curves.png")
+    histories = [fold.fit.history for fold in cv.folds]
+    tracker.log_figure(run_id, plots.learning_curves(histories, f"{key.name}: five folds"), "learning-curves.png")
+    tracker.log_figure(run_id, plots.learning_curves([final.history], f"{key.name}: final"), "final-curve.png")

@@ -1,0 +1,160 @@
+"""The main job end to end on a few phantoms: search, folds, final training, cascade, registry, estimate."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from boneage.cli import main as boneage
+from boneage.config import load_config
+from boneage.groups import ALL_MODELS
+from boneage.paths import study_folder, workspace
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[study]
+name = "tiny"
+prefix = "tiny"
+[[data.sources]]
+name = "phantoms"
+layout = "phantom"
+path = "phantoms"
+count = 96
+seed = 3
+[preprocess]
+background = "handmask"
+crop = true
+pad = true
+size = 160
+[backbone]
+name = "handnet"
+weights = "asset"
+[classifier]
+standardize = true
+width_1 = 64
+[regressor]
+standardize = true
+width_1 = 64
+[training]
+epochs = 3
+patience = 2
+[tuning]
+trials = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A project of its own, in which one tiny study has been run and promoted."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.toml").write_text(CONFIG)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("BONEAGE_HOME", str(folder))
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from tuning.__main__ import main
+
+    assert main([str(folder / "tiny.toml"), "--promote"]) == 0
+    yield folder
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def client(home):
+    from boneage.tracking.store import open_store
+
+    return open_store()
+
+
+def runs(client, level):
+    experiment = client.get_experiment_by_name("tiny")
+    found = client.search_runs([experiment.experiment_id], f"tags.level = '{level}'", max_results=500)
+    return list(found)
+
+
+def test_runs_nest_from_study_to_fold_and_every_level_carries_the_tags(client):
+    counts = {level: len(runs(client, level)) for level in ("study", "model", "trial", "fold", "final")}
+    assert counts["study"] == 1
+    assert counts["model"] == counts["final"] == 10
+    assert counts["trial"] >= 20
+    for level in counts:
+        for run in runs(client, level):
+            assert {"level", "task", "sex", "age_group", "trial", "fold", "study", "split_sha256", "config_sha256"} <= set(
+                run.data.tags
+            )
+    complete = [run for run in runs(client, "trial") if run.info.status == "FINISHED"]
+    folds = [run for run in runs(client, "fold") if run.data.tags["mlflow.parentRunId"] == complete[0].info.run_id]
+    assert len(folds) == 5
+    assert "learning_rate" in folds[0].data.metrics
+
+
+def test_trials_carry_the_means_of_their_folds(client):
+    for run in runs(client, "trial"):
+        if run.info.status == "FINISHED":
+            name = "accuracy" if run.data.tags["task"] == "classifier" else "mae_months"
+            assert f"cv_val_{name}_mean" in run.data.metrics
+            assert f"cv_val_{name}_std" in run.data.metrics
+
+
+def test_the_first_trial_is_the_papers_architecture(client):
+    first = [run for run in runs(client, "trial") if run.data.tags["trial"] == "000"]
+    assert len(first) == 10
+    for run in first:
+        assert (run.data.params["width_1"], run.data.params["width_2"], run.data.params["dropout"]) == ("1024", "512", "0.2")
+
+
+def test_a_study_makes_one_backbone_pass_per_image_and_view(home, client):
+    from boneage.study.materials import gather
+
+    config = load_config(home / "tiny.toml")
+    assert gather(config).backbone.passes == 0, "all features must come from the cache the second time"
+    study = runs(client, "study")[0]
+    images = 96 - sum(1 for _ in (study_folder("tiny") / "problems.csv").read_text().splitlines()[1:])
+    assert study.data.metrics["backbone_passes"] == images
+
+
+def test_ten_heads_and_a_cascade_are_registered_and_promoted(client):
+    names = {model.name for model in client.search_registered_models()}
+    assert {f"tiny-{key}" for key in ALL_MODELS} | {"tiny-cascade"} <= names
+    assert client.get_model_version_by_alias("tiny-cascade", "champion").version
+    version = client.get_model_version_by_alias("tiny-cascade", "challenger")
+    assert all(f"head.{key}" in version.tags for key in ALL_MODELS)
+
+
+def test_page_command_pyfunc_and_library_give_the_same_numbers(home, client, capsys):
+    from boneage.tracking.registry import load_cascade
+
+    uri = "models:/tiny-cascade@champion"
+    image = sorted((workspace() / "phantoms").rglob("*.png"))[0]
+    estimate = load_cascade(uri).estimate(image, "female").to_json()
+    capsys.readouterr()
+    assert boneage(["predict", str(image), "--sex", "female", "--model", uri, "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert printed["bone_age_months"] == pytest.approx(estimate["bone_age_months"], abs=1e-3)
+    import pandas as pd
+
+    served = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame([{"image": image.read_bytes(), "sex": "female"}]))
+    row = served.to_dict("records")[0] if hasattr(served, "to_dict") else served[0]
+    assert row["bone_age_months"] == pytest.approx(estimate["bone_age_months"], abs=1e-3)
+    assert row["version"] == estimate["version"]
+
+
+def test_running_the_study_again_reuses_its_trials(home, client):
+    before = len(runs(client, "trial"))
+    done = subprocess.run(
+        [sys.executable, "-m", "tuning", str(home / "tiny.toml"), "--models", "classifier-male"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    # No new search: only the best trial's folds are run once more, to warm-start the final training.
+    assert len(runs(client, "trial")) == before + 1
+
+
+def test_best_parameters_and_splits_are_files(home):
+    assert (study_folder("tiny") / "best.toml").read_text().count("[models.") == 10
+    assert (study_folder("tiny") / "splits.json").is_file()
