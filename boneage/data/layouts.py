@@ -1,0 +1,181 @@
+"""Annotation tables as people write them: headers of any known layout, sex and age in any spelling."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+import pandas as pd
+
+from boneage.data.archives import DataError, read_bytes
+from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
+
+LEFT_HALF = "left-half"
+_HEADERS: dict[str, tuple[str, ...]] = {
+    "id": ("id", "image id", "case id", "study id", "case", "imageid", "caseid"),
+    "image": ("image", "file", "filename", "file name", "path", "image path"),
+    "dir": ("dir", "folder"),
+    "sex": ("sex", "gender", "male"),
+    "age_months": (
+        "boneage", "bone age", "bone age (months)", "ground truth bone age (months)", "age months", "age (months)",
+        "bone age months", "age in months", "boneage months",
+    ),
+    "age_years": ("age years", "age (years)", "bone age (years)", "bone age years", "age in years"),
+}  # fmt: skip
+_RHPE = {"id", "male", "boneage", "chronological"}
+_SEX_WORDS = {"true": Sex.MALE, "1": Sex.MALE, "yes": Sex.MALE, "false": Sex.FEMALE, "0": Sex.FEMALE, "no": Sex.FEMALE}
+_AGE_IN_NAME = re.compile(r"^(?:(\d+(?:\.\d+)?)y)?(?:(\d+(?:\.\d+)?)(?:m|mo|months?)?)?$")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which header of a table holds what; an empty string means that it has none.
+
+    `recognised` names the layout for people; `crop` says which part of its images is the one to use.
+    """
+
+    id: str = ""
+    image: str = ""
+    dir: str = ""
+    sex: str = ""
+    age_months: str = ""
+    age_years: str = ""
+    crop: str = ""
+    recognised: str = "table"
+
+    @property
+    def usable(self) -> bool:
+        """Whether an image can be named, and its sex and age are there."""
+        return bool((self.id or self.image) and self.sex and (self.age_months or self.age_years))
+
+
+def read_table(reference: str) -> pd.DataFrame:
+    """Read a CSV, semicolon or tab separated file (also inside an archive) as text columns.
+
+    Raises:
+        DataError: when it cannot be read, is empty or no table.
+    """
+    data = read_bytes(reference)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    first = text.partition("\n")[0]
+    if not first.strip() or "\x00" in first:
+        raise DataError(f"{reference} is not a table: give a CSV file with a header")
+    separator = max(",;\t", key=first.count)
+    try:
+        frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise DataError(f"{reference} is not a readable table: {error}") from error
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return frame
+
+
+def recognise(headers: list[str], given: Mapping[str, str] | None = None) -> Columns:
+    """Find out which column holds what.
+
+    Args:
+        headers: The table's headers.
+        given: Columns named by the configuration (`id`, `image`, `sex`, `age_months`, `age_years`); they win.
+
+    Raises:
+        DataError: when a column that was named is not there, or a name stands for nothing.
+    """
+    plain = {_plain(header): header for header in headers}
+    found = {
+        role: next((plain[word] for word in words if word in plain), "") for role, words in _HEADERS.items()
+    }
+    given = given or {}
+    if given:
+        found["age_months"] = found["age_months"] if "age_years" not in given else ""
+        found["id"] = found["id"] if "image" not in given else ""
+    for role, header in given.items():
+        if role not in _HEADERS:
+            raise DataError(f"columns may name {', '.join(_HEADERS)}, but {role!r} was given")
+        if header not in headers:
+            raise DataError(f"columns.{role} names {header!r}, but the table has {', '.join(headers)}")
+        found[role] = header
+    is_rhpe = set(plain) == _RHPE and not given
+    return Columns(**found, crop=LEFT_HALF if is_rhpe else "", recognised=_layout_name(plain, is_rhpe, bool(given)))
+
+
+def parse_sex(text: str) -> Sex:
+    """Read a sex as tables write it: words, or whether the patient is male (`True`, `1`, `M`, `Male`).
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    word = text.strip().lower().removesuffix(".0")
+    return _SEX_WORDS[word] if word in _SEX_WORDS else Sex.parse(text)
+
+
+def parse_age(text: str, months_a_unit: float = 1.0) -> float:
+    """Read an age in months, and check its range.
+
+    Raises:
+        ValueError: with the reason, when it is missing, no number or outside 0-228 months.
+    """
+    if not text.strip():
+        raise ValueError("no age")
+    try:
+        months = float(text.strip().replace(",", ".")) * months_a_unit
+    except ValueError as error:
+        raise ValueError(f"age {text!r} is no number") from error
+    if not MIN_AGE_MONTHS <= months <= MAX_AGE_MONTHS:
+        raise ValueError(f"age {months:g} is not within 0-228 months")
+    return months
+
+
+def parse_file_name(name: str) -> tuple[str, str]:
+    """Read sex and age from an atlas plate's name: `male_132.jpg`, `female/132.png`, `F-11y6m.png`.
+
+    Returns:
+        The sex word and the months as text, each empty when the name does not say it.
+
+    Example:
+        >>> parse_file_name("plates/female/132_b.png")
+        ('female', '132')
+    """
+    stem = name.rpartition(".")[0] or name
+    parts = stem.split("/")
+    own = re.split(r"[^0-9A-Za-z.]+", parts[-1])
+    folders = [word for part in reversed(parts[:-1]) for word in re.split(r"[^0-9A-Za-z.]+", part)]
+    sex = next((sex for word in own + folders if (sex := _sex_word(word))), "")
+    return sex, next((age for word in own if (age := _age_word(word))), "")
+
+
+def _sex_word(word: str) -> str:
+    try:
+        return Sex.parse(word).value
+    except ValueError:
+        return ""
+
+
+def _age_word(word: str) -> str:
+    found = _AGE_IN_NAME.match(word.lower())
+    if not found or not any(found.groups()):
+        return ""
+    years, months = (float(part or 0) for part in found.groups())
+    return f"{12 * years + months:g}"
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[\s_]+", " ", header).strip().lower()
+
+
+def _layout_name(plain: Mapping[str, str], is_rhpe: bool, given: bool) -> str:
+    if given:
+        return "table with named columns"
+    if is_rhpe:
+        return "RHPE"
+    names = {
+        ("id", "boneage", "male"): "RSNA training",
+        ("image id", "male", "bone age (months)"): "RSNA validation",
+        ("case id", "sex", "ground truth bone age (months)"): "RSNA test truth",
+        ("image id", "dir", "patient id", "sex", "bone age"): "harmonised",
+    }
+    return next((name for headers, name in names.items() if set(headers) <= set(plain)), "table")

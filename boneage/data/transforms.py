@@ -1,0 +1,43 @@
+"""Undoing what was done to stored pixels: stretching to a square, two hands in one picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Film = NDArray[np.uint8]
+
+
+def resize(film: Film, height: int, width: int) -> Film:
+    """Resize to (height, width) in pixels: area averaging when it shrinks, linear interpolation when it grows."""
+    shrinks = film.shape[0] * film.shape[1] > height * width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(np.ascontiguousarray(film), (width, height), interpolation=method), np.uint8)
+
+
+def unstretch(film: Film, original_width: float, original_height: float) -> Film:
+    """Give a film its original aspect ratio back, keeping its longer side; unknown (NaN) sizes change nothing.
+
+    Args:
+        film: uint8 (H, W), possibly squeezed to a square.
+        original_width: Width of the original in pixels, NaN when unknown.
+        original_height: Height of the original in pixels, NaN when unknown.
+
+    Returns:
+        uint8 (H', W') with the original's aspect ratio; the very same film when it differs by no more than 1 %.
+    """
+    if not (original_width > 0 and original_height > 0):
+        return film
+    height, width = film.shape
+    wanted = original_width / original_height
+    if abs(width / height / wanted - 1) <= 0.01:
+        return film
+    side = max(height, width)
+    new_height, new_width = (side, side * wanted) if wanted <= 1 else (side / wanted, side)
+    return resize(film, max(1, round(new_height)), max(1, round(new_width)))
+
+
+def left_half(film: Film) -> Film:
+    """Return the left half of a picture of both hands."""
+    return film[:, : max(1, film.shape[1] // 2)]
