@@ -1,0 +1,163 @@
+"""`handnet`: the embedded backbone, a small residual network that has seen hand radiographs, and its end-to-end head.
+
+The weights ship as float16 in `assets/handnet.npz`, with `handnet.json` as their training record. Keras is imported
+inside the functions, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+INPUT_SIZE = 128
+FEATURES = 512
+WIDTHS = (32, 64, 128, 256)
+BLOCKS = (2, 2, 2, 2)
+SQUEEZE = 8
+HIDDEN = 256
+BIN_MONTHS = 6.0
+BIN_COUNT = 39
+
+Arrays = dict[str, NDArray[np.float32]]
+Weights = Path | Literal["asset"] | None
+
+
+def build_handnet(weights: Weights = "asset") -> keras.Model:
+    """Build the frozen backbone.
+
+    Args:
+        weights: `"asset"` for the shipped ones (checked against their record), a file of the same layout, or None for
+            random ones.
+
+    Returns:
+        A model from a prepared hand (N, 128, 128, 1) of 0-255, background 0, to a map (N, 8, 8, 512) of float32, 0 and
+        above, whose average over height and width is the pooled feature. The scaling of grey levels is inside.
+
+    Raises:
+        FileNotFoundError: when the weights are missing.
+        ValueError: when the weights are not those of the record or do not fit this network.
+    """
+    import keras
+
+    hand = keras.Input((INPUT_SIZE, INPUT_SIZE, 1), name="hand")
+    x = keras.layers.Rescaling(1 / 64, -1.0, name="scale")(hand)
+    x = _convolve(x, WIDTHS[0], "stem", stride=2)
+    number = 0
+    for stage, (width, count) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
+        for k in range(count):
+            x = _block(x, width, f"block{number}", stride=2 if k == 0 and stage > 0 else 1)
+            number += 1
+    model = keras.Model(hand, _convolve(x, FEATURES, "last", size=1), name="handnet")
+    _assign(model, weights)
+    model.trainable = False
+    return model
+
+
+def build_end_to_end(weights: Weights = "asset") -> keras.Model:
+    """Build backbone and end-to-end head, for comparison with the cascade.
+
+    Returns:
+        A model from `[hand (N, 128, 128, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
+
+    Raises:
+        FileNotFoundError: when the weights are missing.
+        ValueError: when the weights are not those of the record or do not fit this network.
+    """
+    import keras
+
+    backbone = build_handnet(weights)
+    male = keras.Input((1,), name="male")
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    x = keras.layers.Concatenate(name="join")([pooled, male])
+    x = keras.layers.Dense(HIDDEN, activation="relu", name="head_hidden")(x)
+    x = keras.layers.Dense(BIN_COUNT, activation="softmax", name="head_out")(x)
+    months = keras.layers.Dense(1, use_bias=False, name="expectation")(x)
+    model = keras.Model([backbone.input, male], months, name="handnet_end_to_end")
+    model.get_layer("expectation").set_weights([np.arange(BIN_COUNT, dtype=np.float32)[:, None] * BIN_MONTHS])
+    _assign(model, weights)
+    model.trainable = False
+    return model
+
+
+def asset_path() -> Path:
+    """Return the shipped weights' file after comparing it with its record.
+
+    Raises:
+        FileNotFoundError: when the weights or their record are missing.
+        ValueError: when the file is not the one that the record describes.
+    """
+    return _checked(ASSETS / "handnet.npz", ASSETS / "handnet.json")
+
+
+@lru_cache(maxsize=8)
+def _checked(weights: Path, record: Path) -> Path:
+    for path in (weights, record):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
+    wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != wanted:
+        raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
+    return weights
+
+
+def read_weights(path: Path) -> Arrays:
+    """Read a weights file (`.npz` of float16 arrays named `<layer>.kernel` and `<layer>.bias`) as float32."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
+
+
+def _assign(model: keras.Model, weights: Weights) -> None:
+    """Give every layer that stores weights its own; nothing where `weights` is None."""
+    if weights is None:
+        return
+    path = asset_path() if weights == "asset" else Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"handnet weights should be the .npz file {path}, but it is missing")
+    arrays = read_weights(path)
+    for layer in model.layers:
+        if not layer.weights or layer.name == "expectation":
+            continue
+        names = (f"{layer.name}.kernel", f"{layer.name}.bias")
+        if any(name not in arrays for name in names):
+            raise ValueError(f"{path.name} should hold {names[0]} and {names[1]}, but does not: another network's file?")
+        layer.set_weights([arrays[name] for name in names])
+
+
+def _convolve(
+    x: keras.KerasTensor, channels: int, name: str, *, stride: int = 1, size: int = 3, active: bool = True
+) -> keras.KerasTensor:
+    """Add a convolution whose normalisation is folded into kernel and bias; padded alike on every side."""
+    from keras import layers
+
+    if size > 1:
+        x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
+    x = layers.Conv2D(channels, size, strides=stride, name=name)(x)
+    return layers.ReLU(name=f"{name}_relu")(x) if active else x
+
+
+def _block(x: keras.KerasTensor, channels: int, name: str, *, stride: int) -> keras.KerasTensor:
+    """Add a residual block of two 3 x 3 convolutions with squeeze and excitation."""
+    from keras import layers
+
+    y = _convolve(x, channels, f"{name}_conv1", stride=stride)
+    y = _convolve(y, channels, f"{name}_conv2", active=False)
+    s = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(y)
+    s = layers.Dense(channels // SQUEEZE, activation="relu", name=f"{name}_reduce")(s)
+    s = layers.Dense(channels, activation="sigmoid", name=f"{name}_expand")(s)
+    y = layers.Multiply(name=f"{name}_weigh")([y, s])
+    if stride > 1:
+        x = layers.AveragePooling2D(stride, name=f"{name}_pool")(x)
+    if x.shape[-1] != channels:
+        x = _convolve(x, channels, f"{name}_skip", size=1, active=False)
+    return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, y]))

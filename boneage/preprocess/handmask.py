@@ -1,0 +1,98 @@
+"""Input and output of the `handmask` segmentation network (an ONNX file of ours), as plain array functions.
+
+The network takes one letterboxed film and gives the probability of hand or forearm at each pixel. Which engine runs it
+is somebody else's choice: `boneage.preprocess.background` runs it as a rembg session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 256
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+def model_path() -> Path:
+    """Return the shipped network's file after comparing it with its record.
+
+    Raises:
+        FileNotFoundError: when the network or its record is missing.
+        ValueError: when the file is not the one that the record describes.
+    """
+    return _checked(ASSETS / "handmask.onnx", ASSETS / "handmask.json")
+
+
+@lru_cache(maxsize=8)
+def _checked(weights: Path, record: Path) -> Path:
+    """Compare a file's sha256 with the one in its record; remembered, so that sessions do not hash it again."""
+    for path in (weights, record):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
+    wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != wanted:
+        raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
+    return weights
+
+
+def letterbox_size(shape: tuple[int, int], side: int = SIDE) -> tuple[int, int]:
+    """Return the (height, width) in pixels that a film of `shape` (H, W) takes in the square input."""
+    scale = side / max(shape)
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def network_input(grey: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.float32]:
+    """Prepare a film for the network.
+
+    The film is resized with its aspect kept into the upper left of a square and stretched between its 1st and 99th
+    percentile; padding is -1, like black. A blank film becomes all -1, never NaN.
+
+    Args:
+        grey: uint8 (H, W), 0-255.
+        side: The square's side in pixels.
+
+    Returns:
+        float32 (1, 1, side, side), -1 to 1.
+
+    Raises:
+        ValueError: when the film is not a uint8 image of two dimensions with at least one pixel.
+    """
+    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
+        raise ValueError(f"a film must be uint8 (H, W) and not empty, but {grey.dtype} {grey.shape} was given")
+    height, width = letterbox_size((grey.shape[0], grey.shape[1]), side)
+    shrinks = max(grey.shape) > side
+    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    square = np.full((1, 1, side, side), -1, np.float32)
+    square[0, 0, :height, :width] = stretch(np.asarray(small, np.float32))
+    return square
+
+
+def stretch(film: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Stretch grey levels (H, W) of any scale between their 1st and 99th percentile to -1..1; blank gives -1."""
+    low, high = np.percentile(film, (1, 99))
+    stretched = np.clip((film - low) / max(float(high - low), 1.0), 0, 1) * 2 - 1
+    return np.asarray(stretched, np.float32)
+
+
+def mask_from_output(output: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Turn the network's answer into a mask of the film.
+
+    Args:
+        output: float32 (1, 1, side, side), probabilities 0-1.
+        shape: The film's (H, W) in pixels.
+
+    Returns:
+        uint8 (H, W), 0 (background) to 255 (hand); 128 and above is hand.
+    """
+    probability = np.nan_to_num(output[0, 0], nan=0.0)
+    height, width = letterbox_size(shape, probability.shape[0])
+    part = np.ascontiguousarray(probability[:height, :width], dtype=np.float32)
+    full = cv2.resize(part, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.clip(np.rint(full * 255), 0, 255), dtype=np.uint8)

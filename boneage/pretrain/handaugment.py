@@ -1,0 +1,58 @@
+"""What happens to a prepared hand during the backbone's training: pose, tone, blur, noise, a patch erased."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """Draw one training view of a prepared hand.
+
+    Args:
+        image: The prepared hand, uint8 (M, M), about twice `side`, background 0.
+        rng: Source of chance.
+        side: Side of the view in pixels.
+
+    Returns:
+        uint8 (side, side), background 0.
+    """
+    toned = cv2.LUT(image, _tone(rng))
+    view = cv2.warpAffine(toned, _pose(image.shape[0], rng, side), (side, side), flags=cv2.INTER_LINEAR)
+    if rng.random() < 0.2:
+        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.4, 1.0))
+    if rng.random() < 0.2:
+        view = np.clip(view + rng.normal(0, rng.uniform(2, 8), view.shape), 0, 255).astype(np.uint8)
+    if rng.random() < 0.25:
+        height, width = rng.integers(side // 16, side // 4, 2)
+        top, left = rng.integers(0, side - height), rng.integers(0, side - width)
+        view[top : top + height, left : left + width] = rng.integers(0, 200) if rng.random() < 0.5 else 0
+    return np.asarray(view, dtype=np.uint8)
+
+
+def plain(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return the view of a prepared hand that is served: shrunk to uint8 (side, side) and nothing else."""
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _tone(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a table of grey levels (256 of uint8): gamma, contrast, brightness; black stays black."""
+    levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.2))
+    levels = (levels - 0.5) * np.exp(rng.normal(0, 0.12)) + 0.5 + rng.normal(0, 0.05)
+    table = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    table[0] = 0
+    return table
+
+
+def _pose(size: int, rng: np.random.Generator, side: int) -> NDArray[np.float64]:
+    """Draw the 2 x 3 matrix from the prepared hand to the view: turn, scale, aspect, shear, mirror, shift."""
+    turn = np.deg2rad(np.clip(rng.normal(0, 12), -30, 30))
+    scale = side / size * np.exp(rng.uniform(-0.15, 0.15))
+    aspect, shear = np.exp(rng.normal(0, 0.04)), rng.normal(0, 0.04)
+    mirror = -1 if rng.random() < 0.5 else 1
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    linear = scale * rotation @ np.array([[mirror * aspect, shear], [0, 1 / aspect]])
+    target = side / 2 - 0.5 + rng.uniform(-0.07, 0.07, 2) * side
+    centre = np.full(2, size / 2 - 0.5)
+    return np.column_stack([linear, target - linear @ centre])

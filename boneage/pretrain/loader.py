@@ -1,0 +1,89 @@
+"""Batches of augmented hands, made in one helper process beside the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from boneage.pretrain import handaugment
+from boneage.pretrain.prepare import Prepared
+from boneage.pretrain.sources import Child, Film
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What may be trained on: the children, their prepared films, and the film rows of each child."""
+
+    table: Mapping[str, Child]
+    prepared: Prepared
+    ids: tuple[str, ...]
+
+    def rows(self) -> list[list[int]]:
+        """Return the rows of each child's films, in the order of `ids`."""
+        found = self.prepared.rows()
+        films = [(Film(i, False), Film(i, True)) for i in self.ids]
+        return [[found[f] for f in pair if f in found] for pair in films]
+
+
+class _Epoch(Dataset[Batch]):
+    """One epoch's batches; deterministic from seed, epoch and batch number, so that a resumed run repeats it."""
+
+    def __init__(self, training: Training, side: int, batch: int, seed: tuple[int, int]) -> None:
+        self.training, self.side, self.seed = training, side, seed
+        self.rows = training.rows()
+        order = np.random.default_rng(seed).permutation(len(training.ids))
+        self.batches = [order[k : k + batch] for k in range(0, len(order) - batch + 1, batch)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> Batch:
+        rng = np.random.default_rng([*self.seed, number])
+        chosen = self.batches[number]
+        images = [
+            handaugment.augment(np.asarray(self.training.prepared.images[rng.choice(self.rows[k])]), rng, self.side)
+            for k in chosen
+        ]
+        kids = [self.training.table[self.training.ids[k]] for k in chosen]
+        return to_batch(images, kids)
+
+
+def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
+    """Stack views uint8 (S, S) and their children: images (N, 1, S, S), ages (N,) in months, males (N,)."""
+    ages = torch.tensor([kid.age_months for kid in kids], dtype=torch.float32)
+    males = torch.tensor([kid.male for kid in kids], dtype=torch.float32)
+    return torch.from_numpy(np.stack(images)[:, None]), ages, males
+
+
+def epoch_batches(training: Training, side: int, batch: int, seed: tuple[int, int]) -> Iterator[Batch]:
+    """Yield one epoch of augmented batches; the last incomplete one is left out."""
+    loader = DataLoader(
+        _Epoch(training, side, batch, seed),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=8,
+        worker_init_fn=_single_threaded,
+        multiprocessing_context="fork",
+    )
+    yield from loader
+
+
+def plain_batches(training: Training, side: int, batch: int) -> Iterator[Batch]:
+    """Yield every child once as served: its large film where there is one."""
+    rows = [found[-1] for found in training.rows()]
+    for k in range(0, len(rows), batch):
+        images = [handaugment.plain(np.asarray(training.prepared.images[r]), side) for r in rows[k : k + batch]]
+        yield to_batch(images, [training.table[i] for i in training.ids[k : k + batch]])
+
+
+def _single_threaded(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,56 @@
+"""The mask network in PyTorch: a small U-Net with additive skips and sub-pixel output."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (16, 24, 48, 72, 92, 112)
+
+
+def conv(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
+    """Build convolution, batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class MaskNet(nn.Module):
+    """Film to hand: (N, 1, S, S) of -1..1 to logits (N, 1, S, S); S a multiple of 64."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.stem = conv(1, widths[0], 2)
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(a, b, 1 if k == 0 else 2), conv(b, b)) for k, (a, b) in enumerate(pairwise(widths))
+        )
+        self.across = conv(widths[-1], widths[-1])
+        self.lift = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths[1:]))
+        self.up = nn.ModuleList(conv(a, a) for a in widths[1:-1])
+        self.fine = nn.Sequential(nn.Conv2d(widths[1] + widths[0], 4, 3, 1, 1), nn.PixelShuffle(2))
+
+    def forward(self, film: Tensor) -> Tensor:
+        stem = self.stem(film)
+        x, skips = stem, []
+        for stage in self.down:
+            x = stage(x)
+            skips.append(x)
+        x = self.across(x)
+        for k in reversed(range(len(self.up))):
+            x = nn.functional.interpolate(self.lift[k](x), scale_factor=2.0, mode="nearest")
+            x = self.up[k](x + skips[k])
+        logits: Tensor = self.fine(torch.cat([x, stem], dim=1))
+        return logits
+
+
+def export_onnx(net: MaskNet, path: Path, side: int) -> None:
+    """Write the network with a sigmoid as ONNX (opset 17): `film` (1, 1, side, side) to `hand`, 0-1."""
+    whole = nn.Sequential(net, nn.Sigmoid()).float().eval()
+    example = torch.zeros(1, 1, side, side)
+    # The exporter that PyTorch now prefers needs onnxscript; this network needs nothing that the older one lacks.
+    torch.onnx.export(
+        whole, (example,), str(path), opset_version=17, dynamo=False, input_names=["film"], output_names=["hand"]
+    )

@@ -1,0 +1,107 @@
+"""The reader-drawn hand outlines as masks, and which of them are kept for validation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage.pretrain import sources
+
+VALIDATION_COUNT = 15
+TWO_HANDS = frozenset({"1430"})  # two hands on the film and one of them outlined: useless as truth
+LARGE_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A film and its hand: `image` uint8 (H, W) and `mask` uint8 (H, W) of 0 or 255."""
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class OutlineSplit:
+    """Ids of outlines: `train`, `validation` (15 with large images) and `withheld` (in validation_ids.csv, small)."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    withheld: tuple[str, ...]
+
+
+def split_outlines(ids: Sequence[str], large: frozenset[str], never: frozenset[str]) -> OutlineSplit:
+    """Choose the validation outlines by a fixed rule.
+
+    Of the outlines with a large image, those in `never` come first, then ascending ids, until there are 15. Small ones
+    in `never` are neither trained nor chosen on.
+    """
+    ordered = sorted(set(ids) - TWO_HANDS, key=int)
+    candidates = sorted((i for i in ordered if i in large), key=lambda i: (i not in never, int(i)))
+    validation = tuple(candidates[:VALIDATION_COUNT])
+    rest = [i for i in ordered if i not in validation]
+    return OutlineSplit(
+        tuple(i for i in rest if i not in never), validation, tuple(i for i in rest if i in never)
+    )
+
+
+def read_outlines(data: Path) -> dict[str, dict[str, object]]:
+    """Read `hand_outlines.json`: `{id: {width, height, polygons}}`, in pixels of the original image."""
+    return dict(json.loads((data / "hand_outlines.json").read_text(encoding="utf-8")))
+
+
+def draw_mask(outline: dict[str, object], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw one outline at `shape` (H, W): uint8 of 0 or 255.
+
+    Polygons are drawn with four bits of sub-pixel precision, because a pixel of a 100 px film is 20 of the original.
+    """
+    height, width = shape
+    scale = np.array([width / float(str(outline["width"])), height / float(str(outline["height"]))])
+    mask = np.zeros(shape, np.uint8)
+    polygons = outline["polygons"]
+    if not isinstance(polygons, list):
+        raise ValueError(f"an outline's polygons must be a list, but {type(polygons).__name__} was given")
+    for polygon in polygons:
+        points = (np.asarray(polygon["exterior"], np.float64) + 0.5) * scale - 0.5
+        cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, shift=4)
+    return mask
+
+
+def load_outlined(data: Path, ids: Sequence[str], *, large: bool | None = None) -> list[Outlined]:
+    """Load films with their outlines.
+
+    Args:
+        data: The data folder.
+        ids: Which outlines.
+        large: True for 1024 px films, False for 100 px ones; None takes every film that there is.
+
+    Returns:
+        The films, large ones shrunk to `LARGE_SIDE` pixels when both sizes are asked for (training).
+    """
+    outlines, sizes = read_outlines(data), sources.image_sizes(data)
+    films = sources.films_of(ids, frozenset(sources.large_ids(data)))
+    found = []
+    for film in films:
+        if large is not None and film.large != large:
+            continue
+        image = sources.read_film(data, film, sizes)
+        if large is None and film.large:
+            image = shrink(image, LARGE_SIDE)
+        name = f"{film.id}-{'1024' if film.large else '100'}"
+        found.append(Outlined(name, image, draw_mask(outlines[film.id], (image.shape[0], image.shape[1]))))
+    return found
+
+
+def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Shrink a uint8 (H, W) image so that its longer side is at most `side` pixels; aspect kept."""
+    scale = side / max(image.shape)
+    if scale >= 1:
+        return image
+    target = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,135 @@
+"""The radiographs and tables that the shipped networks are trained on, read in place from the zips of a data folder.
+
+Which ids may be trained on is decided here and nowhere else: `validation_ids.csv` is never trained on, by anything, and
+a further stratified tenth (`unseen`) is kept away from the backbone.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage.groups import group_of
+
+UNSEEN_SEED = 20170
+UNSEEN_PART = 0.1
+SMALL_ZIP, LARGE_ZIP = "rsna_100px.zip", "rsna_1024px.zip"
+UNSTRETCHED_SIDE = 256
+USUAL_ASPECT = 0.8
+
+
+@dataclass(frozen=True)
+class Child:
+    """One row of the challenge's table: `age_months` 0-228, `male` as 0 or 1."""
+
+    id: str
+    age_months: float
+    male: int
+
+    @property
+    def stratum(self) -> tuple[int, int]:
+        """Sex and age group, by which every split is stratified."""
+        return self.male, group_of(self.age_months)
+
+
+@dataclass(frozen=True)
+class Film:
+    """One stored image of a child: `large` is the 1024 px copy, otherwise the stretched 100 px one."""
+
+    id: str
+    large: bool
+
+
+def children(data: Path) -> dict[str, Child]:
+    """Read the challenge's training table as `{id: Child}`."""
+    rows = _rows(data / "boneage-training-dataset.csv")
+    return {r["id"]: Child(r["id"], float(r["boneage"]), int(r["male"] == "True")) for r in rows}
+
+
+def validation_ids(data: Path) -> frozenset[str]:
+    """Read the ids that nothing here may be trained, tuned, pretrained or calibrated on."""
+    return frozenset(row["id"] for row in _rows(data / "validation_ids.csv"))
+
+
+def image_sizes(data: Path) -> dict[str, tuple[int, int]]:
+    """Read the original `(width, height)` in pixels of each id; a few ids have none."""
+    return {r["id"]: (int(r["width"]), int(r["height"])) for r in _rows(data / "image_sizes.csv")}
+
+
+def unseen_ids(table: dict[str, Child], excluded: Iterable[str]) -> frozenset[str]:
+    """Draw the tenth of the training ids, by sex and age group, that the backbone never sees.
+
+    Args:
+        table: All children.
+        excluded: The validation ids, which are not drawn from.
+    """
+    rng = np.random.default_rng(UNSEEN_SEED)
+    allowed = sorted(set(table) - set(excluded), key=int)
+    strata: dict[tuple[int, int], list[str]] = {}
+    for name in allowed:
+        strata.setdefault(table[name].stratum, []).append(name)
+    drawn: list[str] = []
+    for key in sorted(strata):
+        drawn += list(rng.choice(strata[key], round(UNSEEN_PART * len(strata[key])), replace=False))
+    return frozenset(str(name) for name in drawn)
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """Return the sha256 of a list of ids, in numeric order, one a line: names a set in a training record."""
+    return hashlib.sha256("\n".join(sorted(ids, key=int)).encode()).hexdigest()
+
+
+def large_ids(data: Path) -> list[str]:
+    """List the ids that have a 1024 px image, in numeric order."""
+    names = _archive(data / LARGE_ZIP).namelist()
+    return sorted((Path(n).stem for n in names if n.endswith(".jpg")), key=int)
+
+
+def read_film(data: Path, film: Film, sizes: dict[str, tuple[int, int]]) -> NDArray[np.uint8]:
+    """Read one film as grey uint8 (H, W) in its true aspect.
+
+    A large film comes as it is; a 100 px one is unstretched to the aspect of the original, its longer side
+    `UNSTRETCHED_SIDE` pixels (ids without a known size get the usual aspect).
+
+    Raises:
+        ValueError: when the stored bytes are no image.
+    """
+    if film.large:
+        return _decode(_archive(data / LARGE_ZIP), f"rsna_1024px/{film.id}.jpg")
+    stretched = _decode(_archive(data / SMALL_ZIP), f"rsna_100px/{film.id}.png")
+    width, height = sizes.get(film.id, (USUAL_ASPECT, 1.0))
+    scale = UNSTRETCHED_SIDE / max(width, height)
+    target = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(stretched, target, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def films_of(ids: Sequence[str], large: frozenset[str]) -> list[Film]:
+    """List every stored image of the ids: the small one of each, and the large one where there is one."""
+    return [Film(i, False) for i in ids] + [Film(i, True) for i in ids if i in large]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@lru_cache(maxsize=4)
+def _archive(path: Path) -> zipfile.ZipFile:
+    """Open a zip once per process: reading its directory takes longer than reading an image."""
+    return zipfile.ZipFile(path)
+
+
+def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError(f"{name} in {archive.filename} should be an image, but could not be decoded")
+    return np.asarray(image, dtype=np.uint8)

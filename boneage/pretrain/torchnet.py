@@ -1,0 +1,133 @@
+"""The `handnet` backbone and its end-to-end head in PyTorch, as they are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+BIN_MONTHS = 6.0
+BIN_COUNT = 39
+
+
+@dataclass(frozen=True)
+class NetShape:
+    """Sizes of the backbone: channels and blocks of the four stages, and the features it ends in."""
+
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    features: int = 512
+    squeeze: int = 8
+
+
+class Squeeze(nn.Module):
+    """Squeeze and excitation: weighs channels by what the whole image shows."""
+
+    def __init__(self, channels: int, ratio: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(channels, channels // ratio)
+        self.expand = nn.Linear(channels // ratio, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = torch.sigmoid(self.expand(torch.relu(self.reduce(x.mean((2, 3))))))
+        return x * weights[:, :, None, None]
+
+
+class Block(nn.Module):
+    """A residual block of two 3 x 3 convolutions with squeeze and excitation."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, ratio: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.squeeze = Squeeze(outputs, ratio) if ratio else nn.Identity()
+        changes = stride > 1 or inputs != outputs
+        self.skip = nn.Conv2d(inputs, outputs, 1, 1, bias=False) if changes else nn.Identity()
+        self.skip_norm = nn.BatchNorm2d(outputs) if changes else nn.Identity()
+        self.pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = self.squeeze(self.norm2(self.conv2(y)))
+        return torch.relu(y + self.skip_norm(self.skip(self.pool(x))))
+
+
+class HandNet(nn.Module):
+    """The backbone: prepared hand (N, 1, S, S) of 0-255 to a map (N, features, S / 16, S / 16), 0 and above."""
+
+    def __init__(self, shape: NetShape) -> None:
+        super().__init__()
+        self.shape = shape
+        first = shape.widths[0]
+        self.stem = nn.Conv2d(1, first, 3, 2, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(first)
+        blocks: list[Block] = []
+        inputs = first
+        for stage, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True)):
+            for k in range(count):
+                blocks.append(Block(inputs, width, 2 if k == 0 and stage > 0 else 1, shape.squeeze))
+                inputs = width
+        self.blocks = nn.ModuleList(blocks)
+        self.last = nn.Conv2d(inputs, shape.features, 1, bias=False)
+        self.last_norm = nn.BatchNorm2d(shape.features)
+
+    def forward(self, hand: Tensor) -> Tensor:
+        x = torch.relu(self.stem_norm(self.stem(hand / 64 - 1)))
+        for block in self.blocks:
+            x = block(x)
+        return torch.relu(self.last_norm(self.last(x)))
+
+
+class AgeHead(nn.Module):
+    """Pooled features and sex to the distribution of age: logits of 39 bins, 0, 6, ... 228 months."""
+
+    def __init__(self, features: int, hidden: int = 256, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(features + 1, hidden)
+        self.out = nn.Linear(hidden, BIN_COUNT)
+
+    def forward(self, pooled: Tensor, male: Tensor) -> Tensor:
+        x = torch.cat([self.dropout(pooled), male[:, None]], dim=1)
+        logits: Tensor = self.out(self.dropout(torch.relu(self.hidden(x))))
+        return logits
+
+
+class EndToEnd(nn.Module):
+    """Backbone and head together: (N, 1, S, S) and male (N,) of 0 or 1 to logits (N, 39)."""
+
+    def __init__(self, shape: NetShape) -> None:
+        super().__init__()
+        self.backbone = HandNet(shape)
+        self.head = AgeHead(shape.features)
+
+    def forward(self, hand: Tensor, male: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(hand).mean((2, 3)), male)
+        return logits
+
+
+def bins(like: Tensor) -> Tensor:
+    """Return the months (39,) that the head's logits stand for."""
+    return torch.arange(BIN_COUNT, device=like.device, dtype=torch.float32) * BIN_MONTHS
+
+
+def months(logits: Tensor) -> Tensor:
+    """Return the expected age in months (N,) of logits (N, 39)."""
+    return torch.softmax(logits.float(), dim=1) @ bins(logits)
+
+
+def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float) -> Tensor:
+    """Cross-entropy with a normal distribution around the age, and the error of the expectation.
+
+    Args:
+        logits: (N, 39).
+        age: (N,) in months.
+        spread: Standard deviation of the soft label, in months.
+        straight: Weight of the absolute error, per month.
+    """
+    soft = torch.softmax(-((bins(logits) - age[:, None]) ** 2) / (2 * spread**2), dim=1)
+    crossed = -(soft * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
+    return crossed + straight * (months(logits) - age).abs().mean()
