@@ -1,9 +1,9 @@
 """Simulated hand radiographs with known skeletal age, sex, mask and landmarks, drawn from anatomy.
 
-    >>> from boneage.groups import Sex
-    >>> phantom = draw(96.0, Sex.FEMALE, seed=1)
-    >>> phantom.image.shape[0], phantom.image.dtype.name, phantom.sex
-    (512, 'uint8', <Sex.FEMALE: 'female'>)
+>>> from boneage.groups import Sex
+>>> phantom = draw(96.0, Sex.FEMALE, seed=1)
+>>> phantom.image.shape[0], phantom.image.dtype.name, phantom.sex
+(512, 'uint8', <Sex.FEMALE: 'female'>)
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.data import anatomy
-from boneage.data.phantom_bones import Growth, bones
+from boneage.data.phantom_bones import SOFT_PER_MM, Growth, tube_bones
+from boneage.data.phantom_carpals import small_bones
 from boneage.data.phantom_dataset import write_dataset
 from boneage.data.phantom_film import expose, finish, grain
 from boneage.data.phantom_forearm import forearm_bones, to_hand
 from boneage.data.phantom_options import PhantomOptions
 from boneage.data.phantom_pose import Skeleton, stand
-from boneage.data.phantom_render import SOFT_PER_MM, Image, View, bone_attenuation, draw_mask, soft_thickness
-from boneage.data.phantom_soft import soft_tissue
+from boneage.data.phantom_render import Image, View, bone_attenuation, draw_mask, soft_thickness
+from boneage.data.phantom_soft import soft_tissue, thenar
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 
 __all__ = ["Phantom", "PhantomOptions", "draw", "write_dataset"]
@@ -69,7 +70,12 @@ def draw(age_months: float, sex: Sex, seed: int, options: PhantomOptions = Phant
     view = _view(skeleton, age_months, sex, posing, options)
     plump = 1.0 + 0.28 * growth.childish + 0.07 * options.individual_sd * float(body.standard_normal())
     mask = draw_mask(soft_tissue(skeleton, plump), view)
-    pieces = [*bones(skeleton, growth), *forearm_bones(skeleton, growth)]
+    pieces = [
+        thenar(skeleton),
+        *tube_bones(skeleton, growth),
+        *small_bones(skeleton, growth),
+        *forearm_bones(skeleton, growth),
+    ]
     thickness = soft_thickness(mask, skeleton.unit * view.scale) * np.float32(skeleton.unit * SOFT_PER_MM)
     attenuation = _sum(thickness, bone_attenuation(pieces, view), body, view)
     image = finish(expose(attenuation, film_rng, options), mask, film_rng, options)
@@ -85,9 +91,7 @@ def _sum(soft: Image, bone: Image, rng: np.random.Generator, view: View) -> Imag
     return np.asarray(soft + bone * (1 + np.float32(0.07) * fine), dtype=np.float32)
 
 
-def _view(
-    skeleton: Skeleton, age_months: float, sex: Sex, rng: np.random.Generator, options: PhantomOptions
-) -> View:
+def _view(skeleton: Skeleton, age_months: float, sex: Sex, rng: np.random.Generator, options: PhantomOptions) -> View:
     """Lay the hand onto the film: as large as on RSNA films of this age, turned and shifted a little."""
     draws, noise = rng.random(4), rng.standard_normal(4)
     height = options.size
@@ -96,15 +100,18 @@ def _view(
     points = np.array([point for joints in skeleton.joints.values() for point in joints] + [(0.0, skeleton.wrist_y)])
     flat = View(1.0, math.cos(turn), math.sin(turn), 0.0, 0.0, height, height).to_film(points)
     low, high = flat.min(axis=0), flat.max(axis=0)
-    share = anatomy.at_age("hand_share", age_months, sex) * (1 + options.pose * 0.08 * float(noise[1]))
-    share = min(share, 0.88)
+    young = 1.0 - age_months / MAX_AGE_MONTHS
+    share = anatomy.at_age("hand_share", age_months, sex) * (1 + options.pose * (0.1 + 0.04 * young) * float(noise[1]))
+    share = min(max(share, 0.4), 0.88)
     scale = height * share / float(high[1] - low[1])
     margin = 0.16 * skeleton.unit
     width = max(round(height * wide), round(scale * float(high[0] - low[0] + 2.4 * margin)))
     room_x = width - scale * float(high[0] - low[0] + 2 * margin)
     x = scale * (margin - float(low[0])) + room_x * min(max(0.5 + options.pose * 0.16 * float(noise[2]), 0.0), 1.0)
     room_y = height * (1 - share) - scale * margin
-    y = scale * (margin - float(low[1])) + max(room_y, 0.0) * min(max(0.42 + options.pose * 0.16 * float(noise[3]), 0.0), 1.0)
+    y = scale * (margin - float(low[1])) + max(room_y, 0.0) * min(
+        max(0.42 + options.pose * 0.16 * float(noise[3]), 0.0), 1.0
+    )
     return View(scale, math.cos(turn), math.sin(turn), x, y, height, width)
 
 

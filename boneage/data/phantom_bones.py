@@ -1,4 +1,4 @@
-"""The bones of one hand at one age: a list of pieces, each an outline with thickness, cortex and weight."""
+"""A child's maturity, and its metacarpals and phalanges as pieces: outlines with thickness, cortex and weight."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from boneage.data.phantom_pose import RAYS, Point, Skeleton
 from boneage.data.phantom_shapes import Points
 from boneage.groups import Sex
 
+# Attenuation per mm at about 50 kV; bone adds this to the flesh it lies in. Cortical to soft is about 4.6 to 1.
+SOFT_PER_MM = 0.03
+CORTEX_PER_MM = 0.11
+SPONGY_PER_MM = 0.02
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -23,7 +28,9 @@ class Piece:
         cortex: thickness of the cortical shell.
         weight: 0-1, how much of it is there (two pieces cross-fade while they fuse).
         axis: base and head of a shaft, between which the cortex is thick at mid-shaft and thin at the ends.
-        plate: how much denser the shell is than plain cortex (the line of provisional calcification).
+        name: what it is, for tests and landmarks.
+        dense: attenuation of the shell per mm.
+        spongy: attenuation inside the shell per mm.
     """
 
     outline: Points
@@ -32,32 +39,40 @@ class Piece:
     weight: float = 1.0
     axis: tuple[Point, Point] | None = None
     name: str = ""
+    dense: float = CORTEX_PER_MM
+    spongy: float = SPONGY_PER_MM
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How mature each centre of one child is: the average child's table, shifted per centre by a few months."""
+    """How mature each centre of one child is: the average child's table, shifted per centre by a few months.
+
+    `robust` is how broad this child's bones are beside the average child's.
+    """
 
     age_months: float
     sex: Sex
     shift: dict[str, float] = field(default_factory=dict)
+    robust: float = 1.0
 
     @classmethod
     def of(cls, age_months: float, sex: Sex, rng: np.random.Generator, individual: float) -> Growth:
         """Draw the shifts of one child; `individual` is the fraction of the published spread."""
         noise = rng.standard_normal(len(anatomy.CENTRES))
         shift = {
-            part: float(draw) * individual * min(anatomy.spread_months(part, sex), 0.3 * anatomy.value("appears", part, sex))
+            part: float(draw)
+            * individual
+            * min(anatomy.spread_months(part, sex), 0.3 * anatomy.value("appears", part, sex))
             for part, draw in zip(anatomy.CENTRES, noise, strict=True)
         }
-        return cls(age_months, sex, shift)
+        return cls(age_months, sex, shift, 1.0 + 0.09 * individual * float(rng.standard_normal()))
 
     def age(self, part: str) -> float:
         """Return the child's age in months as this centre shows it."""
         return self.age_months - self.shift.get(part, 0.0)
 
     def since(self, part: str, until: float) -> float:
-        """Return how far a centre is from its appearance (0) to an age of maturity (1), clipped; below 0 if not there."""
+        """Return how far a centre is from its appearance (0) to maturity at `until` months (1); below 0 if absent."""
         start = anatomy.value("appears", part, self.sex)
         done = (self.age(part) - start) / (until - start)
         return -1.0 if done < 0 else min(done, 1.0)
@@ -88,14 +103,12 @@ class Growth:
         return 1.0 - min(anatomy.at_age("growth", self.age_months, self.sex) - 0.37, 0.6) / 0.6
 
 
-def bones(skeleton: Skeleton, growth: Growth) -> list[Piece]:
-    """Return every ossified piece of the hand."""
+def tube_bones(skeleton: Skeleton, growth: Growth) -> list[Piece]:
+    """Return the ossified pieces of the metacarpals and phalanges."""
     pieces: list[Piece] = []
     for ray in RAYS:
         for kind in ("MC", "PP", "DP") if ray == 1 else ("MC", "PP", "MP", "DP"):
             pieces += _tube_bone(f"{kind}{ray}", skeleton, growth)
-    pieces += _carpals(skeleton, growth)
-    pieces += _sesamoid(skeleton, growth)
     return pieces
 
 
@@ -107,13 +120,13 @@ def _tube_bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     start, along = np.array(base), np.array(head) - np.array(base)
     length = float(np.hypot(*along))
     young, fused = growth.childish, growth.fused(name)
-    near, far = 0.02 + 0.02 * young, 0.02 + 0.05 * young
-    height, gap = shapes.EPIPHYSIS_HEIGHT[kind], 0.012 + 0.022 * young
-    stretch = 1.0 - near - far
-    frame = (start + near * along, along * stretch)
+    near, far = 0.015 + 0.02 * young**2, 0.018 + 0.032 * young**2
+    height = shapes.EPIPHYSIS_HEIGHT[kind] * (1 - 0.45 * young)
+    gap = 0.012 + 0.018 * young**2
+    frame = (start + near * along, along * (1.0 - near - far))
     profile = shapes.PROFILES[kind]
-    broad = 1.0 + 0.12 * young
-    widest = 2.0 * max(width for _, width in profile) * length * broad
+    broad = growth.robust * (1.0 + 0.02 * young)
+    widest = 2.0 * max(width for t, width in profile if t < 0.3) * length * broad
     waist = min(width for t, width in profile if 0.2 < t < 0.8) * length * broad
     cortex = waist * anatomy.at_age("cortex", growth.age_months, growth.sex)
     depth = waist * 1.15
@@ -122,10 +135,36 @@ def _tube_bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
         whole = shapes.profile_outline(profile, 0.0, young)
         pieces.append(Piece(_place(whole, frame, broad), depth, cortex, fused, (base, head), name))
     if fused < 1:
-        shaft = shapes.profile_outline(profile, height + gap, young)
+        shaft = shapes.profile_outline(profile, height + gap, young, domed=kind == "MC")
         pieces.append(Piece(_place(shaft, frame, broad), depth, cortex, 1 - fused, (base, head), name))
         pieces += _epiphysis(name, frame, (widest * 0.97, height * length), growth, (depth, fused))
-    return pieces
+    return [*pieces, *_plate_line(name, frame, (height + gap, widest), growth)]
+
+
+def _plate_line(name: str, frame: tuple[Points, Points], at: tuple[float, float], growth: Growth) -> list[Piece]:
+    """Return the dense line across a tube bone at `at` = (position in bone lengths, width in mm)."""
+    (origin, along), (position, widest) = frame, at
+    across = np.array([along[1], -along[0]]) / np.hypot(*along)
+    centre = origin + along * (position + 0.008)
+    return plate_line(name, np.array([centre - 0.44 * widest * across, centre + 0.44 * widest * across]), growth)
+
+
+def plate_line(name: str, ends: Points, growth: Growth) -> list[Piece]:
+    """Return the dense line on the shaft's side of a growth plate; after the plate's closure it fades as the scar.
+
+    Args:
+        name: the epiphysis, as in the table of anatomy.
+        ends: the line's two ends in mm, (2, 2).
+        growth: the child.
+    """
+    end = anatomy.value("fuses_by", name, growth.sex)
+    weight = anatomy.interpolate(growth.age(name), ((0.0, 0.35), (end - 24.0, 0.6), (end, 0.75), (end + 30.0, 0.0)))
+    if weight <= 0:
+        return []
+    step = (ends[1] - ends[0]) / np.hypot(*(ends[1] - ends[0]))
+    thick = 0.45 * np.array([-step[1], step[0]])
+    outline = np.array([ends[0] - thick, ends[1] - thick, ends[1] + thick, ends[0] + thick])
+    return [Piece(outline, 0.5, 0.5, weight, None, name + "line")]
 
 
 def _place(outline: Points, frame: tuple[Points, Points], broad: float, rounds: int = 2) -> Points:
@@ -147,55 +186,8 @@ def _epiphysis(
     height = min(full_height, max(0.55 * width if ratio < 0.4 else 0.0, full_height * (0.45 + 0.55 * ratio)))
     origin, along = frame
     unit = along / np.hypot(*along)
-    disc = shapes.smooth(shapes.disc_outline(width, height, growth.cupped(name)), 1)
-    centre = origin + unit * full_height * 0.5
+    domed = name[:2] == "MC" and name != "MC1"
+    disc = shapes.smooth(shapes.disc_outline(width, height, growth.cupped(name), domed), 1)
+    centre = origin + unit * (full_height * 0.5 + (full_height - height) * 0.35)
     outline = centre + disc[:, :1] * unit + disc[:, 1:] * np.array([unit[1], -unit[0]])
-    return [Piece(outline, min(depth, 0.6 * width), 0.35, 1 - fused, None, name + "e")]
-
-
-def _carpals(skeleton: Skeleton, growth: Growth) -> list[Piece]:
-    until = anatomy.value("matures", "carpals", growth.sex)
-    room = skeleton.wrist_y / (-0.62 * skeleton.unit)
-    pieces = []
-    for name in anatomy.CARPALS:
-        done = growth.since(name, until)
-        if done < 0:
-            continue
-        adult = np.array(shapes.CARPAL_OUTLINES[name])
-        centre = adult.mean(axis=0)
-        early = 0.22 if name in ("capitate", "hamate") else 0.45
-        size = 0.22 + 0.78 * done**early
-        shape = min(1.0, 0.25 + 0.9 * done)
-        outline = (adult - centre) * shape + _rounded(adult - centre) * (1 - shape)
-        placed = (centre * (1.0, room) + outline * size) * skeleton.unit
-        depth = (0.10 if name != "pisiform" else 0.06) * size * skeleton.unit
-        pieces.append(Piece(shapes.smooth(placed), depth, 0.5, 1.0, None, name))
-    return pieces + _hook(skeleton, growth, room)
-
-
-def _rounded(outline: Points) -> Points:
-    """Return the same number of points on an ellipse of nearly the outline's extent, in the same directions."""
-    extent = 0.46 * (outline.max(axis=0) - outline.min(axis=0))
-    scaled = outline / extent
-    return scaled / np.hypot(scaled[:, 0], scaled[:, 1])[:, None] * extent
-
-
-def _hook(skeleton: Skeleton, growth: Growth, room: float) -> list[Piece]:
-    tip, full = (anatomy.value(q, p, growth.sex) for q, p in (("appears_hook", "hamate"), ("matures", "hamate_hook")))
-    seen = anatomy.interpolate(growth.age("hamate"), ((tip - 8.0, 0.0), (full, 1.0)))
-    if seen <= 0:
-        return []
-    outline = np.array(shapes.HAMATE_HOOK) * (1.0, room) * skeleton.unit
-    return [Piece(shapes.smooth(outline), 0.04 * skeleton.unit, 0.9, 0.6 * seen, None, "hook")]
-
-
-def _sesamoid(skeleton: Skeleton, growth: Growth) -> list[Piece]:
-    done = growth.since("sesamoid", anatomy.value("appears", "sesamoid", growth.sex) + 24.0)
-    if done < 0:
-        return []
-    base, head = (np.array(point) for point in skeleton.bone("MC1"))
-    along = (head - base) / np.hypot(*(head - base))
-    side = np.array([-along[1], along[0]])  # toward the index finger
-    radius = 0.042 * skeleton.unit * (0.35 + 0.65 * done**0.5)
-    centre = head - along * 0.075 * skeleton.unit + side * 0.125 * skeleton.unit
-    return [Piece(shapes.smooth(centre + shapes.disc_outline(2 * radius, 2.2 * radius, 0.0)), radius, 0.5, 1.0, None, "sesamoid")]
+    return [Piece(outline, min(depth, 0.6 * width), 0.4, 1 - fused, None, name + "e")]

@@ -51,7 +51,9 @@ def _tone_table(base: float, top: float, gamma: float, saturation: float) -> Ima
     return values
 
 
-def finish(film: Image, hand: NDArray[np.bool_], rng: np.random.Generator, options: PhantomOptions) -> NDArray[np.uint8]:
+def finish(
+    film: Image, hand: NDArray[np.bool_], rng: np.random.Generator, options: PhantomOptions
+) -> NDArray[np.uint8]:
     """Add what the film and its handling add to a clean exposure, and quantise it.
 
     Args:

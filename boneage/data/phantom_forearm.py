@@ -8,7 +8,7 @@ import numpy as np
 
 from boneage.data import anatomy
 from boneage.data import phantom_shapes as shapes
-from boneage.data.phantom_bones import Growth, Piece
+from boneage.data.phantom_bones import Growth, Piece, plate_line
 from boneage.data.phantom_pose import Skeleton
 from boneage.data.phantom_shapes import Points
 
@@ -32,6 +32,10 @@ def _bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     table = np.array(shapes.RADIUS_SHAFT if name == "radius" else shapes.ULNA_SHAFT)
     top = np.array(shapes.RADIUS_TOP if name == "radius" else shapes.ULNA_TOP)
     fused, young = growth.fused(name), growth.childish
+    slim = np.array([1 - 0.13 * young, 1.0])
+    middle = np.array([0.5 * (table[0, 1] + table[0, 2]), 0.0])
+    top = middle + (top - middle) * slim
+    table[:, 1:] = middle[0] + (table[:, 1:] - middle[0]) * slim[0]
     drop = 0.0 if name == "radius" else 0.035 * young
     gap = (0.014 + 0.02 * young) * (1 - 0.3 * fused)
     below = -table[:, 0] - drop
@@ -40,8 +44,7 @@ def _bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     unit = skeleton.unit
     cortex = 0.1 * unit * anatomy.at_age("cortex", growth.age_months, growth.sex)
     depth = (0.11 if name == "radius" else 0.085) * unit
-    middle = 0.5 * (table[:, 1] + table[:, 2])
-    ends = to_hand(np.array([[middle[0], below[0] + 0.2], [middle[4], below[0] - 2.6]]), skeleton)
+    ends = to_hand(np.array([[middle[0], below[0] + 0.2], [middle[0] - 0.03, below[0] - 2.6]]), skeleton)
     axis = ((float(ends[0, 0]), float(ends[0, 1])), (float(ends[1, 0]), float(ends[1, 1])))
     pieces = []
     if fused < 1:
@@ -52,7 +55,11 @@ def _bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     if fused > 0:
         whole = np.concatenate([top[::-1], left[1:], right[:-1]])
         pieces.append(Piece(to_hand(shapes.smooth(whole), skeleton), depth, cortex, fused, axis, name))
-    return pieces
+    level = below[0] - gap - 0.012
+    ends = np.array(
+        [[0.96 * table[0, 1] + 0.04 * table[0, 2], level], [0.04 * table[0, 1] + 0.96 * table[0, 2], level]]
+    )
+    return pieces + plate_line(name, to_hand(ends, skeleton), growth)
 
 
 def _cap(name: str, top: Points, skeleton: Skeleton, growth: Growth, depth: float) -> list[Piece]:
@@ -71,7 +78,11 @@ def _cap(name: str, top: Points, skeleton: Skeleton, growth: Growth, depth: floa
     target = centre + (lens - centre) * np.array([min(ratio, 1.0), 0.6 + 0.4 * form])
     outline = dot * (1 - form) + target * form
     weight = 1 - growth.fused(name)
-    return [Piece(to_hand(shapes.smooth(outline, 1), skeleton), depth * min(1.0, 0.4 + ratio), 0.5, weight, None, name + "e")]
+    return [
+        Piece(
+            to_hand(shapes.smooth(outline, 1), skeleton), depth * min(1.0, 0.4 + ratio), 0.5, weight, None, name + "e"
+        )
+    ]
 
 
 def _ray_hit(polygon: Points, centre: Points, direction: Points) -> Points:

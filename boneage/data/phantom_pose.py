@@ -59,7 +59,9 @@ def stand(age_months: float, sex: Sex, rng: np.random.Generator, individual: flo
     spread = 0.45 + pose * (spread_draw**1.5 * 1.15 - 0.45)
     abduct = 0.4 + pose * (thumb_draw * 1.2 - 0.5)
     joints = {
-        ray: _ray(ray, sex, unit, abduct if ray == 1 else spread, (individual * 0.03, pose), noise[1 + ray * 6 : 7 + ray * 6])
+        ray: _ray(
+            ray, sex, unit, abduct if ray == 1 else spread, (individual * 0.03, pose), noise[1 + ray * 6 : 7 + ray * 6]
+        )
         for ray in RAYS
     }
     wrist = -unit * anatomy.at_age("wrist_room", age_months, sex) * (1 + 0.03 * individual * noise[1])

@@ -17,9 +17,6 @@ from boneage.data.phantom_soft import SoftTissue
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-SOFT_PER_MM = 0.026  # attenuation per mm; bone in place of soft tissue adds about four times as much
-CORTEX_PER_MM = 0.115
-SPONGY_PER_MM = 0.024
 _SHIFT = 4
 _OVERSAMPLE = 2
 
@@ -63,7 +60,14 @@ def _fixed(points: Points, origin: tuple[int, int] = (0, 0), zoom: int = 1) -> N
 def _fill_capsule(canvas: NDArray[np.uint8], ends: Points, radius_a: float, radius_b: float) -> None:
     step = ends[1] - ends[0]
     normal = np.array([step[1], -step[0]]) / max(float(np.hypot(*step)), 1e-6)
-    quad = np.stack([ends[0] + normal * radius_a, ends[1] + normal * radius_b, ends[1] - normal * radius_b, ends[0] - normal * radius_a])
+    quad = np.stack(
+        [
+            ends[0] + normal * radius_a,
+            ends[1] + normal * radius_b,
+            ends[1] - normal * radius_b,
+            ends[0] - normal * radius_a,
+        ]
+    )
     cv2.fillPoly(canvas, [_fixed(quad)], 1, cv2.LINE_8, _SHIFT)
     for end, radius in ((ends[0], radius_a), (ends[1], radius_b)):
         centre = _fixed(end[None])[0]
@@ -90,14 +94,15 @@ def soft_thickness(mask: Mask, unit_px: float) -> Image:
     pad = round(0.5 * unit_px)
     framed = cv2.copyMakeBorder(mask.astype(np.uint8), 0, pad, pad, pad, cv2.BORDER_REPLICATE)
     inside = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[: mask.shape[0], pad:-pad] / np.float32(unit_px)
-    rim = np.minimum(inside, np.float32(0.2))
-    round_edge = np.sqrt(rim * (np.float32(0.4) - rim))
-    bulk = np.clip(inside - np.float32(0.12), 0, np.float32(0.42)) * np.float32(0.9)
-    sigma = 0.055 * unit_px
+    rim = np.minimum(inside, np.float32(0.16))
+    round_edge = np.sqrt(rim * (np.float32(0.32) - rim))
+    palm = np.clip(inside - np.float32(0.13), 0, np.float32(0.15)) * np.float32(0.85)
+    bulk = palm + np.clip(inside - np.float32(0.28), 0, np.float32(0.3)) * np.float32(0.55)
     small = cv2.resize(round_edge + bulk, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 2), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    near_edge = np.clip(inside * np.float32(14.0), 0, 1)
-    return (soft * near_edge + round_edge * (1 - near_edge)) * mask
+    blurred = cv2.GaussianBlur(small, (0, 0), 0.03 * unit_px)
+    soft = cv2.resize(blurred, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    deep = np.clip((inside - np.float32(0.06)) * np.float32(12.0), 0, 1)
+    return np.asarray((round_edge + (soft - round_edge) * deep) * mask, dtype=np.float32)
 
 
 def bone_attenuation(pieces: list[Piece], view: View) -> Image:
@@ -119,7 +124,9 @@ def _add_piece(total: Image, piece: Piece, view: View) -> None:
     edge = 8  # so that a bone cut by the film's border shows no cortex there
     patch = np.zeros((int(size[1]) * _OVERSAMPLE + 2 * edge, int(size[0]) * _OVERSAMPLE + 2 * edge), np.uint8)
     cv2.fillPoly(patch, [_fixed(outline, origin, _OVERSAMPLE) + (edge << _SHIFT)], 1, cv2.LINE_8, _SHIFT)
-    distance = cv2.distanceTransform(patch, cv2.DIST_L2, 5)[edge:-edge, edge:-edge] / np.float32(_OVERSAMPLE * view.scale)
+    distance = cv2.distanceTransform(patch, cv2.DIST_L2, 5)[edge:-edge, edge:-edge] / np.float32(
+        _OVERSAMPLE * view.scale
+    )
     extra = _attenuation(distance, piece, _cortex(piece, view, origin, distance.shape))
     small = cv2.resize(extra, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     total[low[1] : high[1], low[0] : high[0]] += small * np.float32(piece.weight)
@@ -149,4 +156,7 @@ def _attenuation(distance: Image, piece: Piece, cortex: Image | np.float32) -> I
     whole = 2 * np.sqrt(outer * (2 * depth - outer))
     hollow = 2 * np.sqrt(inner * (2 * core - inner))
     hollow = np.minimum(hollow, whole)
-    return (whole - hollow) * np.float32(CORTEX_PER_MM) + hollow * np.float32(SPONGY_PER_MM)
+    spongy: Image | np.float32 = np.float32(piece.spongy)
+    if piece.axis is not None:  # the canal at mid-shaft holds fat, the ends hold spongy bone
+        spongy = spongy * (np.float32(1.15) - cortex * np.float32(0.85 / piece.cortex))
+    return (whole - hollow) * np.float32(piece.dense) + hollow * spongy

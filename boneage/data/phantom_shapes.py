@@ -37,20 +37,20 @@ CARPAL_OUTLINES: dict[str, tuple[tuple[float, float], ...]] = {
 HAMATE_HOOK = ((-0.281, -0.077), (-0.232, -0.037), (-0.187, -0.05), (-0.172, -0.105), (-0.204, -0.169),
                (-0.259, -0.165), (-0.293, -0.123))  # fmt: skip
 # Above the growth plate only; y from the plate, so that the tops can follow a child's wrist.
-RADIUS_TOP = ((-0.217, 0.0), (-0.211, 0.082), (-0.161, 0.106), (-0.07, 0.106), (0.006, 0.141), (0.098, 0.145),
+RADIUS_TOP = ((-0.19, 0.0), (-0.187, 0.082), (-0.15, 0.106), (-0.07, 0.106), (0.006, 0.141), (0.098, 0.145),
               (0.174, 0.174), (0.242, 0.229), (0.285, 0.251), (0.315, 0.193), (0.317, 0.082), (0.308, 0.0))  # fmt: skip
-ULNA_TOP = ((-0.45, 0.0), (-0.438, 0.045), (-0.444, 0.11), (-0.417, 0.13), (-0.393, 0.115), (-0.373, 0.073),
-            (-0.339, 0.034), (-0.289, 0.062), (-0.238, 0.057), (-0.206, 0.03), (-0.208, 0.0))  # fmt: skip
+ULNA_TOP = ((-0.475, 0.0), (-0.468, 0.045), (-0.474, 0.11), (-0.447, 0.13), (-0.423, 0.115), (-0.403, 0.073),
+            (-0.369, 0.034), (-0.325, 0.062), (-0.275, 0.057), (-0.246, 0.03), (-0.246, 0.0))  # fmt: skip
 # Shafts below the plate: (y below it, ulnar edge x, radial edge x).
-RADIUS_SHAFT = ((0.0, -0.217, 0.308), (0.1, -0.2, 0.3), (0.3, -0.12, 0.27), (0.6, -0.045, 0.235), (1.0, -0.02, 0.22),
-                (1.6, -0.03, 0.21), (5.0, -0.12, 0.16))  # fmt: skip
-ULNA_SHAFT = ((0.0, -0.45, -0.208), (0.08, -0.448, -0.222), (0.3, -0.425, -0.245), (0.7, -0.42, -0.235),
-              (1.2, -0.43, -0.225), (5.0, -0.5, -0.25))  # fmt: skip
+RADIUS_SHAFT = ((0.0, -0.19, 0.308), (0.1, -0.175, 0.298), (0.3, -0.095, 0.262), (0.55, -0.03, 0.225),
+                (0.9, -0.01, 0.2), (1.6, -0.02, 0.19), (5.0, -0.12, 0.13))  # fmt: skip
+ULNA_SHAFT = ((0.0, -0.475, -0.246), (0.08, -0.47, -0.256), (0.3, -0.44, -0.272), (0.7, -0.425, -0.26),
+              (1.2, -0.435, -0.25), (5.0, -0.52, -0.29))  # fmt: skip
 
 # (position from the epiphyseal end, half width) of the whole adult bone and of an infant's.
 PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
-    "MC": ((0.0, 0.05), (0.02, 0.08), (0.07, 0.105), (0.14, 0.12), (0.2, 0.105), (0.3, 0.078), (0.45, 0.062),
-           (0.62, 0.06), (0.75, 0.072), (0.86, 0.095), (0.93, 0.107), (0.985, 0.1), (1.0, 0.07)),
+    "MC": ((0.0, 0.05), (0.02, 0.08), (0.07, 0.106), (0.14, 0.118), (0.2, 0.1), (0.29, 0.077), (0.42, 0.063),
+           (0.6, 0.058), (0.74, 0.068), (0.85, 0.082), (0.93, 0.094), (0.985, 0.088), (1.0, 0.06)),
     "MC1": ((0.0, 0.11), (0.03, 0.165), (0.1, 0.175), (0.2, 0.14), (0.35, 0.112), (0.55, 0.105), (0.72, 0.12),
             (0.85, 0.16), (0.93, 0.155), (0.98, 0.11), (1.0, 0.05)),
     "PP": ((0.0, 0.13), (0.02, 0.168), (0.08, 0.17), (0.16, 0.148), (0.3, 0.118), (0.5, 0.1), (0.68, 0.095),
@@ -72,36 +72,46 @@ def smooth(points: Points, rounds: int = 2) -> Points:
     return points
 
 
-def profile_outline(profile: tuple[tuple[float, float], ...], start: float, widen: float) -> Points:
+def profile_outline(
+    profile: tuple[tuple[float, float], ...], start: float, widen: float, domed: bool = False
+) -> Points:
     """Return a long bone's outline (N, 2), columns (position, half width), in bone lengths, from `start` to 1.
 
     Args:
         profile: (position, half width) pairs.
         start: position of the cut at the epiphyseal end; 0 gives the whole bone.
         widen: 0-1, how much the waist is filled (a young child's shaft is less waisted).
+        domed: whether the cut end bulges, as a metacarpal's, or is flat, as a phalanx's.
     """
     table = np.asarray(profile, dtype=np.float64)
-    top = table[:, 1].max()
-    widths = table[:, 1] + widen * 0.3 * np.maximum(top * 0.8 - table[:, 1], 0.0) * (table[:, 0] > 0.1) * (table[:, 0] < 0.9)
-    inside = table[:, 0] > start + 0.02
-    edge = float(np.interp(start, table[:, 0], widths))
-    t = np.concatenate([[start, start + 0.012], table[inside, 0]]) if start > 0 else table[:, 0]
-    w = np.concatenate([[edge * 0.86, edge], widths[inside]]) if start > 0 else widths
+    shaft = (table[:, 0] > 0.1) & (table[:, 0] < 0.9)
+    fill = np.maximum(0.8 * table[:, 1].max() - table[:, 1], 0.0)
+    widths = table[:, 1] + 0.25 * widen * fill * shaft
+    t, w = table[:, 0], widths
+    if start > 0:
+        inside = table[:, 0] > start + 0.03
+        edge = float(np.interp(start, table[:, 0], widths))
+        bulge = 0.035 * widen if domed else 0.0
+        cut_t = [start - 0.3 * bulge, start + 0.4 * bulge, start + bulge + 0.014]
+        cut_w = [edge * 0.55, edge * (0.92 - 3.5 * bulge), edge]
+        t, w = np.concatenate([cut_t, table[inside, 0]]), np.concatenate([cut_w, widths[inside]])
     return np.concatenate([np.stack([t, w], axis=1), np.stack([t, -w], axis=1)[::-1]])
 
 
-def disc_outline(width: float, height: float, cup: float) -> Points:
+def disc_outline(width: float, height: float, cup: float, domed: bool = False) -> Points:
     """Return an epiphysis as a closed outline (24, 2) around its centre: an ellipse that flattens toward a cupped disc.
 
     Args:
         width: full width; any unit.
-        height: full height, along the bone's axis (first column).
+        height: full height, along the bone's axis (first column, positive toward the shaft).
         cup: 0 for a plain disc, 1 for edges that reach over the shaft (capping).
+        domed: whether it is flat toward the shaft and round toward the joint, as a metacarpal's head.
     """
     angle = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
     c, s = np.cos(angle), np.sin(angle)
-    flat = 0.55 if width > 1.6 * height else 1.0
-    across = np.sign(s) * np.abs(s) ** 0.8
-    along = np.sign(c) * np.abs(c) ** flat
-    bend = cup * 0.5 * height * across**2
+    wide = min(max((width / height - 1.0) / 0.8, 0.0), 1.0)
+    power = np.where(c > 0, 1.0 - 0.6 * wide, 1.0 - (0.1 if domed else 0.5) * wide)
+    across = np.sign(s) * np.abs(s) ** (1.0 - 0.3 * wide)
+    along = np.sign(c) * np.abs(c) ** power
+    bend = cup * (0.2 if domed else 0.45) * height * across**2
     return np.stack([0.5 * height * along + bend, 0.5 * width * across], axis=1)

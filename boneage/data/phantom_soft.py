@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boneage.data import phantom_shapes as shapes
+from boneage.data.phantom_bones import SOFT_PER_MM, Piece
 from boneage.data.phantom_forearm import to_hand
 from boneage.data.phantom_pose import Point, Skeleton
 from boneage.data.phantom_shapes import Points
@@ -20,8 +21,8 @@ FINGER_RADII = {
     5: (0.15, 0.13, 0.11, 0.092),
 }
 # Forearm edges: (y from the radial plate, ulnar x, radial x) in MC3 lengths.
-FOREARM = ((0.6, -0.42, 0.36), (0.35, -0.54, 0.43), (0.15, -0.555, 0.44), (-0.1, -0.55, 0.43), (-0.5, -0.57, 0.46),
-           (-1.1, -0.64, 0.52), (-2.0, -0.74, 0.62), (-5.0, -0.86, 0.74))  # fmt: skip
+FOREARM = ((0.3, -0.4, 0.3), (0.1, -0.53, 0.42), (-0.1, -0.545, 0.43), (-0.5, -0.57, 0.46), (-1.1, -0.64, 0.52),
+           (-2.0, -0.74, 0.62), (-5.0, -0.86, 0.74))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,13 @@ def _palm(skeleton: Skeleton, plump: float) -> Points:
     index_mcp = np.array(joints[2][1])
     along = (thumb_mcp - thumb_base) / np.hypot(*(thumb_mcp - thumb_base))
     out = np.array([along[1], -along[0]]) * unit * plump
-    wrist = np.array([0.0, skeleton.wrist_y])
+    widen = 0.55 + 0.45 * plump
+    wrist_edges = to_hand(np.array([[-0.545 * widen, -0.15], [0.43 * widen, -0.15]]), skeleton)
+    hypothenar = np.array(joints[5][0]) + 0.24 * ulnar
     points = [
-        wrist + np.array([-0.57, 0.3]) * unit,
-        np.array(joints[5][0]) + 0.27 * ulnar + np.array([0.0, 0.05]) * unit,
+        wrist_edges[0],
+        0.6 * hypothenar + 0.4 * wrist_edges[0] + np.array([0.03, 0.0]) * unit,
+        hypothenar,
         0.5 * (np.array(joints[5][0]) + np.array(joints[5][1])) + 0.26 * ulnar,
         np.array(joints[5][1]) + 0.14 * ulnar,
         *web,
@@ -94,6 +98,18 @@ def _palm(skeleton: Skeleton, plump: float) -> Points:
         thumb_mcp + 0.14 * out,
         0.5 * (thumb_mcp + thumb_base) + 0.19 * out,
         thumb_base + 0.2 * out,
-        wrist + np.array([0.5, 0.3]) * unit,
+        0.5 * (thumb_base + 0.16 * out) + 0.5 * wrist_edges[1] - np.array([0.03, 0.0]) * unit,
+        wrist_edges[1],
     ]
     return shapes.smooth(np.array(points), 3)
+
+
+def thenar(skeleton: Skeleton) -> Piece:
+    """Return the ball of the thumb, whose edge shows on a radiograph as a faint curve beside the index finger's ray."""
+    thumb, base, index = (np.array(skeleton.joints[ray][at]) for ray, at in ((1, 1), (1, 0), (2, 0)))
+    centre = 0.5 * thumb + 0.25 * base + 0.25 * index + np.array([-0.1, 0.02]) * skeleton.unit
+    along = (thumb - base) / float(np.hypot(*(thumb - base)))
+    oval = shapes.disc_outline(0.42 * skeleton.unit, 0.56 * skeleton.unit, 0.0)
+    outline = centre + oval[:, :1] * along + oval[:, 1:] * np.array([along[1], -along[0]])
+    faint = 0.22 * SOFT_PER_MM
+    return Piece(shapes.smooth(outline), 0.12 * skeleton.unit, 0.1, 1.0, None, "thenar", faint, faint)
