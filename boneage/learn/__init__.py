@@ -1,0 +1,1 @@
+"""The frozen backbone, its features and the ten heads fitted on them."""

@@ -1,0 +1,144 @@
+"""Five folds of one model, and the final training that starts from the best fold (METHOD.md part 5)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from boneage.config import HeadParameters, TrainingConfig
+from boneage.groups import ModelKey, Task
+from boneage.learn.fit import FitError, FitResult, Samples, Start, fit_head
+from boneage.learn.heads import predict_head
+from boneage.learn.metrics import classification_metrics, regression_metrics
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold as the validation set.
+
+    Attributes:
+        fit: the head fitted on the other folds.
+        metrics: figures on this fold under the names of `boneage.learn.metrics` (`mae_months`, `accuracy`, ...; the tracker
+            puts `val_` before them), and `loss`.
+        predictions: what the head says of this fold: probabilities float32 (n, 4) or months float32 (n,).
+        indices: rows of the samples that make this fold, int (n,), in the order of `predictions`.
+    """
+
+    fit: FitResult
+    metrics: dict[str, float]
+    predictions: np.ndarray
+    indices: np.ndarray
+
+
+@dataclass(frozen=True)
+class CVResult:
+    """All folds: mean and standard deviation (population) of every figure, and the index in `folds` of the best one."""
+
+    folds: tuple[FoldResult, ...]
+    mean: dict[str, float]
+    std: dict[str, float]
+    best: int
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs the folds needed: the median of their best epochs, counted from 1."""
+        return round(statistics.median(fold.fit.best_epoch + 1 for fold in self.folds))
+
+
+def cross_validate(
+    key: ModelKey,
+    samples: Samples,
+    fold: np.ndarray,
+    params: HeadParameters,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    on_fold: Callable[[int, FoldResult], None] | None = None,
+) -> CVResult:
+    """Fit one model once per fold, each fold being the validation set once.
+
+    Args:
+        key: which of the ten models.
+        samples: the training part of its sex (and group).
+        fold: int (N,), the fold of every sample; a fold without a sample here is left out.
+        params: hyperparameters.
+        training: epochs and patience.
+        seed: the study's seed; fold number `i` is fitted with a seed of its own made from it.
+        on_fold: called after every fold with its number and result; what it raises ends the cross-validation (pruning).
+
+    Raises:
+        FitError: when the samples lie in fewer than two folds.
+    """
+    numbers = [int(number) for number in np.unique(fold)]
+    if len(fold) != len(samples) or len(numbers) < 2:
+        raise FitError(f"{key}: cross-validation needs samples in at least two folds, but {len(samples)} samples lie in "
+                       f"{len(numbers)}; add images of this sex and age group")
+    folds = []
+    for number in numbers:
+        held_out = np.flatnonzero(fold == number)
+        rest, watch = samples.take(np.flatnonzero(fold != number)), samples.take(held_out)
+        fit = fit_head(key, rest, watch, params, training, seed=fold_seed(seed, number))
+        result = _judge(key, fit, watch, params, held_out)
+        folds.append(result)
+        if on_fold is not None:
+            on_fold(number, result)
+    return summarize(key, tuple(folds))
+
+
+def summarize(key: ModelKey, folds: tuple[FoldResult, ...]) -> CVResult:
+    """Average the folds' figures (each over the folds that have it) and find the best fold.
+
+    Best is the lowest MAE of a regressor, the highest accuracy of a classifier; a lower loss decides between equals.
+    """
+    names = sorted({name for fold in folds for name in fold.metrics})
+    values = {name: [fold.metrics[name] for fold in folds if name in fold.metrics] for name in names}
+    mean = {name: float(np.mean(figures)) for name, figures in values.items()}
+    std = {name: float(np.std(figures)) for name, figures in values.items()}
+    name, sign = ("accuracy", -1.0) if key.task is Task.CLASSIFIER else ("mae_months", 1.0)
+    ranks = [(sign * fold.metrics[name], fold.metrics["loss"]) for fold in folds]
+    return CVResult(folds, mean, std, ranks.index(min(ranks)))
+
+
+def train_final(
+    key: ModelKey,
+    samples: Samples,
+    cv: CVResult,
+    params: HeadParameters,
+    training: TrainingConfig,
+    watch: Samples | None,
+    seed: int,
+) -> FitResult:
+    """Train on all folds together, starting from the best fold's weights.
+
+    With `training.final_stop = "validation"` the watched set stops the training, as in the paper. With `"folds"` it is
+    trained for the folds' median best epoch and the watched set, if any, is only looked at.
+
+    Raises:
+        FitError: when the validation part is to stop the training and is missing.
+    """
+    if training.final_stop == "validation" and watch is None:
+        raise FitError(f"{key}: training.final_stop = 'validation' needs validation images of this sex and age group; "
+                       "there is none: use final_stop = 'folds' or a larger validation part")
+    start = Start(cv.folds[cv.best].fit.weights, cv.epochs if training.final_stop == "folds" else None)
+    return fit_head(key, samples, watch, params, training, seed=fold_seed(seed, -1), start=start)
+
+
+def evaluate_head(key: ModelKey, true: Samples, predictions: np.ndarray) -> dict[str, float]:
+    """Return a head's figures on a set, under the names of `boneage.learn.metrics`."""
+    if key.task is Task.CLASSIFIER:
+        return classification_metrics(true.groups, predictions)
+    return regression_metrics(true.ages, predictions)
+
+
+def fold_seed(seed: int, number: int) -> int:
+    """Make the seed of one fold (or of the final training, -1) from the study's, below 2**31."""
+    return int(np.random.SeedSequence((seed, number + 1)).generate_state(1)[0] >> 2)
+
+
+def _judge(key: ModelKey, fit: FitResult, watch: Samples, params: HeadParameters, rows: np.ndarray) -> FoldResult:
+    predictions = predict_head(key, fit.weights, params, watch.features)
+    metrics = evaluate_head(key, watch, predictions) | {"loss": fit.history["val_loss"][fit.best_epoch]}
+    return FoldResult(fit, metrics, predictions, rows)

@@ -1,0 +1,227 @@
+"""Fit one head: cosine annealing per step, early stopping that restores the best epoch.
+
+The loop is the same whatever carries it out (`boneage.learn.plan.Engine`): the compiled engine on TensorFlow, stock Keras
+elsewhere. A result depends on samples, parameters and seed alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from boneage.config import HeadParameters, TrainingConfig
+from boneage.errors import BoneageError
+from boneage.groups import ModelKey, Task
+from boneage.learn.heads import (
+    check_weights,
+    fold_scaling,
+    initial_weights,
+    predict_head,
+    scaling_of,
+    unfold_scaling,
+)
+from boneage.learn.plan import Batch, Engine, FitPlan, HeadShape, targets_of
+from boneage.learn.schedule import CosineSchedule
+
+__all__ = ["FitError", "FitResult", "Samples", "Start", "fit_head", "metric_name", "predict_head"]
+
+
+class FitError(BoneageError):
+    """Samples or settings with which no head can be fitted."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What one head is fitted on or watched with: the images of its sex (and, for a regressor, of its group).
+
+    Attributes:
+        features: pooled features, float32 (N, D).
+        ages: months, float32 (N,).
+        groups: age groups 1-4, int (N,).
+    """
+
+    features: np.ndarray
+    ages: np.ndarray
+    groups: np.ndarray
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.features), len(self.ages), len(self.groups)}
+        if self.features.ndim != 2 or len(sizes) != 1:
+            raise FitError(f"samples need features (N, D), ages (N,) and groups (N,), but {self.features.shape}, "
+                           f"{self.ages.shape} and {self.groups.shape} came")
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: np.ndarray) -> Samples:
+        """Return some of the samples, by index or by a boolean mask."""
+        return Samples(self.features[rows], self.ages[rows], self.groups[rows])
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a fit starts and how long it lasts, if not from drawn weights and until it stops early."""
+
+    weights: Sequence[np.ndarray] | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted head.
+
+    Attributes:
+        weights: the six arrays of the best epoch (of the last one where nothing was watched), for unscaled features.
+        history: per epoch `loss`, `learning_rate` (of its last step) and, where a set was watched, `val_loss` and
+            `val_accuracy` or `val_mae_months`.
+        best_epoch: index from 0 of the epoch whose weights these are.
+        seconds: how long the fit took.
+    """
+
+    weights: list[np.ndarray]
+    history: dict[str, list[float]]
+    best_epoch: int
+    seconds: float
+
+
+@dataclass
+class EarlyStopping:
+    """Keras's `EarlyStopping(monitor="val_loss", restore_best_weights=True)` as a small state."""
+
+    patience: int
+    best: float = math.inf
+    best_epoch: int = -1
+    wait: int = 0
+
+    def improved(self, epoch: int, value: float) -> bool:
+        """Take an epoch's value and tell whether it is the best so far."""
+        self.wait += 1
+        if value < self.best:
+            self.best, self.best_epoch, self.wait = value, epoch, 0
+            return True
+        return False
+
+    @property
+    def stops(self) -> bool:
+        """Tell whether patience is at its end."""
+        return self.wait >= self.patience
+
+
+def metric_name(task: Task) -> str:
+    """Return the history's name of what a watched set is judged by."""
+    return "val_accuracy" if task is Task.CLASSIFIER else "val_mae_months"
+
+
+def fit_head(
+    key: ModelKey,
+    train: Samples,
+    watch: Samples | None,
+    params: HeadParameters,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    start: Start | None = None,
+) -> FitResult:
+    """Fit one head.
+
+    It is fitted for at most `training.epochs`, stopped early by the watched set's loss (patience never shorter than the
+    warm-up), and the best epoch's weights are returned. With `start.epochs` it is fitted for exactly so many, annealed over
+    all of them, and the last weights are returned; a watched set is then only looked at.
+
+    Raises:
+        FitError: when there is nothing to fit on, features are not finite, or the loss never was a finite number.
+        HeadError: when `start.weights` belong to another architecture.
+
+    Example:
+        >>> fit_head(ModelKey.parse("regressor-male-2"), train, watch, HeadParameters(), TrainingConfig(), seed=1).best_epoch
+        23
+    """
+    began = time.perf_counter()
+    _check(key, train, watch)
+    start, n_features = start or Start(), train.features.shape[1]
+    length = start.epochs or training.epochs
+    weights = list(start.weights or initial_weights(key.task, n_features, params, seed))
+    check_weights(key.task, n_features, params, weights)
+    schedule = CosineSchedule.of(params, length * math.ceil(len(train) / params.batch_size))
+    plan = FitPlan(key, params, HeadShape.of(key.task, n_features, params), schedule, seed)
+    scaling = scaling_of(train.features) if params.standardize else None
+    if scaling is not None:
+        weights = unfold_scaling(weights, *scaling)
+    with _engine(plan) as engine:
+        engine.start(plan, weights, _batch(key, train, scaling), _batch(key, watch, scaling) if watch else None)
+        stopping = EarlyStopping(_patience(params, training)) if watch and start.epochs is None else None
+        best, history = _run(engine, plan, len(train), length, stopping, observed=bool(watch))
+    if scaling is not None:
+        best = fold_scaling(best, *scaling)
+    last = len(history["loss"]) - 1
+    return FitResult(best, history, stopping.best_epoch if stopping else last, time.perf_counter() - began)
+
+
+def _run(
+    engine: Engine, plan: FitPlan, size: int, length: int, stopping: EarlyStopping | None, *, observed: bool
+) -> tuple[list[np.ndarray], dict[str, list[float]]]:
+    """Run the epochs; return the weights to keep and the history."""
+    rng = np.random.default_rng((plan.seed, 1))
+    rates, steps = plan.schedule.rates(), math.ceil(size / plan.params.batch_size)
+    history: dict[str, list[float]] = {"loss": [], "learning_rate": []}
+    best: list[np.ndarray] | None = None
+    for epoch in range(length):
+        history["loss"].append(engine.epoch(rng.permutation(size).astype(np.int32)))
+        history["learning_rate"].append(float(rates[(epoch + 1) * steps - 1]))
+        if observed:
+            scores = engine.watch()
+            history.setdefault("val_loss", []).append(scores.loss)
+            history.setdefault(metric_name(plan.key.task), []).append(scores.metric)
+            if stopping and stopping.improved(epoch, scores.loss):
+                best = engine.weights()
+            if stopping and stopping.stops:
+                break
+    if best is None and (stopping or not math.isfinite(history["loss"][-1])):
+        raise FitError(f"{plan.key}: the loss was never a finite number; lower initial_learning_rate "
+                       f"({plan.params.initial_learning_rate:g} was given)")
+    return best or engine.weights(), history
+
+
+@contextlib.contextmanager
+def _engine(plan: FitPlan) -> Iterator[Engine]:
+    """Give the engine of the present Keras backend, to this fit alone."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from boneage.learn.compiled import LOCK, compiled_engine
+
+        with LOCK:
+            yield compiled_engine(plan.shape)
+    else:
+        from boneage.learn.stock import StockEngine
+
+        yield StockEngine()
+
+
+def _batch(key: ModelKey, samples: Samples, scaling: tuple[np.ndarray, np.ndarray] | None) -> Batch:
+    """Turn samples into what an engine takes, features scaled where wanted."""
+    features = np.ascontiguousarray(samples.features, dtype=np.float32)
+    if scaling is not None:
+        features = (features - scaling[0]) / scaling[1]
+    return Batch(features, targets_of(key, samples.ages, samples.groups))
+
+
+def _patience(params: HeadParameters, training: TrainingConfig) -> int:
+    """Return the patience in epochs; a fit must not be stopped while its learning rate still warms up."""
+    return max(training.patience, math.ceil(params.warmup_fraction * training.epochs) + 1)
+
+
+def _check(key: ModelKey, train: Samples, watch: Samples | None) -> None:
+    """Refuse samples on which a fit would be meaningless."""
+    for name, samples in (("training", train), ("watched", watch)):
+        if samples is None:
+            continue
+        if not len(samples):
+            raise FitError(f"{key}: the {name} set has no image; add images of this sex and age group, or fewer folds")
+        if not np.isfinite(samples.features).all():
+            raise FitError(f"{key}: features of the {name} set are not finite numbers; delete the feature cache and extract again")

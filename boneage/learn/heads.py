@@ -1,0 +1,152 @@
+"""The classifier head and the regressor head of METHOD.md part 4, on pooled features.
+
+A regressor's last Dense gives a number `z` that a fixed affine turns into months, `centre + half * z` of its age group.
+So one initial learning rate means the same in every group, and an untrained head starts in the middle of its group.
+
+Weights travel as six arrays `[kernel, bias] * 3`. Serving needs no Keras: `predict_head` is the same forward pass in
+numpy (a test holds it to the Keras head), which costs about a millisecond an image and no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boneage.config import HeadParameters
+from boneage.errors import BoneageError
+from boneage.groups import AGE_GROUPS, AgeGroup, ModelKey, Task
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = Sequence[np.ndarray]
+
+
+class HeadError(BoneageError):
+    """Weights or features that do not fit a head."""
+
+
+def target_of(key: ModelKey) -> AgeGroup | None:
+    """Return the age group whose months a regressor gives, None for a classifier."""
+    return None if key.group is None else AGE_GROUPS[key.group - 1]
+
+
+def affine_of(target: AgeGroup | None) -> tuple[float, float]:
+    """Return (centre, half width) in months of a regressor's group; (0, 1) for a classifier."""
+    return (0.0, 1.0) if target is None else ((target.low + target.high) / 2, (target.high - target.low) / 2)
+
+
+def outputs_of(task: Task) -> int:
+    """Return how many numbers the last Dense gives."""
+    return len(AGE_GROUPS) if task is Task.CLASSIFIER else 1
+
+
+def build_head(
+    task: Task, n_features: int, params: HeadParameters, target: AgeGroup | None, *, seed: int | None = None
+) -> keras.Model:
+    """Build one head as a Keras model: pooled features float32 (N, n_features) -> probabilities (N, 4) or months (N, 1).
+
+    `seed` seeds the dropout (layer i with `seed + i`). `params.standardize` does not change the model: `fit_head` folds the
+    scaling into the first Dense layer.
+
+    Example:
+        >>> build_head(Task.REGRESSOR, 384, HeadParameters(), AGE_GROUPS[0]).count_params()
+        919553
+    """
+    from keras import Input, Model, layers
+
+    def drop(x: Any, number: int) -> Any:
+        return layers.Dropout(params.dropout, seed=None if seed is None else seed + number, name=f"dropout_{number}")(x)
+
+    inputs = Input((n_features,), name="features")
+    x = drop(layers.Dense(params.width_1, "relu", name="dense_1")(inputs), 1)
+    x = layers.Dense(params.width_2, "relu", name="dense_2")(x)
+    if task is Task.CLASSIFIER:
+        outputs = layers.Dense(outputs_of(task), "softmax", name="group")(drop(x, 2))
+    else:
+        centre, half = affine_of(target)
+        outputs = layers.Rescaling(half, centre, name="months")(layers.Dense(1, name="dense_3")(x))
+    return Model(inputs, outputs, name=str(task))
+
+
+def head_shapes(task: Task, n_features: int, params: HeadParameters) -> list[tuple[int, ...]]:
+    """List the shapes of a head's six weights."""
+    widths = (n_features, params.width_1, params.width_2, outputs_of(task))
+    return [shape for rows, columns in zip(widths, widths[1:], strict=False) for shape in ((rows, columns), (columns,))]
+
+
+def initial_weights(task: Task, n_features: int, params: HeadParameters, seed: int) -> list[np.ndarray]:
+    """Draw Keras's default start (Glorot uniform kernels, zero biases) from a seed, the same on every backend."""
+    rng = np.random.default_rng((seed, 0))
+    weights = []
+    for shape in head_shapes(task, n_features, params):
+        limit = np.sqrt(6.0 / sum(shape)) if len(shape) == 2 else 0.0
+        weights.append((rng.random(shape, dtype=np.float32) * 2.0 - 1.0) * np.float32(limit))
+    return weights
+
+
+def check_weights(task: Task, n_features: int, params: HeadParameters, weights: Weights) -> None:
+    """Refuse weights of another architecture.
+
+    Raises:
+        HeadError: when a shape differs.
+    """
+    wanted, got = head_shapes(task, n_features, params), [tuple(weight.shape) for weight in weights]
+    if wanted != got:
+        raise HeadError(f"a {task} head on {n_features} features needs weights of the shapes {wanted}, but {got} came: "
+                        "take parameters, features and weights from the same run")
+
+
+def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, features: np.ndarray) -> np.ndarray:
+    """Run one head on pooled features in numpy.
+
+    Args:
+        key: which of the ten models.
+        weights: its six arrays.
+        params: the hyperparameters it was fitted with.
+        features: float32 (N, D).
+
+    Returns:
+        Probabilities of the groups 1-4, float32 (N, 4), or ages in months, float32 (N,).
+
+    Raises:
+        HeadError: when features and weights do not fit each other or the parameters.
+    """
+    features = np.asarray(features, dtype=np.float32)
+    if features.ndim != 2:
+        raise HeadError(f"features must have the shape (N, D), but {features.shape} came")
+    check_weights(key.task, features.shape[1], params, weights)
+    kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3 = weights
+    hidden = np.maximum(features @ kernel_1 + bias_1, 0.0)
+    hidden = np.maximum(hidden @ kernel_2 + bias_2, 0.0)
+    raw = hidden @ kernel_3 + bias_3
+    if key.task is Task.CLASSIFIER:
+        return softmax(raw)
+    centre, half = affine_of(target_of(key))
+    return np.asarray(raw[:, 0] * np.float32(half) + np.float32(centre), dtype=np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return float32 probabilities along the last axis, safe for large logits."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def scaling_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation per feature, float32 (D,); deviations near zero are raised to a hundredth of the mean one."""
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    floor = max(float(deviation.mean()) / 100.0, 1e-6)
+    return mean.astype(np.float32), np.maximum(deviation, floor).astype(np.float32)
+
+
+def fold_scaling(weights: Weights, mean: np.ndarray, deviation: np.ndarray) -> list[np.ndarray]:
+    """Turn weights for features scaled by (x - mean) / deviation into weights for the features themselves."""
+    kernel = weights[0] / deviation[:, None]
+    return [kernel, weights[1] - mean @ kernel, *weights[2:]]
+
+
+def unfold_scaling(weights: Weights, mean: np.ndarray, deviation: np.ndarray) -> list[np.ndarray]:
+    """Undo `fold_scaling`: weights for features as they are become weights for scaled ones."""
+    return [weights[0] * deviation[:, None], weights[1] + mean @ weights[0], *weights[2:]]
