@@ -1,0 +1,121 @@
+"""Many small tasks over worker processes; a task that fails, or kills its process, becomes a reason and stops nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TypeVar
+
+from boneage.errors import BoneageError
+
+T = TypeVar("T")
+_AHEAD = 4
+_WORTH_A_POOL = 24
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task has no result."""
+
+    reason: str
+
+
+def run_parallel(
+    work: Callable[[T], None], tasks: Sequence[T], workers: int | None = None
+) -> Iterator[tuple[T, Failure | None]]:
+    """Do tasks in worker processes and yield each with None or its failure, in the order in which they end.
+
+    A few tasks are done in this process: starting workers would cost more. Memory is bounded: only a few tasks per
+    worker are under way. Workers are started fresh (never forked), because TensorFlow's threads may run here.
+
+    Args:
+        work: A function of a module; its BoneageError and OSError become failures.
+        tasks: What it is called with, one after another.
+        workers: Processes; None for one per core, 1 for this process alone.
+
+    Raises:
+        BoneageError: when worker processes cannot be started at all.
+    """
+    count = min(workers or core_count(), len(tasks))
+    if count <= 1 or (workers is None and len(tasks) < _WORTH_A_POOL):
+        for task in tasks:
+            yield task, attempt(work, task)
+        return
+    waiting = list(reversed(tasks))
+    while waiting:
+        suspects: list[T] = []
+        yield from _drain(work, waiting, count, suspects)
+        for task in suspects:
+            yield task, _alone(work, task)
+
+
+def attempt(work: Callable[[T], None], task: T) -> Failure | None:
+    """Do one task and return why it failed, if it did."""
+    try:
+        work(task)
+    except MemoryError:
+        return Failure("not enough memory for this image")
+    except (BoneageError, OSError) as error:
+        return Failure(str(error))
+    return None
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _drain(
+    work: Callable[[T], None], waiting: list[T], count: int, suspects: list[T]
+) -> Iterator[tuple[T, Failure | None]]:
+    """Feed one pool from `waiting` until it is empty or the pool breaks; what was under way then goes to `suspects`."""
+    with _pool(count) as pool:
+        if not _starts(pool):
+            raise BoneageError("worker processes cannot be started here: prepare with one worker (--workers 1)")
+        running: dict[Future[Failure | None], T] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < _AHEAD * count:
+                    task = waiting.pop()
+                    running[pool.submit(attempt, work, task)] = task
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield running.pop(future), result
+        except BrokenProcessPool:
+            suspects.extend(running.values())
+
+
+def _alone(work: Callable[[T], None], task: T) -> Failure | None:
+    """Do a suspect in a process of its own, to find out whether it was the one that killed its worker."""
+    with _pool(1) as pool:
+        try:
+            return pool.submit(attempt, work, task).result()
+        except BrokenProcessPool:
+            return Failure("reading this image ended the process that read it")
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    """Give each worker one thread: the processes are the parallelism."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _starts(pool: ProcessPoolExecutor) -> bool:
+    try:
+        return pool.submit(_ready).result()
+    except (BrokenProcessPool, OSError):
+        return False
+
+
+def _ready() -> bool:
+    return True

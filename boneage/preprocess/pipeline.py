@@ -1,0 +1,191 @@
+"""A table of films prepared in parallel, each once: cached by content and configuration, resumable, never stopped by one.
+
+A prepared film is one PNG named by the hash of its source (the file's bytes and how they are unstretched) in a folder
+named by the configuration. It carries the hash of its film's pixels and its warnings inside, and appears by renaming:
+whatever is there is whole, so a killed preparation continues where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from boneage.config import PreprocessConfig
+from boneage.data.annotations import PROBLEM_COLUMNS, FilmSource
+from boneage.data.archives import DataError, read_bytes
+from boneage.data.flags import pixels_sha256
+from boneage.data.images import read_image
+from boneage.preprocess.background import mask_session
+from boneage.preprocess.parallel import Failure, run_parallel
+from boneage.preprocess.preparer import Prepared as Prepared
+from boneage.preprocess.preparer import Preparer
+
+Progress = Callable[[int, int], None]
+_NOTE = "boneage"
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """Prepared films on disk.
+
+    Attributes:
+        ids: The ids that could be prepared, in the table's order.
+        files: The PNG of each.
+        content_sha256: The hash of each film's own pixels (after unstretching), which tells equal films apart from others.
+        warnings: What was noted about each film, where anything was.
+        problems: `source, id, image, reason` of the rows that could not be prepared.
+        config_sha256: What identifies how they were prepared.
+    """
+
+    ids: tuple[str, ...]
+    files: dict[str, Path] = field(repr=False)
+    content_sha256: dict[str, str] = field(repr=False)
+    warnings: dict[str, tuple[str, ...]] = field(repr=False)
+    problems: pd.DataFrame = field(repr=False)
+    config_sha256: str = ""
+
+    def load(self, image_id: str) -> NDArray[np.uint8]:
+        """Return a prepared film.
+
+        Returns:
+            uint8 (S, S).
+
+        Raises:
+            DataError: when there is no such film, or its file is gone.
+        """
+        try:
+            with Image.open(self.files[image_id]) as picture:
+                return np.array(picture, dtype=np.uint8)
+        except KeyError as error:
+            raise DataError(f"no prepared film {image_id!r}: it is not in the table or could not be prepared") from error
+        except (OSError, SyntaxError) as error:
+            raise DataError(f"the prepared film {self.files[image_id]} cannot be read: prepare again") from error
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One film to prepare: where it is, how it is called in messages, and the file to write."""
+
+    source: FilmSource
+    file: Path
+    config: PreprocessConfig
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What a prepared PNG says about itself."""
+
+    content: str
+    warnings: tuple[str, ...]
+
+
+def prepare_table(
+    table: pd.DataFrame,
+    config: PreprocessConfig,
+    cache: Path,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> PreparedSet:
+    """Prepare every film of an annotation table that is not prepared yet.
+
+    Args:
+        table: Columns `source, id, image`, and where known `original_width`, `original_height`, `crop`.
+        config: The steps.
+        cache: Folder of everything prepared; a subfolder per configuration is made in it.
+        workers: Processes; None for one per core, 1 for this process alone.
+        progress: Called with (done, total); films that were prepared before count as done at once.
+
+    Raises:
+        BackgroundError: when the mask network cannot be opened.
+        DataError: when the cache cannot be written.
+    """
+    identity = Preparer(config).sha256
+    folder = Path(cache) / identity[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks, reasons = _tasks(table, config, folder)
+    waiting = {task.file: task for task in tasks.values() if _read_note(task.file) is None}
+    done = len(table) - len(waiting)
+    if progress:
+        progress(done, len(table))
+    if waiting:
+        mask_session(config.background)  # a network that is missing is one error, not one per film
+    for number, (task, result) in enumerate(run_parallel(_prepare, list(waiting.values()), workers), start=done + 1):
+        if isinstance(result, Failure):
+            reasons.update({name: result.reason for name, other in tasks.items() if other.file == task.file})
+        if progress:
+            progress(number, len(table))
+    return _collect(table, tasks, reasons, identity)
+
+
+def _tasks(
+    table: pd.DataFrame, config: PreprocessConfig, folder: Path
+) -> tuple[dict[str, _Task], dict[str, str]]:
+    """Name the file of each row by its content; rows whose file cannot be read at all get a reason instead."""
+    tasks: dict[str, _Task] = {}
+    reasons: dict[str, str] = {}
+    for row in table.to_dict("records"):
+        name, source = str(row["id"]), FilmSource.of({str(key): value for key, value in row.items()})
+        try:
+            digest = hashlib.sha256(read_bytes(source.image))
+        except DataError as error:
+            reasons[name] = str(error)
+            continue
+        digest.update(repr(source[1:]).encode())
+        key = digest.hexdigest()
+        tasks[name] = _Task(source, folder / key[:2] / f"{key[2:]}.png", config)
+    return tasks, reasons
+
+
+_PREPARERS: dict[PreprocessConfig, Preparer] = {}
+
+
+def _prepare(task: _Task) -> None:
+    """Prepare one film and write it; runs in a worker process, where the mask network is opened once."""
+    preparer = _PREPARERS.setdefault(task.config, Preparer(task.config, threads=1))
+    film = task.source.fit(read_image(task.source.image))
+    prepared = preparer.prepare(film)
+    note = PngImagePlugin.PngInfo()
+    note.add_text(_NOTE, json.dumps({"content": pixels_sha256(film), "warnings": prepared.warnings}))
+    task.file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = task.file.with_name(f".{task.file.stem}.{os.getpid()}")
+    Image.fromarray(prepared.image).save(temporary, format="PNG", pnginfo=note, compress_level=1)
+    temporary.replace(task.file)
+
+
+def _read_note(file: Path) -> _Note | None:
+    """Read what a prepared PNG says about itself; None when it is missing or not one of ours."""
+    try:
+        with Image.open(file) as picture:
+            note = json.loads(getattr(picture, "text", {})[_NOTE])
+            return _Note(str(note["content"]), tuple(note["warnings"]))
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _collect(
+    table: pd.DataFrame, tasks: Mapping[str, _Task], reasons: Mapping[str, str], identity: str
+) -> PreparedSet:
+    notes = {name: note for name, task in tasks.items() if (note := _read_note(task.file)) is not None}
+    bad = table[~table["id"].isin(notes)]
+    problems = [
+        {"source": row["source"], "id": row["id"], "image": row["image"], "reason": reasons.get(row["id"], "not prepared")}
+        for row in bad.to_dict("records")
+    ]
+    ids = tuple(name for name in table["id"] if name in notes)
+    return PreparedSet(
+        ids=ids,
+        files={name: tasks[name].file for name in ids},
+        content_sha256={name: notes[name].content for name in ids},
+        warnings={name: notes[name].warnings for name in ids if notes[name].warnings},
+        problems=pd.DataFrame(problems, columns=list(PROBLEM_COLUMNS)),
+        config_sha256=identity,
+    )
