@@ -1,0 +1,1 @@
+"""From prepared image to estimate: routing, experts, intervals, bundle and evaluation."""

@@ -1,0 +1,225 @@
+"""One folder that holds everything needed to serve a cascade, and nothing that runs code when it is read.
+
+- `bundle.json`: what is what: configuration, heads, intervals, card, versions, sha256 of every other file
+- `backbone.keras`: the shared frozen network
+- `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused)
+- `mask.onnx`: the mask network, where it is our own or a local file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from boneage import __version__
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals
+from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
+from boneage.errors import BoneageError
+from boneage.groups import ALL_MODELS, ModelKey
+from boneage.preprocess.background import network_file
+from boneage.preprocess.preparer import Preparer
+
+FORMAT = 1
+BUNDLE_FILE = "bundle.json"
+BACKBONE_FILE = "backbone.keras"
+MASK_FILE = "mask.onnx"
+_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-image", "onnxruntime", "rembg")
+
+
+class BundleError(BoneageError):
+    """A bundle that is missing, damaged, tampered with or of another format."""
+
+
+@dataclass(frozen=True)
+class BundleContent:
+    """`bundle.json`, checked.
+
+    Attributes:
+        folder: where the bundle lies.
+        values: the JSON's values.
+    """
+
+    folder: Path
+    values: Mapping[str, Any]
+
+    @property
+    def config(self) -> Config:
+        """The study's configuration, without the paths of the machine that made it."""
+        return from_mapping(self.values["config"], origin=str(self.folder / BUNDLE_FILE))
+
+
+def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
+    """Write a cascade as a new folder.
+
+    Raises:
+        BundleError: when the folder exists and is not empty, or a head is no `Head`.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise BundleError(f"a bundle is written to a new folder, but {folder} is not empty: choose another")
+    (folder / "heads").mkdir(parents=True, exist_ok=True)
+    cascade.backbone.save(folder / BACKBONE_FILE)
+    heads = {key.name: _save_head(cascade.heads[key], folder) for key in ALL_MODELS}
+    mask = network_file(cascade.preparer.config.background)
+    if mask is not None:
+        shutil.copyfile(mask, folder / MASK_FILE)
+    values = {
+        "format": FORMAT,
+        "config": to_mapping(_portable(cascade.config)),
+        "config_sha256": config_sha256(cascade.config),
+        "prepare_sha256": cascade.preparer.sha256,
+        "heads": heads,
+        "intervals": cascade.intervals.to_mapping() if cascade.intervals else None,
+        "card": cascade.card,
+        "versions": _versions(),
+        "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
+    }
+    values["sha256"] = _digest(values)
+    (folder / BUNDLE_FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
+    return folder
+
+
+def load_bundle(folder: str | Path) -> Cascade:
+    """Read a bundle back, after verifying the checksum of every file in it.
+
+    Raises:
+        BundleError: when the bundle is missing, damaged or was changed after it was written.
+    """
+    from boneage.learn.backbones import FrozenBackbone
+
+    content = read_bundle(folder)
+    config, values = content.config, content.values
+    preprocess = config.preprocess
+    if MASK_FILE in values["files"]:
+        preprocess = replace(preprocess, background=str(content.folder / MASK_FILE))
+    preparer = Preparer(preprocess)
+    if preparer.sha256 != values["prepare_sha256"]:
+        raise BundleError(
+            f"{content.folder} was made with another preprocessing than this program's "
+            f"({values['versions'].get('boneage')} against {__version__}): install that version"
+        )
+    return Cascade(
+        preparer=preparer,
+        backbone=FrozenBackbone.load(content.folder / BACKBONE_FILE),
+        heads={key: _load_head(key, values["heads"], content.folder) for key in ALL_MODELS},
+        config=config,
+        card=dict(values["card"]),
+        intervals=Intervals.from_mapping(values["intervals"]) if values["intervals"] else None,
+        model=content.folder.name,
+    )
+
+
+def read_bundle(folder: str | Path) -> BundleContent:
+    """Read `bundle.json` and verify every checksum, without opening any network.
+
+    Raises:
+        BundleError: as `load_bundle`.
+    """
+    folder = Path(folder)
+    values = _read_json(folder)
+    if values.get("format") != FORMAT:
+        raise BundleError(f"{folder} has bundle format {values.get('format')!r}, but this program reads {FORMAT}")
+    if values.get("sha256") != _digest({name: value for name, value in values.items() if name != "sha256"}):
+        raise BundleError(f"{folder / BUNDLE_FILE} was changed after it was written: export the cascade again")
+    for name, expected in values["files"].items():
+        _verify(folder, name, expected)
+    return BundleContent(folder, values)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _save_head(head: Any, folder: Path) -> dict[str, Any]:
+    if not isinstance(head, Head):
+        raise BundleError(f"only fitted heads can be saved, but a {type(head).__name__} was given")
+    name = f"heads/{head.key.name}.npz"
+    arrays = {f"weight_{i:02d}": np.asarray(weight) for i, weight in enumerate(head.weights)}
+    np.savez(folder / name, **arrays)  # type: ignore[arg-type]
+    return {"file": name, "arrays": len(arrays), "parameters": to_mapping(head.params)}
+
+
+def _load_head(key: ModelKey, heads: Mapping[str, Any], folder: Path) -> Head:
+    entry = heads[key.name]
+    try:
+        with np.load(folder / entry["file"], allow_pickle=False) as arrays:
+            weights = tuple(arrays[name] for name in sorted(arrays.files))
+    except (ValueError, BadZipFile, OSError) as error:
+        raise BundleError(f"{folder / entry['file']} holds no plain arrays: {error}") from error
+    return Head(key, head_parameters(entry["parameters"], origin=key.name), weights)
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    file = folder / BUNDLE_FILE
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(f"no cascade at {folder}: a bundle is a folder with a {BUNDLE_FILE}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{file} is not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{file} must hold one JSON object, but holds a {type(values).__name__}")
+    return values
+
+
+def _verify(folder: Path, name: str, expected: str) -> None:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise BundleError(f"{folder / BUNDLE_FILE} names {name!r}, which lies outside the bundle")
+    path = folder / name
+    if not path.is_file():
+        raise BundleError(f"the bundle {folder} is incomplete: {name} is missing")
+    if file_sha256(path) != expected:
+        raise BundleError(
+            f"{path} was damaged or changed: its sha256 is not the one in {BUNDLE_FILE}; "
+            "register or export the cascade again"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != BUNDLE_FILE)
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _portable(config: Config) -> Config:
+    """Leave the paths of this machine out: a bundle moves, and a path may tell a hospital's name."""
+    sources = tuple(
+        replace(source, path=_base(source.path), images=tuple(map(_base, source.images)), sizes=_base(source.sizes))
+        for source in config.data.sources
+    )
+    data = replace(config.data, root="", sources=sources, validation_ids=_base(config.data.validation_ids))
+    preprocess = replace(config.preprocess, background=_base(config.preprocess.background))
+    backbone = replace(config.backbone, weights=_base(config.backbone.weights))
+    tuning = replace(config.tuning, storage="")
+    return replace(config, data=data, preprocess=preprocess, backbone=backbone, tuning=tuning)
+
+
+def _base(path: str) -> str:
+    """Keep a relative path as it is and only the last part of an absolute one."""
+    return Path(path).name if Path(path).expanduser().is_absolute() else path
+
+
+def _versions() -> dict[str, str]:
+    found = {"boneage": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

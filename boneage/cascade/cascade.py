@@ -1,0 +1,165 @@
+"""The cascade: one radiograph and a sex in, one estimate out. Everything that estimates calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boneage.cascade.estimate import Estimate, EstimateError
+from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals
+from boneage.cascade.routing import Predictor, Routed, route
+from boneage.config import Config
+from boneage.data.images import Radiograph, read_radiograph
+from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
+from boneage.preprocess.preparer import Prepared, Preparer
+
+if TYPE_CHECKING:
+    from boneage.learn.backbones import FrozenBackbone
+
+__all__ = ["Cascade", "Estimate", "Head", "Source"]
+
+Source = str | Path | bytes | np.ndarray
+
+
+@dataclass
+class Cascade:
+    """Preparer, one frozen backbone and ten heads.
+
+    Attributes:
+        preparer: METHOD.md part 3, as the heads were trained on it.
+        backbone: the shared frozen network; one pass per estimate.
+        heads: all ten.
+        config: the study's configuration; `config.cascade.routing` decides how experts are chosen.
+        card: figures and facts of the study, for example `training_median_months`.
+        intervals: the prediction intervals, None when the study made none.
+        model: the registered name, set by whoever loads it.
+        version: the registered version.
+    """
+
+    preparer: Preparer
+    backbone: FrozenBackbone
+    heads: Mapping[ModelKey, Predictor]
+    config: Config
+    card: dict[str, Any] = field(default_factory=dict)
+    intervals: Intervals | None = None
+    model: str = ""
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        missing = [key.name for key in ALL_MODELS if key not in self.heads]
+        if missing:
+            raise EstimateError(f"a cascade needs all ten heads, but these are missing: {', '.join(missing)}")
+
+    def estimate(self, radiograph: Source, sex: Sex | str, age_range: str | None = None) -> Estimate:
+        """Estimate the bone age of one radiograph.
+
+        Args:
+            radiograph: a path (`archive.zip!member` too), a file's bytes, or decoded pixels, uint8 (H, W).
+            sex: the patient's sex.
+            age_range: one of the four range labels such as `58-114`; it skips the classifier. None or empty: no range.
+
+        Raises:
+            BoneageError: when the image cannot be read, or sex or range is none of the known.
+        """
+        sex, age_range = _known_sex(sex), _known_range(age_range)
+        read = _read(radiograph)
+        prepared = self._prepared(read)
+        prepared = replace(prepared, warnings=(*prepared.warnings, *_contradictions(read, sex)))
+        return self.estimate_prepared(prepared, sex, age_range)
+
+    def prepare(self, radiograph: Source) -> Prepared:
+        """Read one radiograph and prepare it for the backbone; the file's own warnings come with it."""
+        return self._prepared(_read(radiograph))
+
+    def estimate_prepared(self, prepared: Prepared, sex: Sex | str, age_range: str | None = None) -> Estimate:
+        """Estimate from a prepared image: one backbone pass, then the heads."""
+        return self.estimate_features(self.features(prepared), [sex], [age_range], [prepared.warnings])[0]
+
+    def features(self, prepared: Prepared) -> np.ndarray:
+        """Return the pooled features of one prepared image, float32 (1, D)."""
+        return self.backbone.pooled(prepared.image[None])
+
+    def estimate_features(
+        self,
+        features: np.ndarray,
+        sexes: Sequence[Sex | str],
+        age_ranges: Sequence[str | None] | None = None,
+        notes: Sequence[tuple[str, ...]] | None = None,
+    ) -> list[Estimate]:
+        """Estimate from pooled features, without any pass of the backbone.
+
+        Args:
+            features: float32 (N, D).
+            sexes: N sexes.
+            age_ranges: N range labels or None; without it the classifier chooses everywhere.
+            notes: N tuples of warnings that the preparation gave.
+        """
+        known = [_known_sex(sex) for sex in sexes]
+        ranges = [_known_range(label) for label in age_ranges or [None] * len(known)]
+        given = [None if label is None else group_from_label(label) for label in ranges]
+        routed = route(self.heads, features, known, given, self.config.cascade.routing)
+        return [self._one(routed, i, known[i], ranges[i], notes[i] if notes else ()) for i in range(len(known))]
+
+    def _one(self, routed: Routed, i: int, sex: Sex, age_range: str | None, notes: tuple[str, ...]) -> Estimate:
+        age = float(routed.ages[i])
+        low, high = self.intervals.bounds(sex, age) if self.intervals else (None, None)
+        one, two, three, four = (float(p) for p in routed.probabilities[i])
+        return Estimate(
+            sex=sex,
+            age_range=age_range,
+            bone_age_months=age,
+            low_months=low,
+            high_months=high,
+            group=int(routed.groups[i]),
+            group_probabilities=(one, two, three, four),
+            routing=routed.names[i],
+            model=self.model,
+            version=self.version,
+            warnings=(*notes, *routed.warnings[i]),
+        )
+
+    def _prepared(self, radiograph: Radiograph) -> Prepared:
+        prepared = self.preparer.prepare(radiograph.pixels)
+        return replace(prepared, warnings=(*radiograph.warnings, *prepared.warnings))
+
+
+def _read(source: Source) -> Radiograph:
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2 or source.dtype != np.uint8 or source.size == 0:
+            raise EstimateError(
+                f"pixels must be uint8 (height, width), but {source.dtype} {source.shape} came; give a file instead"
+            )
+        return Radiograph(pixels=source, sex=None, age_months=None, laterality=None, warnings=())
+    return read_radiograph(source)
+
+
+def _contradictions(read: Radiograph, sex: Sex) -> list[str]:
+    """Say where the file itself speaks against what was given; DICOM files carry sex and side."""
+    said = []
+    if read.sex is not None and read.sex != sex:
+        said.append(f"the file says that the patient is {read.sex}, but {sex} was given")
+    if read.laterality == "R":
+        said.append("the file says that this is a right hand, but the method is made for left hands")
+    return said
+
+
+def _known_sex(sex: Sex | str) -> Sex:
+    try:
+        return sex if isinstance(sex, Sex) else Sex.parse(sex)
+    except ValueError as error:
+        raise EstimateError(str(error)) from error
+
+
+def _known_range(label: str | None) -> str | None:
+    if not label:
+        return None
+    try:
+        group_from_label(label)
+    except ValueError as error:
+        raise EstimateError(str(error)) from error
+    return label

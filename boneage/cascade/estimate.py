@@ -1,0 +1,79 @@
+"""What an estimate says, and how it is written down."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from boneage.errors import BoneageError
+
+RESEARCH_NOTICE = (
+    "Research use only. Not a medical device: an estimate must not be relied upon alone and never replaces a reader."
+)
+ESTIMATE_FIELDS = (
+    "sex",
+    "age_range",
+    "bone_age_months",
+    "low_months",
+    "high_months",
+    "group",
+    "group_probabilities",
+    "routing",
+    "model",
+    "version",
+    "warnings",
+)
+
+
+class EstimateError(BoneageError):
+    """An estimate that cannot be given; the message says what was wanted and what came."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The bone age of one radiograph.
+
+    Attributes:
+        sex: `female` or `male`, as given.
+        age_range: the range that the user gave (for example `58-114`), or None when the classifier chose.
+        bone_age_months: the estimate, within 0-228 months.
+        low_months: lower bound of the prediction interval within 0-228 months, or None where none is known.
+        high_months: upper bound, likewise.
+        group: the age group 1-4 whose expert answered (under soft routing the most probable one).
+        group_probabilities: four numbers that sum to 1; a given range is certain by definition.
+        routing: `hard`, `soft`, or `given` when a range was given.
+        model: name of the registered cascade, or a path.
+        version: its version, empty when it is not registered.
+        warnings: sentences for the reader.
+    """
+
+    sex: str
+    age_range: str | None
+    bone_age_months: float
+    low_months: float | None
+    high_months: float | None
+    group: int
+    group_probabilities: tuple[float, float, float, float]
+    routing: str
+    model: str = ""
+    version: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the estimate under the names of the command line, the page and the served model.
+
+        Months are rounded to 0.01 and probabilities to 0.0001: finer digits differ between machines.
+        """
+        values = asdict(self)
+        values["sex"] = str(self.sex)
+        for name in ("bone_age_months", "low_months", "high_months"):
+            values[name] = None if values[name] is None else round(values[name], 2)
+        values["group_probabilities"] = [round(float(p), 4) for p in self.group_probabilities]
+        values["warnings"] = list(self.warnings)
+        return {name: values[name] for name in ESTIMATE_FIELDS}
+
+
+def years_and_months(age_months: float) -> str:
+    """Write an age in months as people say it: 129.6 becomes `10 y 10 m`."""
+    whole = round(age_months)
+    return f"{whole // 12} y {whole % 12} m"

@@ -1,0 +1,119 @@
+"""Split-conformal prediction intervals from out-of-fold residuals.
+
+For images exchangeable with the training part, an interval of half width q, the ceil((n + 1) * coverage)-th smallest of
+n absolute out-of-fold residuals, covers the truth with at least the chosen probability, whatever the networks are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from boneage.cascade.routing import Predictor, route
+from boneage.config import Routing
+from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, group_of
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Half widths in months per sex and estimated group.
+
+    Attributes:
+        coverage: the chosen coverage, 0-1.
+        half_widths: `female-1` -> months; a cell with too few residuals is missing.
+        counts: `female-1` -> number of residuals seen.
+    """
+
+    coverage: float
+    half_widths: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def half_width(self, sex: Sex, age_months: float) -> float | None:
+        """Return the half width for an estimate in months, or None where there were too few residuals."""
+        return self.half_widths.get(_cell(sex, group_of(age_months)))
+
+    def bounds(self, sex: Sex, age_months: float) -> tuple[float | None, float | None]:
+        """Return low and high in months, clipped to 0-228; (None, None) where no half width is known."""
+        half = self.half_width(sex, age_months)
+        if half is None:
+            return None, None
+        return max(MIN_AGE_MONTHS, age_months - half), min(MAX_AGE_MONTHS, age_months + half)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Intervals:
+        """Read back what `to_mapping` gave."""
+        return cls(float(values["coverage"]), dict(values["half_widths"]), dict(values["counts"]))
+
+
+def fit_intervals(
+    sexes: Sequence[Sex], estimated_months: np.ndarray, true_months: np.ndarray, coverage: float
+) -> Intervals:
+    """Take half widths from out-of-fold estimates, one per sex and *estimated* group (the true one is never known).
+
+    Args:
+        sexes: N sexes.
+        estimated_months: float (N,), made by models that had not seen the image.
+        true_months: float (N,).
+        coverage: the wanted coverage, for example 0.9.
+    """
+    residuals = np.abs(np.asarray(estimated_months, dtype=float) - np.asarray(true_months, dtype=float))
+    clipped = np.clip(np.asarray(estimated_months, dtype=float), MIN_AGE_MONTHS, MAX_AGE_MONTHS)
+    cells = np.array([_cell(sex, group_of(float(age))) for sex, age in zip(sexes, clipped, strict=True)], dtype=str)
+    half_widths, counts = {}, {}
+    for name in (_cell(sex, group.number) for sex in Sex for group in AGE_GROUPS):
+        chosen = residuals[cells == name]
+        counts[name] = len(chosen)
+        half = conformal_quantile(chosen, coverage)
+        if half is not None:
+            half_widths[name] = half
+    return Intervals(coverage, half_widths, counts)
+
+
+def conformal_quantile(residuals: np.ndarray, coverage: float) -> float | None:
+    """Return the ceil((n + 1) * coverage)-th smallest residual, or None when n is too small for that coverage.
+
+    >>> conformal_quantile(np.arange(1.0, 20.0), 0.9)
+    18.0
+    """
+    # The tiny term keeps 20 * 0.9 = 18.000000000000004 from becoming 19.
+    rank = math.ceil((len(residuals) + 1) * coverage - 1e-9)
+    return None if rank > len(residuals) or rank < 1 else float(np.sort(residuals)[rank - 1])
+
+
+def out_of_fold_ages(
+    heads_per_fold: Sequence[Mapping[ModelKey, Predictor]],
+    features: np.ndarray,
+    sexes: Sequence[Sex],
+    fold: np.ndarray,
+    routing: Routing = "hard",
+) -> np.ndarray:
+    """Estimate every training image with the cascade of the fold that held it out.
+
+    Args:
+        heads_per_fold: per fold k the ten heads fitted without fold k.
+        features: float32 (N, D).
+        sexes: N sexes.
+        fold: int (N,), the fold of each image.
+        routing: as the cascade will route.
+
+    Returns:
+        Ages in months, float64 (N,).
+    """
+    ages = np.full(len(sexes), np.nan)
+    for number, heads in enumerate(heads_per_fold):
+        rows = np.flatnonzero(fold == number)
+        if len(rows):
+            ages[rows] = route(heads, features[rows], [sexes[int(i)] for i in rows], [None] * len(rows), routing).ages
+    return ages
+
+
+def _cell(sex: Sex, group: int) -> str:
+    return f"{sex}-{group}"

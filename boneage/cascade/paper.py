@@ -1,0 +1,52 @@
+"""The figures that ours are printed beside: the paper's own and those it compares itself with (METHOD.md part 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAPER_SOURCE = "Malanga et al. 2024, 10.59681/2175-4411.v16.iEspecial.2024.1361"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published figure.
+
+    Attributes:
+        metric: our name of the metric (months, or a share of 0-1).
+        value: the published value in the same unit.
+        what: what it is and on which images; figures of different sets are not comparable.
+        folds: mean and standard deviation over the folds, where published.
+    """
+
+    metric: str
+    value: float
+    what: str
+    folds: tuple[float, float] | None = None
+
+
+PAPER: tuple[Figure, ...] = (
+    Figure("mae_months", 10.808, "paper, whole cascade, validation images (public)"),
+    Figure("mae_months", 15.548, "paper, whole cascade, hospital test set"),
+    Figure("accuracy_male", 0.814, "paper, classifier, final", (0.834, 0.034)),
+    Figure("sensitivity_male", 0.796, "paper, classifier, final"),
+    Figure("specificity_male", 0.910, "paper, classifier, final"),
+    Figure("accuracy_female", 0.804, "paper, classifier, final", (0.822, 0.041)),
+    Figure("sensitivity_female", 0.858, "paper, classifier, final"),
+    Figure("specificity_female", 0.935, "paper, classifier, final"),
+    Figure("expert_mae_months_male_1", 6.991, "paper, regressor on its own group", (5.289, 0.146)),
+    Figure("expert_mae_months_male_2", 8.451, "paper, regressor on its own group", (7.739, 0.319)),
+    Figure("expert_mae_months_male_3", 18.077, "paper, regressor on its own group", (16.567, 0.295)),
+    Figure("expert_mae_months_male_4", 15.085, "paper, regressor on its own group", (9.504, 1.219)),
+    Figure("expert_mae_months_female_1", 5.656, "paper, regressor on its own group", (3.604, 0.181)),
+    Figure("expert_mae_months_female_2", 12.217, "paper, regressor on its own group", (10.346, 0.578)),
+    Figure("expert_mae_months_female_3", 15.809, "paper, regressor on its own group", (11.517, 0.298)),
+    Figure("expert_mae_months_female_4", 15.085, "paper, regressor on its own group", (11.423, 0.898)),
+)
+RIVALS: tuple[Figure, ...] = (
+    Figure("mae_months", 7.699, "Zulkifley 2021, attention Xception"),
+    Figure("within_24_months_male", 0.8138, "An 2017, ossification-centre mosaics"),
+    Figure("within_24_months_female", 0.7817, "An 2017, ossification-centre mosaics"),
+    Figure("within_12_months_male", 0.7554, "Lee 2017, segmented and fine-tuned CNN"),
+    Figure("within_12_months_female", 0.7559, "Lee 2017, segmented and fine-tuned CNN"),
+)
+PUBLISHED: tuple[Figure, ...] = PAPER + RIVALS

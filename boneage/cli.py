@@ -1,0 +1,75 @@
+"""The command `boneage`: parses, runs one command, and turns every foreseen error into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from boneage import __version__
+from boneage.commands import data, doctor, evaluate, flags, predict, registry, store, train
+from boneage.commands.common import UsageError, complain
+from boneage.config import ConfigError
+from boneage.errors import BoneageError
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+_RESUMABLE = frozenset({"prepare", "train", "phantom"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments without the program's name; None takes them from the process.
+
+    Returns:
+        The exit status: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted.
+    """
+    args = build_parser().parse_args(argv)
+    # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return int(args.run(args))
+    except (UsageError, ConfigError) as error:
+        complain(str(error))
+        return WRONG_USAGE
+    except BrokenPipeError:
+        # Whoever read our output has gone; without this Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (BoneageError, OSError) as error:
+        complain(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        complain(_stopped(args.command))
+        return INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; no heavy import happens here."""
+    parser = argparse.ArgumentParser(
+        prog="boneage",
+        description="Estimate skeletal age from left-hand radiographs. Research use only; not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"boneage {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    doctor.add_parser(commands)
+    data.add_parsers(commands)
+    train.add_parser(commands)
+    predict.add_parser(commands)
+    evaluate.add_parser(commands)
+    registry.add_parser(commands)
+    store.add_parser(commands)
+    flags.add_parser(commands)
+    return parser
+
+
+def _stopped(command: str) -> str:
+    if command in _RESUMABLE:
+        return "stopped; what was finished is kept: give the same command again to continue"
+    return "stopped; nothing was changed: give the same command again to start over"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

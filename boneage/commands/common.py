@@ -1,0 +1,80 @@
+"""What several commands need: a cascade by URI, progress bars on stderr, the notice, overrides."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.errors import BoneageError
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+
+DEFAULT_MODEL = "models:/boneage-cascade@champion"
+Progress = Callable[[int, int], None]
+
+
+class UsageError(BoneageError):
+    """Arguments that do not go together; the exit status is 2."""
+
+
+def open_cascade(uri: str) -> Cascade:
+    """Load a cascade from the registry (`models:/...`) or from a bundle's folder."""
+    if (Path(uri) / "bundle.json").is_file():
+        from boneage.cascade.bundle import load_bundle
+
+        return load_bundle(uri)
+    from boneage.tracking.registry import load_cascade
+
+    return load_cascade(uri)
+
+
+def stage(name: str) -> Progress:
+    """Return the progress callable of a named stage: a bar on stderr, nothing where stderr is no terminal."""
+    from tqdm import tqdm
+
+    bars: list[Any] = []
+
+    def progress(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(total=total, desc=name, unit="image", file=sys.stderr, disable=None))
+        bar = bars[0]
+        bar.total = total
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+
+    return progress
+
+
+def notice(stream: Any = None) -> None:
+    """Print the research-use notice; to stderr where stdout must stay parseable."""
+    print(RESEARCH_NOTICE, file=stream or sys.stdout)
+
+
+def complain(sentence: str) -> None:
+    """Print one sentence for the user on stderr."""
+    print(f"boneage: {sentence}", file=sys.stderr)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add `--set section.key=value`, which a command with a CONFIG takes."""
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="section.key=value",
+        action="append",
+        default=[],
+        help="change one setting of the configuration (may be given several times)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add `--model URI`."""
+    parser.add_argument(
+        "--model", metavar="URI", default=DEFAULT_MODEL, help=f"registered cascade or bundle folder ({DEFAULT_MODEL})"
+    )

@@ -1,0 +1,96 @@
+"""`boneage doctor`: what is installed, which weights are there, is the store sound."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from boneage import __version__
+from boneage.commands.common import DEFAULT_MODEL
+from boneage.errors import BoneageError
+from boneage.paths import assets, project_root
+
+_PACKAGES = (
+    "tensorflow", "keras", "mlflow", "gradio", "optuna", "rembg", "onnxruntime", "opencv-python", "scikit-image",
+    "scikit-learn", "numpy", "pandas", "pillow", "pydicom", "pydantic",
+)  # fmt: skip
+_FREE_GIB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `state` is `ok`, `note` (works, but know this) or `bad` (something will not work)."""
+
+    state: str
+    name: str
+    detail: str
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("doctor", help="what is installed, which weights are there, is the store sound")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; return 1 when something will not work."""
+    worst = 0
+    for finding in _findings():
+        print(f"{finding.state:<5} {finding.name:<22} {finding.detail}", flush=True)
+        worst |= finding.state == "bad"
+    print("something will not work: see the lines marked bad" if worst else "all well")
+    return int(worst)
+
+
+def _findings() -> Iterator[Finding]:
+    yield Finding("ok", "boneage", f"{__version__} in {project_root()}")
+    version = platform.python_version()
+    yield Finding("ok" if sys.version_info >= (3, 11) else "bad", "python", f"{version} (3.11 or newer is needed)")
+    yield from map(_package, _PACKAGES)
+    free = shutil.disk_usage(project_root()).free / 2**30
+    yield Finding("ok" if free > _FREE_GIB else "note", "disk", f"{free:.1f} GiB free")
+    yield from _weights()
+    yield from _store()
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding("ok", name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding("bad", name, "not installed: run `make setup`")
+
+
+def _weights() -> Iterator[Finding]:
+    shipped = sorted(path.name for path in assets().iterdir()) if assets().is_dir() else []
+    for name, purpose in (("handmask", "mask network"), ("handnet", "embedded backbone")):
+        there = any(file.startswith(name) and not file.endswith(".json") for file in shipped)
+        yield Finding("ok" if there else "bad", name, purpose if there else f"{purpose} is missing: install again")
+    downloaded = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    found = sorted(path.name for path in downloaded.glob("*.h5")) if downloaded.is_dir() else []
+    yield Finding("ok" if found else "note", "ImageNet weights", ", ".join(found) or f"none in {downloaded}")
+
+
+def _store() -> Iterator[Finding]:
+    from boneage.tracking.store import open_existing, store_exists, store_uri
+
+    if not store_exists():
+        yield Finding("note", "store", f"{store_uri()} is not made yet: run `boneage store init` or `make study`")
+        return
+    try:
+        client = open_existing()
+        models = client.search_registered_models()
+    except BoneageError as error:
+        yield Finding("bad", "store", str(error))
+        return
+    yield Finding("ok", "store", f"{store_uri()}, {len(models)} registered models")
+    champion = any(model.name == "boneage-cascade" and "champion" in model.aliases for model in models)
+    missing = f"{DEFAULT_MODEL} is not there yet: run `make study` or `boneage registry promote`"
+    yield Finding("ok" if champion else "note", "default model", DEFAULT_MODEL if champion else missing)

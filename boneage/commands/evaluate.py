@@ -1,0 +1,113 @@
+"""`boneage evaluate`: score a cascade on labelled images, beside the published figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boneage.commands.common import UsageError, add_model, add_overrides, complain, notice, open_cascade, stage
+from boneage.config import load_config
+from boneage.errors import BoneageError
+from boneage.paths import study_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from boneage.cascade.evaluate import Evaluation
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("evaluate", help="score a cascade on labelled images, beside the paper's figures")
+    parser.add_argument("data", metavar="DATA", help="a folder or table of labelled images, or a study's CONFIG.toml")
+    parser.add_argument("--part", choices=("validation", "test"), help="with a CONFIG: which set (default validation)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write per-image CSV, JSON, markdown and a plot here")
+    add_model(parser)
+    add_overrides(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the figures; return 1 when some images could not be estimated."""
+    table, name, problems = _labelled(args)
+    from boneage.cascade.evaluate import evaluate_cascade
+    from boneage.cascade.report import CAUTION, report_tables, text_table
+
+    cascade = open_cascade(args.model)
+    if table.empty:
+        raise BoneageError(f"{name} has no labelled image that can be used" + _first(problems))
+    evaluation = evaluate_cascade(cascade, table, progress=stage(f"estimate {name}"))
+    facts = [
+        f"set: {name}, {len(evaluation.per_image)} images",
+        f"model: {cascade.model} {cascade.version}".rstrip(),
+        f"routing: {cascade.config.cascade.routing}",
+    ]
+    print("\n".join(facts))
+    for heading, figures in report_tables(evaluation.metrics):
+        print(f"\n{heading}\n{text_table(figures)}")
+    print(f"\n{CAUTION}")
+    notice()
+    for _, row in evaluation.problems.iterrows():
+        complain(f"not estimated: {row['image']}: {row['reason']}")
+    if len(problems):
+        complain(f"{len(problems)} rows of {name} were left out; `boneage audit {args.data}` lists the reasons")
+    if args.out:
+        write_report(args.out, evaluation, name, facts)
+        print(f"written to {args.out}")
+    return 1 if len(evaluation.problems) else 0
+
+
+def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[str]) -> None:
+    """Write `per_image.csv`, `metrics.json`, `report.md` and `predicted_against_true.png` into a folder."""
+    from boneage.cascade.report import markdown_report
+    from boneage.tracking.plots import predicted_against_true
+
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = evaluation.per_image
+    frame.to_csv(folder / "per_image.csv", index=False)
+    metrics = {key: value if math.isfinite(value) else None for key, value in evaluation.metrics.items()}
+    content = {"set": name, "facts": facts, "metrics": metrics, "problems": evaluation.problems.to_dict("records")}
+    (folder / "metrics.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+    (folder / "report.md").write_text(markdown_report(evaluation, f"Evaluation on {name}", facts), encoding="utf-8")
+    true, estimated = frame["true_months"].to_numpy(), frame["estimated_months"].to_numpy()
+    figure = predicted_against_true(true, estimated, name, list(frame["sex"]))
+    figure.savefig(folder / "predicted_against_true.png", dpi=120)
+
+
+def _labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    """Return the table to score, its name, and the rows that were refused."""
+    if Path(args.data).suffix.lower() == ".toml":
+        return _part_of_study(args)
+    if args.part or args.overrides:
+        raise UsageError(f"--part and --set belong to a CONFIG.toml, but {args.data} is data")
+    from boneage.data.annotations import load_folder
+
+    found = load_folder(Path(args.data))
+    return found.table, Path(args.data).name, found.problems
+
+
+def _part_of_study(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    config = load_config(args.data, args.overrides)
+    from boneage.data.annotations import load_test, load_training
+    from boneage.data.splits import load_or_draw
+    from boneage.study.materials import resolve_sources
+
+    config = resolve_sources(config, stage)
+    name = f"{config.study.name} {args.part or 'validation'}"
+    if args.part == "test":
+        test = load_test(config.data)
+        return test.table, name, test.problems
+    training = load_training(config.data)
+    splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, config.data, config.study.seed)
+    chosen = training.table["id"].isin(splits.validation)
+    return training.table[chosen], name, training.problems
+
+
+def _first(problems: pd.DataFrame) -> str:
+    if problems.empty:
+        return ""
+    first = problems.iloc[0]
+    return f" ({len(problems)} rows were refused; the first: {first['id']}: {first['reason']})"

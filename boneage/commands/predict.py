@@ -1,0 +1,125 @@
+"""`boneage predict`: estimate radiographs and print one record each; a bad image never stops the others."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from boneage.cascade.estimate import ESTIMATE_FIELDS, years_and_months
+from boneage.commands.common import UsageError, add_model, notice, open_cascade
+from boneage.errors import BoneageError
+from boneage.groups import RANGE_LABELS, Sex
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+
+_CHRONOLOGICAL = ("chronological_months", "difference_months")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("predict", help="estimate the bone age of radiographs")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG, TIFF, DICOM or archive.zip!member")
+    parser.add_argument("--sex", required=True, choices=[str(sex) for sex in Sex])
+    parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
+    parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    add_model(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one record per image; return 0 if all were estimated, 1 if any failed."""
+    if args.chronological is not None and not (math.isfinite(args.chronological) and args.chronological >= 0):
+        raise UsageError(f"--chronological must be a number of months from 0 on, but {args.chronological} was given")
+    cascade = open_cascade(args.model)
+    failed = 0
+    writer = _writer(args)
+    for record in _records(cascade, args):
+        failed += "error" in record
+        writer.write(record)
+    notice(sys.stdout if args.format == "table" else sys.stderr)
+    return 1 if failed else 0
+
+
+def _records(cascade: Cascade, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for image in args.images:
+        try:
+            estimate = cascade.estimate(image, args.sex, args.age_range)
+        except (BoneageError, OSError) as error:
+            yield {"image": image, "error": str(error)}
+            continue
+        record = {"image": image, **estimate.to_json()}
+        if args.chronological is not None:
+            record["chronological_months"] = args.chronological
+            record["difference_months"] = round(estimate.bone_age_months - args.chronological, 2)
+        yield record
+
+
+class _Writer(Protocol):
+    def write(self, record: dict[str, Any]) -> None: ...
+
+
+class _JsonWriter:
+    """One JSON object per line."""
+
+    def write(self, record: dict[str, Any]) -> None:
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+class _CsvWriter:
+    """A header and one row per image; lists are written as JSON."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        extra = _CHRONOLOGICAL if args.chronological is not None else ()
+        self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
+        self._line(self._columns)
+
+    def write(self, record: dict[str, Any]) -> None:
+        self._line([self._cell(record.get(column)) for column in self._columns])
+
+    @staticmethod
+    def _cell(value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+    @staticmethod
+    def _line(cells: Any) -> None:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="").writerow(cells)
+        print(buffer.getvalue(), flush=True)
+
+
+class _TableWriter:
+    """Aligned columns for people, with warnings below their image."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._width = max(5, *(len(image) for image in args.images))
+        heading = f"{'image':<{self._width}}  {'bone age':>10}  {'months':>6}  {'interval':>15}  {'group':<16}"
+        print(heading + ("  difference" if args.chronological is not None else ""), flush=True)
+
+    def write(self, record: dict[str, Any]) -> None:
+        if "error" in record:
+            print(f"{record['image']:<{self._width}}  not estimated: {record['error']}", flush=True)
+            return
+        age, group = record["bone_age_months"], record["group"]
+        low, high = record["low_months"], record["high_months"]
+        interval = "" if low is None else f"{low:.1f} - {high:.1f}"
+        chance = "given" if record["routing"] == "given" else f"{record['group_probabilities'][group - 1]:.0%}"
+        where = f"{RANGE_LABELS[group - 1]} ({chance})"
+        cells = f"{years_and_months(age):>10}  {age:>6.1f}  {interval:>15}  {where:<16}"
+        difference = f"  {record['difference_months']:>+10.1f}" if "difference_months" in record else ""
+        print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
+        for warning in record["warnings"]:
+            print(f"{'':<{self._width}}  warning: {warning}", flush=True)
+
+
+def _writer(args: argparse.Namespace) -> _Writer:
+    if args.format == "json":
+        return _JsonWriter()
+    return _CsvWriter(args) if args.format == "csv" else _TableWriter(args)

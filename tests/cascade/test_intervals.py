@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from boneage.cascade.intervals import Intervals, conformal_quantile, fit_intervals, out_of_fold_ages
+from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
+
+
+def test_the_quantile_is_the_one_that_guarantees_coverage():
+    assert conformal_quantile(np.arange(1.0, 20.0), 0.9) == 18.0
+    assert conformal_quantile(np.arange(1.0, 10.0), 0.9) == 9.0
+
+
+def test_too_few_residuals_give_no_interval():
+    assert conformal_quantile(np.arange(8.0), 0.9) is None
+    assert conformal_quantile(np.array([]), 0.9) is None
+
+
+def test_empirical_coverage_on_new_images_is_the_chosen_one():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0, 228, 20000)
+    estimated = np.clip(true + rng.normal(0, 8, true.size), 0, 228)
+    sexes = [Sex.FEMALE if i % 2 else Sex.MALE for i in range(true.size)]
+    intervals = fit_intervals(sexes[:10000], estimated[:10000], true[:10000], 0.9)
+    inside = []
+    for sex, estimate, age in zip(sexes[10000:], estimated[10000:], true[10000:], strict=True):
+        low, high = intervals.bounds(sex, float(estimate))
+        inside.append(low <= age <= high)
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.012)
+
+
+def test_intervals_are_per_sex_and_estimated_group_and_clipped():
+    intervals = Intervals(0.9, {"female-1": 10.0, "female-4": 10.0}, {})
+    assert intervals.bounds(Sex.FEMALE, 4.0) == (0.0, 14.0)
+    assert intervals.bounds(Sex.FEMALE, 225.0) == (215.0, 228.0)
+    assert intervals.bounds(Sex.MALE, 4.0) == (None, None)
+
+
+def test_intervals_survive_json():
+    fitted = fit_intervals([Sex.MALE] * 30, np.full(30, 100.0), np.linspace(80, 120, 30), 0.9)
+    assert Intervals.from_mapping(json.loads(json.dumps(fitted.to_mapping()))) == fitted
+    assert fitted.counts["male-2"] == 30 and fitted.counts["female-1"] == 0
+
+
+def test_out_of_fold_ages_come_from_the_fold_that_held_the_image_out():
+    def shifted(shift):
+        class Shifted:
+            def __init__(self, key):
+                self.key = key
+
+            def predict(self, x):
+                return np.tile([0, 1.0, 0, 0], (len(x), 1)) if self.key.task is Task.CLASSIFIER else x[:, 0] + shift
+
+        return {key: Shifted(key) for key in ALL_MODELS}
+
+    assert ModelKey(Task.CLASSIFIER, Sex.MALE) in shifted(0)
+    features = np.array([[80.0], [80.0], [90.0]], np.float32)
+    ages = out_of_fold_ages([shifted(1), shifted(2)], features, [Sex.MALE] * 3, np.array([0, 1, 1]))
+    assert ages.tolist() == [81, 82, 92]

@@ -1,0 +1,214 @@
+"""The command line: what it prints, how it ends, and that no traceback is ever seen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boneage.cascade.estimate import ESTIMATE_FIELDS, RESEARCH_NOTICE, Estimate
+from boneage.cli import main
+from boneage.commands.common import DEFAULT_MODEL
+from boneage.errors import BoneageError
+from boneage.groups import RANGE_LABELS, group_from_label, group_of
+
+
+class FakeCascade:
+    """Answers with the mean grey level as months."""
+
+    model, version = "fake", "3"
+
+    def estimate(self, radiograph, sex, age_range=None):
+        try:
+            age = float(np.asarray(Image.open(radiograph)).mean())
+        except OSError as error:
+            raise BoneageError(f"{radiograph} is not a radiograph") from error
+        group = group_from_label(age_range) if age_range else group_of(age)
+        probabilities = tuple(1.0 if number == group else 0.0 for number in (1, 2, 3, 4))
+        routing = "given" if age_range else "hard"
+        return Estimate(
+            sex, age_range, age, age - 5, age + 5, group, probabilities, routing, "fake", "3", ("the mask is doubtful",)
+        )
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    opened = []
+
+    def open_cascade(uri):
+        opened.append(uri)
+        return FakeCascade()
+
+    monkeypatch.setattr("boneage.commands.predict.open_cascade", open_cascade)
+    return opened
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "hand.png"
+    Image.fromarray(np.full((20, 20), 130, np.uint8)).save(path)
+    return str(path)
+
+
+def test_json_is_one_object_per_line_with_the_names_of_the_design(fake, image, capsys):
+    assert main(["predict", image, image, "--sex", "female", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [list(record) for record in records] == [["image", *ESTIMATE_FIELDS]] * 2
+    assert records[0]["bone_age_months"] == 130 and records[0]["age_range"] is None
+    assert RESEARCH_NOTICE in err and RESEARCH_NOTICE not in out
+    assert fake == [DEFAULT_MODEL]
+
+
+def test_one_bad_image_never_stops_the_others(fake, image, tmp_path, capsys):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"text")
+    assert main(["predict", str(bad), image, "--sex", "male", "--format", "json"]) == 1
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == {"image": str(bad), "error": f"{bad} is not a radiograph"}
+    assert second["bone_age_months"] == 130
+
+
+def test_csv_reads_back(fake, image, tmp_path, capsys):
+    missing = str(tmp_path / "no, such.png")
+    assert main(["predict", image, missing, "--sex", "male", "--format", "csv"]) == 1
+    good, bad = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert good["bone_age_months"] == "130.0" and json.loads(good["group_probabilities"]) == [0, 0, 1, 0]
+    assert json.loads(good["warnings"]) == ["the mask is doubtful"]
+    assert bad["image"] == missing and "not a radiograph" in bad["error"]
+
+
+def test_the_table_is_for_people(fake, image, capsys):
+    assert main(["predict", image, "--sex", "male", "--range", "115-171", "--chronological", "120"]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "10 y 10 m",
+        "130.0",
+        "125.0 - 135.0",
+        "115-171 (given)",
+        "+10.0",
+        "mask is doubtful",
+        RESEARCH_NOTICE,
+    ):
+        assert part in out
+
+
+def test_chronological_age_adds_the_difference(fake, image, capsys):
+    main(["predict", image, "--sex", "male", "--chronological", "120", "--format", "json"])
+    record = json.loads(capsys.readouterr().out)
+    assert (record["chronological_months"], record["difference_months"]) == (120, 10)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["predict"],
+        ["predict", "x.png"],
+        ["predict", "x.png", "--sex", "child"],
+        ["predict", "x.png", "--sex", "male", "--range", "0-60"],
+        ["predict", "x.png", "--sex", "male", "--format", "xml"],
+        ["predict", "x.png", "--sex", "male", "--chronological", "ten"],
+        ["nonsense"],
+        ["registry"],
+        ["flags"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("months", ["-1", "nan", "inf"])
+def test_impossible_chronological_ages_end_with_2(fake, image, months, capsys):
+    assert main(["predict", image, "--sex", "male", f"--chronological={months}"]) == 2
+    assert "--chronological" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("label", RANGE_LABELS)
+def test_every_range_is_accepted(fake, image, label, capsys):
+    assert main(["predict", image, "--sex", "male", "--range", label, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["age_range"] == label
+
+
+def test_a_missing_model_is_one_sentence_that_says_what_to_run(image, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
+    assert main(["predict", image, "--sex", "male"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("boneage: ") and "make study" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["audit", "prepare", "train", "evaluate"])
+def test_a_missing_configuration_ends_with_2(command, capsys):
+    assert main([command, "no/such.toml"]) == 2
+    assert "no configuration at no/such.toml" in capsys.readouterr().err
+
+
+def test_an_unknown_setting_ends_with_2_and_names_the_nearest(tmp_path, capsys):
+    config = tmp_path / "a.toml"
+    config.write_text("[study]\nname = 'a'\n")
+    assert main(["audit", str(config), "--set", "preprocess.sise=3"]) == 2
+    assert "nearest valid key is 'size'" in capsys.readouterr().err
+
+
+def test_interruption_says_how_to_continue(monkeypatch, capsys, tmp_path):
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("boneage.data.phantom.write_dataset", interrupted)
+    assert main(["phantom", str(tmp_path / "out"), "--count", "2"]) == 130
+    assert "same command again to continue" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch, capsys, tmp_path):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("boneage.data.phantom.write_dataset", full)
+    assert main(["phantom", str(tmp_path / "out")]) == 1
+    assert "No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--count", "0"], ["--seed", "-1"]])
+def test_phantom_counts_are_checked(arguments, tmp_path, capsys):
+    assert main(["phantom", str(tmp_path / "out"), *arguments]) == 2
+    assert "--count must be at least 1" in capsys.readouterr().err
+
+
+def test_phantom_draws_a_set_that_audit_reads(tmp_path, capsys):
+    out = tmp_path / "phantoms"
+    assert main(["phantom", str(out), "--count", "4", "--seed", "1"]) == 0
+    assert main(["audit", str(out), "--out", str(tmp_path / "problems.csv")]) == 0
+    assert "4 usable images" in capsys.readouterr().out
+    assert (tmp_path / "problems.csv").is_file()
+
+
+def test_help_comes_at_once_and_loads_nothing_heavy():
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "boneage.cli", "--help"], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 3  # about 0.4 s on a quiet machine
+    commands = ["doctor", "phantom", "audit", "prepare", "train", "predict", "evaluate", "registry", "store", "flags"]
+    assert all(command in done.stdout for command in commands)
+
+
+def test_a_reader_that_leaves_early_is_no_error(image, tmp_path):
+    code = (
+        "import sys, boneage.commands.predict as p; from boneage.cli import main;"
+        "from tests.test_cli import FakeCascade; p.open_cascade = lambda uri: FakeCascade();"
+        f"sys.exit(main(['predict', *[{image!r}] * 3000, '--sex', 'male', '--format', 'json']))"
+    )
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -c "$1" | head -1', sys.executable, code], capture_output=True, text=True, check=False
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
