@@ -165,7 +165,7 @@ def _read_note(file: Path) -> _Note | None:
     """Read what a prepared PNG says about itself; None when it is missing or not one of ours."""
     try:
         with Image.open(file) as picture:
-            note = json.loads(getattr(picture, "text", {})[_NOTE])
+            note = json.loads(picture.info[_NOTE])
             return _Note(str(note["content"]), tuple(note["warnings"]))
     except (OSError, SyntaxError, KeyError, TypeError, ValueError):
         return None
