@@ -7,19 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from boneage.config import DataConfig, SourceConfig
 from boneage.data.archives import DataError
+from boneage.data.films import read_row as read_row
 from boneage.data.finder import ImageFinder
-from boneage.data.images import read_image
-from boneage.data.layouts import LEFT_HALF, parse_age, parse_sex
+from boneage.data.layouts import parse_age, parse_sex
 from boneage.data.sources import RawRow, read_sizes, read_source, resolve
-from boneage.data.transforms import left_half, unstretch
 from boneage.groups import AGE_GROUPS, Sex, group_of
 from boneage.paths import project_root
 
@@ -60,7 +58,7 @@ class TrainingSet:
     def __post_init__(self) -> None:
         others = sorted(set(self.table.loc[self.table["role"] != "train", "source"]))
         if others:
-            raise DataError(f"source {', '.join(others)} is for testing only (role = 'test'): nothing may be trained on it")
+            raise DataError(f"source {', '.join(others)} has role = 'test': nothing may ever be trained on it")
 
 
 @dataclass(frozen=True)
@@ -147,44 +145,11 @@ def load_source(source: SourceConfig, root: Path) -> Annotations:
     return Annotations(_table(rows, source), _problems(problems, source.name), raw.layout)
 
 
-class FilmSource(NamedTuple):
-    """What is needed to read the film of a row: small, so that worker processes get no tables."""
-
-    image: str
-    original_width: float
-    original_height: float
-    crop: str
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any] | pd.Series) -> FilmSource:
-        """Take it from a row of an annotation table; sizes and crop may be missing."""
-        width, height = (float(row.get(key, np.nan)) for key in ("original_width", "original_height"))
-        return cls(str(row["image"]), width, height, str(row.get("crop", "") or ""))
-
-    def fit(self, film: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Undo what was done to the stored pixels: take the half that counts, unstretch to the original's aspect."""
-        if self.crop == LEFT_HALF:
-            film = left_half(film)
-        return unstretch(film, self.original_width, self.original_height)
-
-
-def read_row(row: Mapping[str, Any] | pd.Series) -> NDArray[np.uint8]:
-    """Read the film of a table row, unstretched to its original aspect where it differs by more than 1 %.
-
-    Returns:
-        uint8 (H, W); the longer side is that of the stored picture.
-
-    Raises:
-        ImageError: when it cannot be read.
-    """
-    source = FilmSource.of(row)
-    return source.fit(read_image(source.image))
-
-
 def audit_counts(table: pd.DataFrame) -> pd.DataFrame:
     """Count images per source, sex and group: columns `source, sex, group_1..group_4, total`."""
     groups = [group.number for group in AGE_GROUPS]
-    counts = table.groupby(["source", "sex", "group"]).size().unstack(fill_value=0).reindex(columns=groups, fill_value=0)
+    counts = table.groupby(["source", "sex", "group"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=groups, fill_value=0)
     counts.columns = [f"group_{number}" for number in groups]
     counts["total"] = counts.sum(axis=1)
     return counts.reset_index()

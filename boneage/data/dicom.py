@@ -102,7 +102,7 @@ def _windowed(dataset: Dataset, array: NDArray[Any]) -> tuple[NDArray[np.uint8],
     shown = _own_window(dataset, rescaled)
     if shown is not None and (np.ptp(shown) > 0 or np.ptp(rescaled) == 0):
         return shown, ()
-    warnings = ("the DICOM file's own window shows nothing: the range of its values was used",) if shown is not None else ()
+    warnings = () if shown is None else ("the file's own window shows nothing: the range of its values was used",)
     plain = "ModalityLUTSequence" not in dataset and float(dataset.get("RescaleSlope", 1) or 1) == 1.0
     bits = int(dataset.get("BitsStored", 0)) if plain else 0
     return window(rescaled, bits or None), warnings

@@ -109,8 +109,8 @@ def window(values: NDArray[np.generic], bits: int | None = None) -> NDArray[np.u
     """Map grey values deeper than 8 bit to 0-255 without clipping the film.
 
     The window is the smallest usual depth (8, 10, 12, 14, 16 bit) that holds 99.9 % of the values, so 12-bit films in
-    16-bit files keep their contrast and one burnt-in white label does not take it away. A film that uses under a quarter
-    of that window, or has negative values, is windowed to its used range instead.
+    16-bit files keep their contrast and one burnt-in white label does not take it away. A film that uses under a
+    quarter of that window, or has negative values, is windowed to its used range instead.
 
     Args:
         values: Any real dtype, (H, W).

@@ -86,9 +86,7 @@ def recognise(headers: list[str], given: Mapping[str, str] | None = None) -> Col
         DataError: when a column that was named is not there, or a name stands for nothing.
     """
     plain = {_plain(header): header for header in headers}
-    found = {
-        role: next((plain[word] for word in words if word in plain), "") for role, words in _HEADERS.items()
-    }
+    found = {role: next((plain[word] for word in words if word in plain), "") for role, words in _HEADERS.items()}
     given = given or {}
     if given:
         found["age_months"] = found["age_months"] if "age_years" not in given else ""

@@ -81,7 +81,8 @@ def _is_folder(location: str) -> bool:
 def _look_around(location: str, source: SourceConfig, places: tuple[str, ...], sizes: str) -> RawSource:
     """Find the tables of a folder or archive; without a usable one, read the file names."""
     around = places_in(location)
-    tables = [join(place, name) for place in around for name in list_files(place) if name.lower().endswith(_TABLE_ENDINGS)]
+    files = [(place, name) for place in around for name in list_files(place)]
+    tables = [join(place, name) for place, name in files if name.lower().endswith(_TABLE_ENDINGS)]
     rows: list[RawRow] = []
     names: list[str] = []
     for table in tables:
@@ -96,8 +97,8 @@ def _look_around(location: str, source: SourceConfig, places: tuple[str, ...], s
     named = tuple(row for place in places or around for row in _named_files(place))
     if not named:
         raise DataError(
-            f"{location} holds no images with ages: give a table with an id or image, sex and bone age (any layout of the "
-            "RSNA challenge, or name its columns), or images named like male_132.png"
+            f"{location} holds no images with ages: give a table with an id or image, sex and bone age (any layout of "
+            "the RSNA challenge, or name its columns), or images named like male_132.png"
         )
     return RawSource(named, places or around, "file names", sizes)
 
@@ -138,12 +139,12 @@ def _table_rows(table: str, given: Mapping[str, str]) -> tuple[Columns, tuple[Ra
     columns = recognise([str(header) for header in frame.columns], given)
     if not columns.usable:
         raise DataError(
-            f"{table} has the columns {', '.join(frame.columns)}: an id or image, a sex and an age are needed; name them in "
-            "the source's `columns`"
+            f"{table} has the columns {', '.join(frame.columns)}: an id or image, a sex and an age are needed; "
+            "name them in the source's `columns`"
         )
     unit = 1.0 if columns.age_months else 12.0
-    records = frame.to_dict("records")
-    return columns, tuple(_row({str(key): str(value) for key, value in item.items()}, columns, unit) for item in records)
+    records = ({str(key): str(value) for key, value in item.items()} for item in frame.to_dict("records"))
+    return columns, tuple(_row(item, columns, unit) for item in records)
 
 
 def _row(item: Mapping[str, str], columns: Columns, unit: float) -> RawRow:
@@ -161,7 +162,7 @@ def _row(item: Mapping[str, str], columns: Columns, unit: float) -> RawRow:
 
 
 def _named_files(place: str) -> tuple[RawRow, ...]:
-    """Read sex and age from file names; images whose name says neither are not annotations and are left to the audit."""
+    """Read sex and age from file names; images whose name says neither are no annotations."""
     rows = []
     for name in image_files(place):
         sex, age = parse_file_name(name)
@@ -173,16 +174,12 @@ def _named_files(place: str) -> tuple[RawRow, ...]:
 def _flagged(folder: Path) -> RawSource:
     """Read the flag store: the reader's age where one was given, else the estimate that was saved."""
     records = FlagStore(folder).records()
+    ages = records["reader_age_months"].fillna(records["estimated_age_months"])
+    columns = zip(records["sha256"], records["image"], records["sex"], ages, strict=True)
     rows = tuple(
-        RawRow(id=item.sha256, image=item.image, sex=item.sex, age=str(_age(item)))
-        for item in records.itertuples(index=False)
+        RawRow(id=str(name), image=str(image), sex=str(sex), age=str(age)) for name, image, sex, age in columns
     )
     return RawSource(rows, (str(folder),), "flag store")
-
-
-def _age(item: object) -> float:
-    reader = float(getattr(item, "reader_age_months"))  # noqa: B009
-    return reader if reader == reader else float(getattr(item, "estimated_age_months"))  # noqa: B009, PLR0124
 
 
 def read_sizes(table: str) -> dict[str, tuple[float, float]]:
@@ -200,5 +197,3 @@ def read_sizes(table: str) -> dict[str, tuple[float, float]]:
         return dict(zip(frame[plain["id"]].str.strip(), sides, strict=True))
     except ValueError as error:
         raise DataError(f"{table} has a width or height that is no number: {error}") from error
-
-

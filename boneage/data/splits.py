@@ -142,8 +142,8 @@ def _drawn(table: pd.DataFrame, fraction: float, seed: int) -> set[str]:
 
     if not 0 < fraction < 1:
         raise SplitError(f"data.validation_fraction must lie between 0 and 1, but {fraction!r} was given")
-    strata = _strata(table, 2)
-    if round(fraction * len(table)) < len(set(strata)):  # fewer validation images than strata: draw without them
+    strata: list[str] | None = _strata(table, 2)
+    if round(fraction * len(table)) < len(set(strata or ())):  # fewer validation images than strata: draw without them
         strata = None
     try:
         _, held_out = train_test_split(table["id"].to_list(), test_size=fraction, random_state=seed, stratify=strata)
@@ -192,14 +192,16 @@ def _read(path: Path, ids: set[str], settings: Mapping[str, Any]) -> Splits:
         splits = make_splits(content["train"], content["validation"], content["fold"])
         saved = content["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SplitError(f"the splits in {path} cannot be read ({error}): restore the file, or delete it to draw anew") from error
+        raise SplitError(
+            f"the splits in {path} cannot be read ({error}): restore the file, or delete it to draw anew"
+        ) from error
     if splits.sha256 != saved:
         raise SplitError(f"the splits in {path} were changed by hand: restore the file, or delete it to draw anew")
     for key, wanted in settings.items():
         if content.get(key) != wanted:
             raise SplitError(
-                f"the splits in {path} were drawn with {key} = {content.get(key)!r}, but the configuration says {wanted!r}: "
-                "change it back, give the study another name, or delete the file to draw anew"
+                f"the splits in {path} were drawn with {key} = {content.get(key)!r}, but the configuration says "
+                f"{wanted!r}: change it back, give the study another name, or delete the file to draw anew"
             )
     _check_ids(path, set(splits.train) | set(splits.validation), ids)
     return splits

@@ -47,8 +47,8 @@ def mask_session(name: str, threads: int = 0) -> MaskFunction:
         threads: Threads of onnxruntime; 0 lets it choose.
 
     Returns:
-        A function from a film, uint8 (H, W), to its soft mask, uint8 (H, W), where 255 is surely hand. A film of a single
-        grey level has an empty mask.
+        A function from a film, uint8 (H, W), to its soft mask, uint8 (H, W), where 255 is surely hand. A film of a
+        single grey level has an empty mask.
 
     Raises:
         BackgroundError: when the name is unknown, remote, or the weights are not there.
@@ -116,8 +116,8 @@ def _open_named(name: str, threads: int) -> Any:
     if session_class is None or name in _NOT_ONE_MASK:
         near = difflib.get_close_matches(name, [HANDMASK, NONE, *known], n=1, cutoff=0.0)[0]
         raise BackgroundError(
-            f"no background named {name!r}: give 'handmask', 'none', the path of an .onnx file or a local rembg session "
-            f"such as 'u2net' (nearest: {near!r})"
+            f"no background named {name!r}: give 'handmask', 'none', the path of an .onnx file or a local rembg "
+            f"session such as 'u2net' (nearest: {near!r})"
         )
     if not session_class.is_local() or session_class.requires_credentials():
         raise BackgroundError(f"background {name!r} would send the radiograph to a remote service: use a local one")
@@ -125,8 +125,8 @@ def _open_named(name: str, threads: int) -> Any:
         return rembg.new_session(name, sess_opts=_options(threads))
     except (OSError, ValueError, RuntimeError) as error:
         raise BackgroundError(
-            f"the weights of background {name!r} are neither here nor could be downloaded ({type(error).__name__}): put "
-            f"{name}.onnx into {session_class.model_dir()} or give its path as preprocess.background"
+            f"the weights of background {name!r} are neither here nor could be downloaded ({type(error).__name__}): "
+            f"put {name}.onnx into {session_class.model_dir()} or give its path as preprocess.background"
         ) from error
 
 
@@ -176,7 +176,7 @@ def _session_classes() -> dict[int, Any]:
     from rembg.sessions.base import BaseSession
     from rembg.sessions.u2net_custom import U2netCustomSession
 
-    class HandmaskSession(BaseSession):  # type: ignore[misc]
+    class HandmaskSession(BaseSession):
         """The shipped hand segmentation network as a rembg session."""
 
         @classmethod
@@ -195,7 +195,7 @@ def _session_classes() -> dict[int, Any]:
             output = self.inner_session.run(None, {entry: handmask.network_input(grey)})[0]
             return [Image.fromarray(handmask.mask_from_output(output, (grey.shape[0], grey.shape[1])))]
 
-    class LocalU2netSession(U2netCustomSession):  # type: ignore[misc]
+    class LocalU2netSession(U2netCustomSession):
         """Any U^2-Net file, wherever it lies (rembg's own class wants it inside its home)."""
 
         @classmethod

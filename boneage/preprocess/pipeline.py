@@ -1,4 +1,4 @@
-"""A table of films prepared in parallel, each once: cached by content and configuration, resumable, never stopped by one.
+"""A table of films prepared in parallel, each once: cached by content and configuration, resumable.
 
 A prepared film is one PNG named by the hash of its source (the file's bytes and how they are unstretched) in a folder
 named by the configuration. It carries the hash of its film's pixels and its warnings inside, and appears by renaming:
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from boneage.config import PreprocessConfig
-from boneage.data.annotations import PROBLEM_COLUMNS, FilmSource
+from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.archives import DataError, read_bytes
+from boneage.data.films import FilmSource
 from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_image
 from boneage.preprocess.background import mask_session
@@ -40,7 +41,7 @@ class PreparedSet:
     Attributes:
         ids: The ids that could be prepared, in the table's order.
         files: The PNG of each.
-        content_sha256: The hash of each film's own pixels (after unstretching), which tells equal films apart from others.
+        content_sha256: The hash of each film's own pixels, after unstretching: equal films have equal hashes.
         warnings: What was noted about each film, where anything was.
         problems: `source, id, image, reason` of the rows that could not be prepared.
         config_sha256: What identifies how they were prepared.
@@ -66,7 +67,9 @@ class PreparedSet:
             with Image.open(self.files[image_id]) as picture:
                 return np.array(picture, dtype=np.uint8)
         except KeyError as error:
-            raise DataError(f"no prepared film {image_id!r}: it is not in the table or could not be prepared") from error
+            raise DataError(
+                f"no prepared film {image_id!r}: it is not in the table or could not be prepared"
+            ) from error
         except (OSError, SyntaxError) as error:
             raise DataError(f"the prepared film {self.files[image_id]} cannot be read: prepare again") from error
 
@@ -126,9 +129,7 @@ def prepare_table(
     return _collect(table, tasks, reasons, identity)
 
 
-def _tasks(
-    table: pd.DataFrame, config: PreprocessConfig, folder: Path
-) -> tuple[dict[str, _Task], dict[str, str]]:
+def _tasks(table: pd.DataFrame, config: PreprocessConfig, folder: Path) -> tuple[dict[str, _Task], dict[str, str]]:
     """Name the file of each row by its content; rows whose file cannot be read at all get a reason instead."""
     tasks: dict[str, _Task] = {}
     reasons: dict[str, str] = {}
@@ -171,13 +172,16 @@ def _read_note(file: Path) -> _Note | None:
         return None
 
 
-def _collect(
-    table: pd.DataFrame, tasks: Mapping[str, _Task], reasons: Mapping[str, str], identity: str
-) -> PreparedSet:
+def _collect(table: pd.DataFrame, tasks: Mapping[str, _Task], reasons: Mapping[str, str], identity: str) -> PreparedSet:
     notes = {name: note for name, task in tasks.items() if (note := _read_note(task.file)) is not None}
     bad = table[~table["id"].isin(notes)]
     problems = [
-        {"source": row["source"], "id": row["id"], "image": row["image"], "reason": reasons.get(row["id"], "not prepared")}
+        {
+            "source": row["source"],
+            "id": row["id"],
+            "image": row["image"],
+            "reason": reasons.get(row["id"], "not prepared"),
+        }
         for row in bad.to_dict("records")
     ]
     ids = tuple(name for name in table["id"] if name in notes)

@@ -93,7 +93,7 @@ class Preparer:
         mask = steps.select_object(found) if self.config.select == "largest" else found
         share = float(mask.mean())
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
-            return everything, (f"no hand could be separated (mask of {share:.0%} of the film): the whole film was used",)
+            return everything, (f"no hand was found (its mask is {share:.0%} of the film): the whole film was used",)
         if self.config.select == "largest" and mask.sum() < _WHOLENESS * found.sum():
             return mask, ("the mask fell into several parts: the largest was used",)
         return mask, ()
