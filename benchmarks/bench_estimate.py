@@ -15,12 +15,12 @@ from collections.abc import Callable
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from boneage.learn.backbones import open_backbone
 
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.config import BackboneConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import AGE_GROUPS, ALL_MODELS
+from boneage.learn.backbones import open_backbone
 from boneage.learn.heads import build_head
 from boneage.preprocess.preparer import Preparer
 
@@ -33,8 +33,7 @@ def main() -> int:
     cascade = build_cascade()
     film = np.random.default_rng(0).integers(0, 256, (1024, 800), dtype=np.uint8)
     prepared = cascade.prepare(film)
-    image = prepared.image
-    batch = np.repeat(image[None, ..., None], 3, axis=-1).astype(np.float32)
+    batch = prepared.image[None, ..., None].astype(np.float32)
     bare_pass = bare(cascade)
     steps: dict[str, Callable[[], object]] = {
         "preprocessing": lambda: cascade.prepare(film),

@@ -1,7 +1,7 @@
 """One folder that holds everything needed to serve a cascade, and nothing that runs code when it is read.
 
 - `bundle.json`: what is what: configuration, heads, intervals, card, versions, sha256 of every other file
-- `backbone.keras`: the shared frozen network
+- `backbone.npz`: the shared frozen network
 - `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused)
 - `mask.onnx`: the mask network, where it is our own or a local file
 """
@@ -32,7 +32,7 @@ from boneage.preprocess.preparer import Preparer
 
 FORMAT = 1
 BUNDLE_FILE = "bundle.json"
-BACKBONE_FILE = "backbone.keras"
+BACKBONE_FILE = "backbone.npz"
 MASK_FILE = "mask.onnx"
 _PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-image", "onnxruntime", "rembg")
 

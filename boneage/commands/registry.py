@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boneage.commands.common import UsageError
+from boneage.commands.common import UsageError, add_overrides
+from boneage.config import load_config
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,13 +32,18 @@ def add_parser(commands: Any) -> None:
     compare = _named(actions, "compare", "two versions on the same validation images", run_compare)
     compare.add_argument("--versions", nargs=2, metavar=("FIRST", "SECOND"), default=("challenger", "champion"))
     promote = _named(actions, "promote", "make a version the champion, through the gate", run_promote, "challenger")
+    promote.add_argument(
+        "--config", metavar="CONFIG", help="the challenger's study, to score a champion that never saw its images"
+    )
+    add_overrides(promote)
     promote.add_argument("--force", metavar="REASON", help="override the gate; who did and why is kept in a tag")
     _named(actions, "rollback", "make the former champion the champion again", run_rollback)
-    export = _named(actions, "export", "write a version to a folder", run_export, version="champion")
-    export.add_argument("--out", metavar="FOLDER", type=Path, required=True)
+    export = _named(actions, "export", "write a version as one archive", run_export, version="champion")
+    export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     bring = actions.add_parser("import", help="register an exported version, or the cascade that ships with boneage")
-    bring.add_argument("folder", metavar="FOLDER", type=Path, nargs="?")
+    bring.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?")
     bring.add_argument("--shipped", action="store_true", help="the cascade that ships with boneage")
+    bring.add_argument("--prefix", help="another prefix of the registered names than the archive's")
     bring.set_defaults(run=run_import)
 
 
@@ -101,9 +107,15 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def run_promote(args: argparse.Namespace) -> int:
     """Promote through the gate; a refusal ends with status 1 and its reason."""
+    if args.overrides and not args.config:
+        raise UsageError("--set belongs to --config CONFIG, which was not given")
+    config = load_config(args.config, args.overrides) if args.config else None
+    from boneage.commands.rescore import rescorer
     from boneage.tracking.registry import promote
 
-    _say(args.name, promote(_client(), args.name, args.version, force_reason=args.force))
+    client = _client()
+    rescore = rescorer(client, config) if config else None
+    _say(args.name, promote(client, args.name, args.version, rescore=rescore, force_reason=args.force))
     return 0
 
 
@@ -116,21 +128,22 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Write a version to a folder."""
+    """Write a version as an archive."""
     from boneage.tracking.exchange import export_version
 
-    folder = export_version(_client(), args.name, args.version, args.out)
-    print(f"written to {folder}; `boneage registry import {folder}` registers it elsewhere")
+    archive = export_version(_client(), args.name, args.version, args.out)
+    print(f"written to {archive}; `boneage registry import {archive}` registers it elsewhere")
     return 0
 
 
 def run_import(args: argparse.Namespace) -> int:
     """Register an exported version or the shipped cascade."""
-    from boneage.tracking import exchange
+    if bool(args.archive) == args.shipped or (args.shipped and args.prefix):
+        raise UsageError("import wants either the ARCHIVE of an exported version, or --shipped alone")
+    from boneage.tracking.exchange import import_shipped, import_version
 
-    if bool(args.folder) == args.shipped:
-        raise UsageError("import wants the FOLDER of an exported version, or --shipped, and not both")
-    print(exchange.import_shipped(_client()) if args.shipped else exchange.import_version(_client(), args.folder))
+    client = _client()
+    print(import_shipped(client) if args.shipped else import_version(client, args.archive, args.prefix))
     return 0
 
 

@@ -1,0 +1,170 @@
+"""A bundle is everything needed to serve, moves, and tells when it was changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from boneage.cascade.bundle import BUNDLE_FILE, MASK_FILE, BundleError, load_bundle, read_bundle, save_bundle
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals
+from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
+from boneage.groups import ALL_MODELS
+from boneage.learn.heads import initial_weights
+from boneage.preprocess.preparer import Preparer
+
+FILM = np.random.default_rng(3).integers(0, 256, (90, 70), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    from boneage.learn.backbones import open_backbone
+
+    return open_backbone(BackboneConfig(name="handnet", weights="none"), 64)
+
+
+def build(backbone, **preprocess) -> Cascade:
+    steps = PreprocessConfig(**{"background": "none", "size": 64, **preprocess})
+    params = HeadParameters(width_1=16, width_2=8)
+    heads = {
+        key: Head(key, params, tuple(initial_weights(key.task, backbone.features, params, number)))
+        for number, key in enumerate(ALL_MODELS)
+    }
+    sources = (SourceConfig(name="s", path="/home/someone/hospital/ages.csv", images=("/home/someone/films",)),)
+    config = Config(
+        data=DataConfig(root="/home/someone", sources=sources),
+        preprocess=steps,
+        backbone=BackboneConfig(name="handnet", weights="none"),
+    )
+    intervals = Intervals(0.9, {"female-2": 11.0}, {"female-2": 40})
+    return Cascade(Preparer(steps), backbone, heads, config, {"note": "a test"}, intervals)
+
+
+@pytest.fixture(scope="module")
+def cascade(backbone):
+    return build(backbone)
+
+
+@pytest.fixture(scope="module")
+def saved(cascade, tmp_path_factory):
+    return save_bundle(cascade, tmp_path_factory.mktemp("bundle") / "cascade")
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "moved" / "elsewhere")
+
+
+def test_a_moved_bundle_gives_the_same_estimate(cascade, copy):
+    again = load_bundle(copy)
+    for sex, age_range in (("female", None), ("male", "172-228")):
+        before, after = (each.estimate(FILM, sex, age_range).to_json() for each in (cascade, again))
+        after["model"] = before["model"]
+        assert after == before
+    assert again.card == cascade.card and again.intervals == cascade.intervals
+
+
+def test_cached_features_give_the_same_estimate_as_the_film(cascade):
+    features = cascade.features(cascade.prepare(FILM))
+    assert cascade.estimate_features(features, ["male"]) == [cascade.estimate(FILM, "male")]
+
+
+def test_a_loaded_bundle_can_be_saved_again(copy, tmp_path):
+    again = save_bundle(load_bundle(copy), tmp_path / "again")
+    assert load_bundle(again).estimate(FILM, "male").bone_age_months == pytest.approx(
+        load_bundle(copy).estimate(FILM, "male").bone_age_months
+    )
+
+
+def test_the_bundle_is_as_small_as_one_backbone_and_ten_heads(cascade, saved):
+    heads = sum(weight.nbytes for head in cascade.heads.values() for weight in head.weights)
+    weights = sum(weight.nbytes for weight in cascade.backbone.model.get_weights())
+    size = sum(path.stat().st_size for path in saved.rglob("*") if path.is_file())
+    assert size <= 1.15 * (heads + weights)
+
+
+@pytest.mark.parametrize("name", ["heads/regressor-male-2.npz", "backbone.npz"])
+def test_a_changed_file_is_refused(copy, name):
+    file = copy / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    with pytest.raises(BundleError, match="damaged or changed"):
+        load_bundle(copy)
+
+
+def test_a_changed_setting_is_refused(copy):
+    file = copy / BUNDLE_FILE
+    file.write_text(file.read_text().replace('"hard"', '"soft"'))
+    with pytest.raises(BundleError, match="was changed after it was written"):
+        load_bundle(copy)
+
+
+def test_a_missing_file_is_named(copy):
+    (copy / "heads" / "classifier-male.npz").unlink()
+    with pytest.raises(BundleError, match="classifier-male.npz is missing"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "no cascade at"), ("{", "not valid JSON"), ("[]", "one JSON object"), ("{}", "format None")],
+)
+def test_what_is_no_bundle_is_refused_in_a_sentence(tmp_path, text, words):
+    if text is not None:
+        (tmp_path / BUNDLE_FILE).write_text(text)
+    with pytest.raises(BundleError, match=words):
+        load_bundle(tmp_path)
+
+
+def test_a_name_that_leads_out_of_the_bundle_is_refused(copy):
+    from boneage.cascade.bundle import _digest
+
+    values = json.loads((copy / BUNDLE_FILE).read_text())
+    values["files"]["../secret"] = "0"
+    del values["sha256"]
+    values["sha256"] = _digest(values)
+    (copy / BUNDLE_FILE).write_text(json.dumps(values))
+    with pytest.raises(BundleError, match="outside the bundle"):
+        read_bundle(copy)
+
+
+def test_pickled_arrays_are_refused(copy):
+    from boneage.cascade.bundle import _digest, file_sha256
+
+    name = "heads/classifier-male.npz"
+    np.savez(copy / name, weight_00=np.array([{"a": 1}], dtype=object))
+    values = json.loads((copy / BUNDLE_FILE).read_text())
+    values["files"][name] = file_sha256(copy / name)
+    del values["sha256"]
+    values["sha256"] = _digest(values)
+    (copy / BUNDLE_FILE).write_text(json.dumps(values))
+    with pytest.raises(BundleError, match="no plain arrays"):
+        load_bundle(copy)
+
+
+def test_no_path_of_the_machine_goes_into_a_bundle(saved):
+    text = (saved / BUNDLE_FILE).read_text()
+    assert "/home" not in text and "ages.csv" in text
+
+
+def test_a_local_mask_network_travels_along(backbone, tmp_path):
+    network = tmp_path / "somewhere" / "net.onnx"
+    network.parent.mkdir()
+    network.write_bytes(b"not opened in this test")
+    made = build(backbone, background=str(network))
+    folder = save_bundle(made, tmp_path / "bundle")
+    network.unlink()
+    again = load_bundle(folder)
+    assert again.preparer.config.background == str(folder / MASK_FILE)
+    assert (folder / MASK_FILE).read_bytes() == b"not opened in this test"
+    assert save_bundle(again, tmp_path / "twice").joinpath(MASK_FILE).is_file()
+
+
+def test_an_existing_folder_is_never_overwritten(cascade, saved):
+    with pytest.raises(BundleError, match="not empty"):
+        save_bundle(cascade, saved)
