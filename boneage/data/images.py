@@ -15,14 +15,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from boneage.data.archives import DataError, read_bytes
 from boneage.groups import Sex
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
+# Naming the plugins registers them: Pillow itself loads only a few before it gives up on a restricted list.
+_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        PngImagePlugin.PngImageFile, JpegImagePlugin.JpegImageFile,
+        TiffImagePlugin.TiffImageFile, WebPImagePlugin.WebPImageFile, BmpImagePlugin.BmpImageFile,
+        GifImagePlugin.GifImageFile, Jpeg2KImagePlugin.Jpeg2KImageFile, PpmImagePlugin.PpmImageFile,
+    )
+)  # fmt: skip
 _DEPTHS = (8, 10, 12, 14, 16)
 _ORIENTATION = 0x0112
 _TIFF_BITS = 258
