@@ -1,0 +1,47 @@
+"""The paper's configuration walked from end to end: u2net's interface, EfficientNetV2L, 500 x 500, hard routing.
+
+Neither u2net's nor ImageNet's weights can be fetched everywhere, so the network starts from random weights and the mask
+comes from u2netp where the shared copy is at hand (it has the same interface); figures mean nothing here.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boneage.config import SourceConfig, load_config
+from boneage.paths import project_root
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.mark.slow
+def test_the_papers_path_runs_from_phantoms_to_a_registered_cascade(tmp_path, monkeypatch):
+    u2netp = SHARED / "models" / "u2netp.onnx"
+    if not u2netp.is_file():
+        pytest.skip("needs a network with U^2-Net's interface: ../shared/models/u2netp.onnx is not there")
+    monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert project_root() == tmp_path
+    paper = load_config(ROOT / "configs" / "paper.toml")
+    few = (SourceConfig(name="phantoms", layout="phantom", path="phantoms", count=40, seed=5),)
+    config = replace(
+        paper,
+        data=replace(paper.data, sources=few, folds=2),
+        preprocess=replace(paper.preprocess, background=str(u2netp)),
+        backbone=replace(paper.backbone, weights="none"),
+        training=replace(paper.training, epochs=1),
+    )
+    from boneage.study.job import run_study
+    from boneage.tracking.registry import load_cascade
+
+    outcome = run_study(config)
+    assert outcome.version == 1
+    assert len(outcome.validation.per_image) == 8
+    cascade = load_cascade(f"models:/{config.study.prefix}-cascade@challenger")
+    assert cascade.backbone.features == 1280
+    image = sorted((tmp_path / "workspace" / "phantoms").rglob("*.png"))[0]
+    estimate = cascade.estimate(image, "male", "115-171")
+    assert 0 <= estimate.bone_age_months <= 228
+    assert estimate.group == 3
