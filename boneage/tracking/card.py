@@ -1,0 +1,159 @@
+"""The model card: what a cascade is for, what it was made of, how well it does and where it fails.
+
+Written from the cascade itself, so that it cannot say anything else than what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.cascade.paper import PAPER, PAPER_SOURCE
+from boneage.cascade.report import figures_table, markdown_table
+from boneage.groups import RANGE_LABELS, Sex
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+    from boneage.config import Config
+
+_FIGURES = {
+    "part": "part",
+    "images": "images",
+    "mae_months": "MAE",
+    "bias_months": "bias",
+    "within_12_months": "within 12",
+    "within_24_months": "within 24",
+    "constant_mae_months": "constant predictor's MAE",
+    "interval_coverage": "interval coverage",
+}
+_PAPER_VALIDATION_MAE = next(figure.value for figure in PAPER if figure.metric == "mae_months")
+
+
+def model_card(
+    cascade: Cascade, metrics: Mapping[str, float], sets: Mapping[str, Mapping[str, float]] | None = None
+) -> str:
+    """Write the card as markdown.
+
+    Args:
+        cascade: the cascade, its `card` holding the study's facts.
+        metrics: its figures on the study's validation images, as `evaluate_estimates` names them.
+        sets: figures on further sets, by the set's name (for example `test`); by default those in the cascade's card.
+    """
+    facts = cascade.card
+    others = sets if sets is not None else {"test": facts["test"]} if "test" in facts else {}
+    parts = [
+        f"# Bone age cascade of the study `{facts.get('study', cascade.config.study.name)}`",
+        f"**{RESEARCH_NOTICE}**",
+        "## Intended use\n\n" + _bullets(_intended_use()),
+        "## Data\n\n" + _bullets(_data(cascade.config, facts)),
+        "## Method\n\n" + _bullets(_method(cascade)),
+        _figures("Figures on the study's validation images", metrics),
+        *(_figures(f"Figures on the set `{name}`", values) for name, values in others.items()),
+        _beside_the_paper(metrics),
+        "## Limits\n\n" + _bullets(_limits(metrics, facts)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _intended_use() -> Iterator[str]:
+    yield "An objective second reading of skeletal age beside a reader's own, in research."
+    yield f"In: one radiograph of a left hand and the patient's sex. Out: months, 0-228, for the groups {_groups()}."
+    yield "Not for: diagnosis, age in legal proceedings, other body parts or views, adults, or use without a reader."
+
+
+def _groups() -> str:
+    return ", ".join(RANGE_LABELS)
+
+
+def _data(config: Config, facts: Mapping[str, Any]) -> Iterator[str]:
+    images = facts.get("images", {})
+    if images:
+        yield "Images: " + ", ".join(f"{name} {count}" for name, count in images.items()) + "."
+    for source in config.data.sources:
+        use = "test only, never trained on" if source.role == "test" else "training and validation"
+        yield f"Source `{source.name}`: {use}."
+    yield f"Validation part and {config.data.folds} folds drawn once, stratified by sex and group (`{_split(facts)}`)."
+    yield f"Of the study's images the backbone had seen before: {facts.get('backbone_saw_images', 'unknown')}."
+    if facts.get("note"):
+        yield str(facts["note"])
+
+
+def _split(facts: Mapping[str, Any]) -> str:
+    return str(facts.get("split_sha256", "unknown"))[:12]
+
+
+def _method(cascade: Cascade) -> Iterator[str]:
+    config = cascade.config
+    prepared = config.preprocess
+    form = ("cropped to the hand, " if prepared.crop else "") + ("padded to a square" if prepared.pad else "stretched")
+    yield (
+        f"Preparation: background by `{prepared.background}`, object `{prepared.select}`, "
+        f"contrast `{prepared.contrast}`, {form}, {prepared.size} x {prepared.size} pixels."
+    )
+    yield f"Backbone: frozen `{config.backbone.name}`, weights `{config.backbone.weights}`, one pass per image."
+    yield "Ten heads: one classifier of the age group and four regressors per sex."
+    yield f"Routing: {config.cascade.routing}; a range given by the user skips the classifier."
+    if cascade.intervals and cascade.intervals.half_widths:
+        yield f"Intervals: split conformal, {cascade.intervals.coverage:.0%} wanted, per sex and estimated group."
+    else:
+        yield "Intervals: none (there are no residuals of images that backbone and heads had not seen)."
+    yield f"After {PAPER_SOURCE}."
+
+
+def _figures(heading: str, metrics: Mapping[str, float]) -> str:
+    if "mae_months" not in metrics:
+        return ""
+    if "images" not in metrics:
+        return f"## {heading}\n\nMAE {metrics['mae_months']:.3f} months."
+    table = figures_table(metrics)
+    kept = [name for name in _FIGURES if name in table and table[name].notna().any()]
+    rounded = pd.DataFrame({_FIGURES[name]: _shown(table[name]) for name in kept})
+    return f"## {heading}\n\nAges in months; shares of images; parts by true group.\n\n{markdown_table(rounded)}"
+
+
+def _shown(column: pd.Series) -> list[str]:
+    """Write months and shares with two digits, counts and names as they are."""
+    return [f"{value:.2f}" if isinstance(value, float) else str(value) for value in column]
+
+
+def _beside_the_paper(metrics: Mapping[str, float]) -> str:
+    if "mae_months" not in metrics:
+        return ""
+    return (
+        "## Beside the paper\n\n"
+        f"Whole cascade on validation images: MAE {metrics['mae_months']:.3f} months here, {_PAPER_VALIDATION_MAE:.3f} "
+        "in the paper, on other images; the study's report has every figure of the paper."
+    )
+
+
+def _limits(metrics: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[str]:
+    seen = str(facts.get("backbone_saw_images", "unknown"))
+    if seen != "none":
+        yield f"The backbone was trained on radiographs and had seen {seen} of the study's: figures may be optimistic."
+    yield "Near an edge of two age groups a wrong group costs most: look at the group's probabilities."
+    worst = _worst_cell(metrics)
+    if worst:
+        yield f"The weakest part is {worst}."
+    yield "Other hospitals' films, contrasts and populations may do worse; check on local images first."
+    yield "The interval is the model's error, not the spread of healthy children's bone ages."
+
+
+def _worst_cell(metrics: Mapping[str, float]) -> str:
+    """Name the sex and group with the largest MAE."""
+    cells = {
+        f"{sex}, {label} months": metrics[f"mae_months_{sex}_{number}"]
+        for sex in Sex
+        for number, label in enumerate(RANGE_LABELS, start=1)
+        if f"mae_months_{sex}_{number}" in metrics
+    }
+    if not cells:
+        return ""
+    name = max(cells, key=lambda cell: cells[cell])
+    return f"{name}: MAE {cells[name]:.2f} months"
+
+
+def _bullets(lines: Iterator[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

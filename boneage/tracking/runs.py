@@ -1,0 +1,272 @@
+"""Runs of a study as MLflow shows them: study > model > trial > fold, and each model's `final`.
+
+Parents are given by tag and never by the thread's active run, so worker processes and threads may log into one tree.
+Every level repeats the tags, because the UI cannot filter children by what their parents know; a tag that has no
+meaning on a level reads `all`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from boneage.config import Config, config_sha256, to_mapping
+from boneage.groups import ModelKey
+from boneage.tracking.environment import code_tags, environment
+from boneage.tracking.store import ensure_experiment
+from boneage.tracking.values import ALL, chunks, every_page, flatten, key_tags, named, plain, to_metrics, to_params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from boneage.learn.crossval import CVResult, FoldResult
+    from boneage.learn.fit import FitResult
+
+_PARENT = "mlflow.parentRunId"
+_CURVES = frozenset({"loss", "val_loss", "learning_rate"})
+_METRICS_PER_CALL = 1000
+_PARAMS_PER_CALL = 100
+
+
+class StudyTracker:
+    """Logs one study into one experiment (named after the study).
+
+    Args:
+        client: an open MLflow client (`store.open_store`).
+        config: the study's configuration; its name, hash and settings are logged.
+        split_sha256: the hash of the saved splits, a tag on every run.
+        study_run_id: the study's run, when another process has already opened it (workers).
+        stopped: exceptions that end a run early on purpose (a pruned trial): the run is KILLED and not FAILED.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        config: Config,
+        split_sha256: str,
+        *,
+        study_run_id: str | None = None,
+        stopped: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self.client = client
+        self.config = config
+        self.split_sha256 = split_sha256
+        self.split_sha256 = split_sha256
+        self.study_run_id = study_run_id
+        self.experiment_id = ensure_experiment(client, config.study.name)
+        self._stopped: tuple[type[BaseException], ...] = (KeyboardInterrupt, *stopped)
+        self._models: dict[ModelKey, str] = {}
+        self._trials: dict[str, str] = {}
+        self._common = {
+            "study": config.study.name,
+            "split_sha256": split_sha256,
+            "config_sha256": config_sha256(config),
+            **dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL),
+        }
+
+    @contextmanager
+    def study_run(self) -> Iterator[str]:
+        """Open the study's run; one that was interrupted, with the same settings and splits, goes on."""
+        tags = {"level": "study"}
+        run_id = self._find_open(tags) or self._create("study", tags, parent=None)
+        self.study_run_id = run_id
+        with self._ended(run_id):
+            self._log_study(run_id)
+            yield run_id
+
+    @contextmanager
+    def model_run(self, key: ModelKey) -> Iterator[str]:
+        """Open one model's run under the study; an interrupted one goes on."""
+        with self._ended(self.model_run_id(key)):
+            yield self._models[key]
+
+    def model_run_id(self, key: ModelKey) -> str:
+        """Return the id of a model's run, making it where it is missing (workers share it; it stays open)."""
+        if key not in self._models:
+            parent, tags = self._study(), {"level": "model", **key_tags(key)}
+            self._models[key] = self._find_open(tags, parent) or self._create(key.name, tags, parent)
+        return self._models[key]
+
+    @contextmanager
+    def trial_run(self, key: ModelKey, number: int, params: Mapping[str, Any] | Any) -> Iterator[str]:
+        """Open `trial-007` under its model; `params` are hyperparameters, a mapping or one of the config's classes."""
+        name = f"trial-{number:03d}"
+        tags = {"level": "trial", **key_tags(key), "trial": f"{number:03d}"}
+        run_id = self._create(name, tags, self.model_run_id(key))
+        self._trials[run_id] = tags["trial"]
+        with self._ended(run_id):
+            self._log(run_id, params=plain(params))
+            yield run_id
+
+    @contextmanager
+    def final_run(self, key: ModelKey, params: Mapping[str, Any] | Any = ()) -> Iterator[str]:
+        """Open the `final` training's run, beside the trials of its model."""
+        tags = {"level": "final", **key_tags(key), "trial": "final"}
+        run_id = self._create("final", tags, self.model_run_id(key))
+        with self._ended(run_id):
+            self._log(run_id, params=plain(params))
+            yield run_id
+
+    def log_fold(self, trial_run_id: str, key: ModelKey, fold_index: int, result: FoldResult) -> str:
+        """Log one fold as a finished child run: its curves (epoch as step) and its figures; return its id.
+
+        `loss`, `val_loss` and `learning_rate` are curves; `val_mae_months` and the other figures are those of the best
+        epoch, whose weights were kept (their curves are named `epoch_val_mae_months` and so on).
+        """
+        tags = {"level": "fold", **key_tags(key), "trial": self._trial_of(trial_run_id), "fold": str(fold_index)}
+        run_id = self._create(f"fold-{fold_index}", tags, trial_run_id)
+        with self._ended(run_id):
+            figures = named("val_{}", result.metrics)
+            best_loss = {"best_val_loss": figures.pop("val_loss")} if "val_loss" in figures else {}
+            self.log_fit(run_id, result.fit, {**figures, **best_loss})
+        return run_id
+
+    def log_cv(self, trial_run_id: str, result: CVResult) -> None:
+        """Log a trial's means and deviations over the folds (`cv_val_mae_months_mean`) and its best fold."""
+        means = named("cv_val_{}_mean", result.mean)
+        self._log(trial_run_id, metrics={**means, **named("cv_val_{}_std", result.std), "best_fold": result.best})
+
+    def log_fit(self, run_id: str, fit: FitResult, figures: Mapping[str, float] | None = None) -> None:
+        """Log a fit's curves, the learning rate among them, its best epoch (from 1), its seconds, and `figures`."""
+        curves = [metric for epoch in range(_epochs(fit)) for metric in to_metrics(_at(fit, epoch), epoch + 1)]
+        facts = {"best_epoch": fit.best_epoch + 1, "epochs": _epochs(fit), "seconds": fit.seconds, **(figures or {})}
+        for chunk in chunks([*curves, *to_metrics(facts)], _METRICS_PER_CALL):
+            self.client.log_batch(run_id, metrics=chunk)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log numbers under their own names; what is not finite is left out (NaN sorts oddly in the UI)."""
+        self.client.log_batch(run_id, metrics=to_metrics(metrics, step))
+
+    def log_cascade(self, set_name: str, metrics: Mapping[str, float]) -> None:
+        """Log a whole cascade's figures on the study's run: `cascade_validation_mae_months` and the rest."""
+        self._log(self._study(), metrics=named(f"cascade_{set_name}_{{}}", metrics))
+
+    def log_params(self, run_id: str, params: Mapping[str, Any] | Any) -> None:
+        """Log parameters, a mapping or one of the configuration's classes; nested names are joined by dots.
+
+        MLflow keeps a parameter's first value: on a run that goes on, a changed one becomes a tag `now.<name>`.
+        """
+        known, wanted = self.client.get_run(run_id).data.params, plain(params)
+        self._log(run_id, params={name: value for name, value in wanted.items() if name not in known})
+        for name, value in wanted.items():
+            if known.get(name, str(value)) != str(value):
+                self.client.set_tag(run_id, f"now.{name}", str(value))
+
+    def log_text(self, run_id: str, text: str, file: str) -> None:
+        """Save a text (Markdown, HTML, TOML) as an artifact of a run."""
+        self.client.log_text(run_id, text, file)
+
+    def log_dict(self, run_id: str, values: Mapping[str, Any], file: str) -> None:
+        """Save plain values as a JSON or YAML artifact of a run."""
+        self.client.log_dict(run_id, dict(values), file)
+
+    def log_figure(self, run_id: str, figure: Figure, file: str) -> None:
+        """Save a figure as an artifact of a run."""
+        self.client.log_figure(run_id, figure, file)
+
+    def log_dataset(self, run_id: str, name: str, sha256: str, context: str, counts: Mapping[str, Any]) -> None:
+        """Log a set of images as a dataset input of a run.
+
+        Args:
+            run_id: the run.
+            name: the set's name, for example `train`.
+            sha256: the hash of its contents.
+            context: what it was used for: `training`, `validation` or `test`.
+            counts: what the UI shows as the set's profile, for example `{"images": 1078}`.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"study": self.config.study.name, "set": name})
+        dataset = Dataset(name, sha256[:36], "local", source, profile=json.dumps(dict(counts)))
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+
+    def end(self, run_id: str, status: str = "FINISHED") -> None:
+        """Close a run: `FINISHED`, `KILLED` (pruned or interrupted) or `FAILED`."""
+        self.client.set_terminated(run_id, status)
+
+    def end_stale(self) -> int:
+        """Close trials and folds that a killed process left RUNNING; return how many.
+
+        Call it before workers start: it cannot tell a worker that is alive from one that is not.
+        """
+        running = self._search(self._common_filter() + " and attributes.status = 'RUNNING'")
+        stale = [run for run in running if run.data.tags.get("level") in {"trial", "fold", "final"}]
+        for run in stale:
+            self.end(run.info.run_id, "KILLED")
+        return len(stale)
+
+    def _study(self) -> str:
+        if self.study_run_id is None:
+            raise RuntimeError("no study run is open: use `with tracker.study_run():`, or pass study_run_id=")
+        return self.study_run_id
+
+    def _trial_of(self, run_id: str) -> str:
+        if run_id not in self._trials:
+            self._trials[run_id] = self.client.get_run(run_id).data.tags.get("trial", ALL)
+        return self._trials[run_id]
+
+    def _log_study(self, run_id: str) -> None:
+        """Log the settings, seed, code, machine and packages once; a study that goes on has them already."""
+        if "study.name" in self.client.get_run(run_id).data.params:
+            return
+        self._log(run_id, params=flatten(to_mapping(self.config)))
+        self.client.log_dict(run_id, to_mapping(self.config), "config.json")
+        self.client.log_dict(run_id, environment(), "environment.json")
+        if self.config.study.note:
+            self.client.set_tag(run_id, "mlflow.note.content", self.config.study.note)
+
+    def _create(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+        every = {**self._common, **tags, **code_tags(), **({_PARENT: parent} if parent else {})}
+        return str(self.client.create_run(self.experiment_id, tags=every, run_name=name).info.run_id)
+
+    def _find_open(self, tags: Mapping[str, str], parent: str | None = None) -> str | None:
+        """Find a run with these tags that did not finish well, and set it running again."""
+        wanted = {**tags, **({_PARENT: parent} if parent else {})}
+        query = self._common_filter() + "".join(f" and tags.`{name}` = '{value}'" for name, value in wanted.items())
+        unfinished = [run for run in self._search(query) if run.info.status != "FINISHED" or parent]
+        if not unfinished:
+            return None
+        run_id = str(unfinished[0].info.run_id)
+        self.client.update_run(run_id, status="RUNNING")
+        return run_id
+
+    def _common_filter(self) -> str:
+        return " and ".join(f"tags.`{name}` = '{self._common[name]}'" for name in ("config_sha256", "split_sha256"))
+
+    def _search(self, query: str) -> Iterable[Run]:
+        return every_page(lambda token: self.client.search_runs([self.experiment_id], query, page_token=token))
+
+    def _log(
+        self, run_id: str, *, metrics: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
+    ) -> None:
+        if metrics:
+            self.client.log_batch(run_id, metrics=to_metrics(metrics))
+        for chunk in chunks(to_params(params or {}), _PARAMS_PER_CALL):
+            self.client.log_batch(run_id, params=chunk)
+
+    @contextmanager
+    def _ended(self, run_id: str) -> Iterator[None]:
+        """Close a run whatever happens: FINISHED, KILLED when stopped on purpose, FAILED on any other error."""
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        except self._stopped:
+            status = "KILLED"
+            raise
+        finally:
+            self.client.set_terminated(run_id, status)
+
+
+def _epochs(fit: FitResult) -> int:
+    return max((len(values) for values in fit.history.values()), default=0)
+
+
+def _at(fit: FitResult, epoch: int) -> dict[str, float]:
+    """Return one epoch's point of every curve."""
+    points = {name: values[epoch] for name, values in fit.history.items() if epoch < len(values)}
+    return {name if name in _CURVES else f"epoch_{name}": value for name, value in points.items()}

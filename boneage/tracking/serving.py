@@ -1,0 +1,106 @@
+"""What the served models do, apart from MLflow's classes: open, read rows, answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from boneage.config import head_parameters
+from boneage.errors import BoneageError
+from boneage.groups import ModelKey
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+    from boneage.cascade.head import Head
+
+REGISTERED_FILE = "registered.json"
+_MLFLOW_FILE = "registered_model_meta"
+_COLUMNS = ("image", "sex", "age_range")
+
+
+def open_served(bundle: str | Path) -> Cascade:
+    """Open a bundle that lies in a registered model's folder, and name it by that model and version."""
+    from boneage.cascade.bundle import load_bundle
+
+    cascade = load_bundle(Path(bundle))
+    cascade.model, cascade.version = registered_as(Path(bundle).parent.parent)
+    return cascade
+
+
+def registered_as(folder: Path) -> tuple[str, str]:
+    """Return name and version of a registered model's folder, as MLflow noted them on loading or we on registering."""
+    for file in (folder / _MLFLOW_FILE, folder / REGISTERED_FILE):
+        if file.is_file():
+            # Ours is JSON and MLflow's is YAML; both hold these two names and nothing that is nested.
+            noted = dict(re.findall(r'"?(model_name|model_version)"?: "?([\w.-]+)', file.read_text(encoding="utf-8")))
+            if noted.get("model_name", "null") != "null":
+                return noted["model_name"], noted.get("model_version", "")
+    return folder.name, ""
+
+
+def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimate every row of a request.
+
+    Args:
+        cascade: an open cascade.
+        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`.
+
+    Returns:
+        One row per image with the columns of `Estimate.to_json`.
+
+    Raises:
+        MlflowException: when a row cannot be estimated; it names the row, and the server answers with status 400.
+    """
+    unknown = [str(name) for name in rows.columns if name not in _COLUMNS]
+    if unknown or not {"image", "sex"} <= set(rows.columns):
+        raise _refused(f"columns must be image, sex and optionally age_range, but {', '.join(map(str, rows))} came")
+    answers = [_estimate_row(cascade, number, row) for number, row in enumerate(rows.to_dict("records"))]
+    return pd.DataFrame(answers, dtype=object)
+
+
+def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
+    given = row.get("age_range")
+    try:
+        age_range = None if given is None or pd.isna(given) or given == "" else str(given)
+        return cascade.estimate(_image_bytes(row["image"]), str(row["sex"]), age_range).to_json()
+    except BoneageError as error:
+        raise _refused(f"row {number}: {error}") from error
+
+
+def _image_bytes(value: object) -> bytes:
+    """Take bytes as they are, and decode base64 text; a server decodes it only for some kinds of request."""
+    if isinstance(value, (bytes, bytearray, memoryview, np.bytes_)):
+        return bytes(value)
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BoneageError("image must be a file's bytes or base64 of them, but other text was given") from error
+
+
+def _refused(message: str) -> Exception:
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException.invalid_parameter_value(message)
+
+
+def head_description(key: ModelKey, parameters: Mapping[str, Any]) -> str:
+    """Write what `read_head` needs besides the arrays, as JSON."""
+    return json.dumps({"key": key.name, "parameters": dict(parameters)}, indent=2)
+
+
+def read_head(weights: str | Path, description: str | Path) -> Head:
+    """Read one head: its arrays (numpy, pickle refused) and its description."""
+    from boneage.cascade.head import Head
+
+    values = json.loads(Path(description).read_text(encoding="utf-8"))
+    with np.load(weights, allow_pickle=False) as arrays:
+        ordered = tuple(arrays[name] for name in sorted(arrays.files))
+    return Head(ModelKey.parse(values["key"]), head_parameters(values["parameters"], origin=values["key"]), ordered)

@@ -1,0 +1,120 @@
+"""A tiny real bundle (numpy heads, a stand-in backbone) and a study's run to register it under."""
+
+import sys
+import types
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from boneage.cascade.bundle import save_bundle
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.head import Head
+from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
+from boneage.groups import ALL_MODELS
+from boneage.learn.heads import initial_weights
+from boneage.preprocess.preparer import Preparer
+from boneage.tracking.gate import COLUMNS
+from boneage.tracking.registry import Submission
+from boneage.tracking.store import ensure_experiment
+
+FEATURES = 2
+PARAMETERS = HeadParameters(width_1=6, width_2=4)
+PREPROCESS = PreprocessConfig(background="none", contrast="none", size=32)
+
+
+class StandInBackbone:
+    """Pools to mean and deviation of the grey levels, 0-1."""
+
+    def pooled(self, images):
+        flat = images.reshape(len(images), -1) / 255
+        return np.stack([flat.mean(axis=1), flat.std(axis=1)], axis=1).astype(np.float32)
+
+    def save(self, path):
+        path.write_bytes(b"a stand-in for a network" * 5000)
+
+    @staticmethod
+    def load(path):
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        return StandInBackbone()
+
+
+@pytest.fixture(autouse=True)
+def backbones(monkeypatch):
+    """Let bundles open with the stand-in, so that no test waits for a network."""
+    module = types.ModuleType("boneage.learn.backbones")
+    module.FrozenBackbone = StandInBackbone
+    monkeypatch.setitem(sys.modules, "boneage.learn.backbones", module)
+
+
+@pytest.fixture
+def config():
+    return Config(study=StudyConfig(name="tiny", prefix="tiny"), preprocess=PREPROCESS)
+
+
+@pytest.fixture
+def cascade(config):
+    heads = {
+        key: Head(key, PARAMETERS, tuple(initial_weights(key.task, FEATURES, PARAMETERS, seed)))
+        for seed, key in enumerate(ALL_MODELS)
+    }
+    card = {"study": "tiny", "images": {"train": 80, "validation": 20}, "split_sha256": "ab" * 32}
+    return Cascade(Preparer(config.preprocess), StandInBackbone(), heads, config, card)
+
+
+@pytest.fixture
+def bundle(cascade, tmp_path):
+    return save_bundle(cascade, tmp_path / "cascade")
+
+
+def validation(error_months, ids=range(20)):
+    """Estimates that are all wrong by the same number of months."""
+    ages = np.linspace(10, 210, len(ids))
+    rows = zip([f"img-{i}" for i in ids], [f"{i:064x}" for i in ids], ["female"] * len(ids), ages, ages + error_months)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.fixture
+def submit(store, bundle):
+    """Make a submission under a run of its own: `submit(error_months, ids=..., **changes)`."""
+
+    def make(error_months=5.0, ids=range(20), **changes):
+        run = store.create_run(ensure_experiment(store, "tiny"), run_name="study").info.run_id
+        values = {"card": "# A card", "metrics": {"mae_months": abs(error_months)}, "prefix": "tiny", **changes}
+        return Submission(bundle, run, validation=validation(error_months, ids), **values)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Fit:
+    """As `boneage.learn.fit.FitResult`."""
+
+    weights: list
+    history: dict
+    best_epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fold:
+    """As `boneage.learn.crossval.FoldResult`."""
+
+    fit: Fit
+    metrics: dict
+    predictions: np.ndarray
+    indices: np.ndarray
+
+
+@pytest.fixture
+def fold():
+    history = {
+        "loss": [9.0, 7.0, 6.0],
+        "val_loss": [9.5, 7.5, 8.0],
+        "val_mae_months": [9.4, 7.4, 7.9],
+        "learning_rate": [1e-3, 5e-4, 1e-5],
+    }
+    figures = {"val_mae_months": 7.4, "val_mse_months2": 80.0, "val_loss": 7.5}
+    return Fold(Fit([], history, 1, 0.5), figures, np.zeros(4), np.arange(4))
