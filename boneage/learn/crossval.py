@@ -21,8 +21,8 @@ class FoldResult:
 
     Attributes:
         fit: the head fitted on the other folds.
-        metrics: figures on this fold under the names of `boneage.learn.metrics` (`mae_months`, `accuracy`, ...; the tracker
-            puts `val_` before them), and `loss`.
+        metrics: figures on this fold under the names of `boneage.learn.metrics` (`mae_months`, `accuracy`, ...; the
+            tracker puts `val_` before them), and `loss`.
         predictions: what the head says of this fold: probabilities float32 (n, 4) or months float32 (n,).
         indices: rows of the samples that make this fold, int (n,), in the order of `predictions`.
     """
@@ -74,8 +74,10 @@ def cross_validate(
     """
     numbers = [int(number) for number in np.unique(fold)]
     if len(fold) != len(samples) or len(numbers) < 2:
-        raise FitError(f"{key}: cross-validation needs samples in at least two folds, but {len(samples)} samples lie in "
-                       f"{len(numbers)}; add images of this sex and age group")
+        raise FitError(
+            f"{key}: cross-validation needs samples in at least two folds, but {len(samples)} samples lie in "
+            f"{len(numbers)}; add images of this sex and age group"
+        )
     folds = []
     for number in numbers:
         held_out = np.flatnonzero(fold == number)

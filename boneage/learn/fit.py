@@ -1,7 +1,7 @@
 """Fit one head: cosine annealing per step, early stopping that restores the best epoch.
 
-The loop is the same whatever carries it out (`boneage.learn.plan.Engine`): the compiled engine on TensorFlow, stock Keras
-elsewhere. A result depends on samples, parameters and seed alone.
+The loop is the same whatever carries it out (`boneage.learn.plan.Engine`): the compiled engine on TensorFlow, stock
+Keras elsewhere. A result depends on samples, parameters and seed alone.
 """
 
 from __future__ import annotations
@@ -130,15 +130,15 @@ def fit_head(
     """Fit one head.
 
     It is fitted for at most `training.epochs`, stopped early by the watched set's loss (patience never shorter than the
-    warm-up), and the best epoch's weights are returned. With `start.epochs` it is fitted for exactly so many, annealed over
-    all of them, and the last weights are returned; a watched set is then only looked at.
+    warm-up), and the best epoch's weights are returned. With `start.epochs` it is fitted for exactly so many, annealed
+    over all of them, and the last weights are returned; a watched set is then only looked at.
 
     Raises:
         FitError: when there is nothing to fit on, features are not finite, or the loss never was a finite number.
         HeadError: when `start.weights` belong to another architecture.
 
     Example:
-        >>> fit_head(ModelKey.parse("regressor-male-2"), train, watch, HeadParameters(), TrainingConfig(), seed=1).best_epoch
+        >>> fit_head(key, train, watch, HeadParameters(), TrainingConfig(), seed=1).best_epoch
         23
     """
     began = time.perf_counter()
@@ -224,4 +224,4 @@ def _check(key: ModelKey, train: Samples, watch: Samples | None) -> None:
         if not len(samples):
             raise FitError(f"{key}: the {name} set has no image; add images of this sex and age group, or fewer folds")
         if not np.isfinite(samples.features).all():
-            raise FitError(f"{key}: features of the {name} set are not finite numbers; delete the feature cache and extract again")
+            raise FitError(f"{key}: features of the {name} set are not finite; delete the feature cache and try again")

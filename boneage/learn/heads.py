@@ -46,10 +46,10 @@ def outputs_of(task: Task) -> int:
 def build_head(
     task: Task, n_features: int, params: HeadParameters, target: AgeGroup | None, *, seed: int | None = None
 ) -> keras.Model:
-    """Build one head as a Keras model: pooled features float32 (N, n_features) -> probabilities (N, 4) or months (N, 1).
+    """Build one head as a Keras model: pooled features float32 (N, D) -> probabilities (N, 4) or months (N, 1).
 
-    `seed` seeds the dropout (layer i with `seed + i`). `params.standardize` does not change the model: `fit_head` folds the
-    scaling into the first Dense layer.
+    `seed` seeds the dropout (layer i with `seed + i`). `params.standardize` does not change the model: `fit_head` folds
+    the scaling into the first Dense layer.
 
     Example:
         >>> build_head(Task.REGRESSOR, 384, HeadParameters(), AGE_GROUPS[0]).count_params()
@@ -135,7 +135,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def scaling_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation per feature, float32 (D,); deviations near zero are raised to a hundredth of the mean one."""
+    """Return mean and deviation per feature, float32 (D,), the deviation at least a hundredth of the average one."""
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     floor = max(float(deviation.mean()) / 100.0, 1e-6)
     return mean.astype(np.float32), np.maximum(deviation, floor).astype(np.float32)

@@ -68,7 +68,7 @@ def classification_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -
     """
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(GROUP_NUMBERS):
-        raise MetricError(f"probabilities must have the shape (N, {len(GROUP_NUMBERS)}), but {probabilities.shape} came")
+        raise MetricError(f"probabilities must be (N, {len(GROUP_NUMBERS)}), but {probabilities.shape} came")
     table = confusion(true_groups, probabilities.argmax(axis=1) + 1)
     figures = {"accuracy": float(np.trace(table) / table.sum())}
     per_class = dict(_per_class(table))

@@ -1,0 +1,196 @@
+"""Pooled features, computed once per image and view, cached on disk and memory-mapped.
+
+One folder per (backbone, preparation, view) holds two files that only grow: `features.f32`, one float32 row per image,
+and `keys.txt`, the image's content hash of each row. Rows are written before their keys, so whatever was killed midway
+leaves at most rows without keys, which the next run cuts off: nothing half-written is ever read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from boneage.errors import BoneageError
+
+if TYPE_CHECKING:
+    from boneage.learn.frozen import FrozenBackbone
+
+Progress = Callable[[int, int], None]
+ROTATION_DEGREES = 10.0
+VIEWS = ("original", "flip", "rotate-left", "rotate-right")
+
+
+class FeatureError(BoneageError):
+    """Features that are not there or do not fit."""
+
+
+class Prepared(Protocol):
+    """What is needed of `boneage.preprocess.pipeline.PreparedSet`."""
+
+    @property
+    def content_sha256(self) -> Mapping[str, str]:
+        """Map ids to the hash of the image's pixels."""
+
+    @property
+    def config_sha256(self) -> str:
+        """Identify how the images were prepared."""
+
+    def load(self, image_id: str, /) -> np.ndarray:
+        """Return a prepared image, uint8 (S, S)."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of a set of images.
+
+    Attributes:
+        ids: the images.
+        rows: per view, the row of each id in that view's table.
+        tables: per view, float32 (M, D) on disk, memory-mapped.
+    """
+
+    ids: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, int]]
+    tables: Mapping[str, np.ndarray]
+
+    def matrix(self, ids: Sequence[str], view: str = "original") -> np.ndarray:
+        """Return float32 (N, D), one row per id in this order.
+
+        Raises:
+            FeatureError: when an id or the view was not extracted.
+        """
+        if view not in self.tables:
+            raise FeatureError(f"features exist for the views {', '.join(self.tables)}, but {view!r} was asked for")
+        rows = self.rows[view]
+        missing = [name for name in ids if name not in rows]
+        if missing:
+            raise FeatureError(f"no features of {len(missing)} images were extracted, the first is {missing[0]!r}")
+        return np.ascontiguousarray(self.tables[view][[rows[name] for name in ids]])
+
+
+def extract(
+    prepared: Prepared,
+    ids: Sequence[str],
+    backbone: FrozenBackbone,
+    views: Sequence[str],
+    cache: Path,
+    progress: Progress | None = None,
+) -> Features:
+    """Extract features of images, taking from the cache what is there.
+
+    Args:
+        prepared: the prepared images.
+        ids: which of them.
+        backbone: the frozen network; only images whose content it has not seen in this view pass through it.
+        views: any of `VIEWS`.
+        cache: the folder of all caches.
+        progress: called with (done, total) images over all views, those from the cache counted as done.
+
+    Raises:
+        FeatureError: when a view is unknown.
+    """
+    for view in views:
+        if view not in VIEWS:
+            raise FeatureError(f"a view must be one of {', '.join(VIEWS)}, but {view!r} was given")
+    rows, tables, total = {}, {}, len(ids) * len(views)
+    for number, view in enumerate(views):
+        folder = cache / f"{backbone.name}-{backbone.sha256[:16]}" / prepared.config_sha256[:16] / view
+        with FeatureTable(folder, backbone.features) as table:
+            for done in _fill(table, prepared, ids, backbone, view):
+                if progress is not None:
+                    progress(number * len(ids) + done, total)
+            rows[view] = {name: table.keys[prepared.content_sha256[name]] for name in ids}
+            tables[view] = table.rows()
+    return Features(tuple(ids), rows, tables)
+
+
+def apply_view(image: np.ndarray, view: str) -> np.ndarray:
+    """Return a view of a prepared image, uint8 (S, S): as it is, mirrored, or turned by ten degrees on black."""
+    if view == "original":
+        return image
+    if view == "flip":
+        return np.ascontiguousarray(image[:, ::-1])
+    import cv2
+
+    height, width = image.shape
+    degrees = ROTATION_DEGREES if view == "rotate-left" else -ROTATION_DEGREES
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    return np.asarray(cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+class FeatureTable:
+    """One folder of the cache, held by one process at a time (`with`)."""
+
+    def __init__(self, folder: Path, features: int) -> None:
+        self.folder, self.features = folder, features
+        self.keys: dict[str, int] = {}
+
+    def __enter__(self) -> FeatureTable:
+        from filelock import FileLock
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / "lock")
+        self._lock.acquire()
+        self._recover()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
+        """Add rows, float32 (n, D), under their keys; on disk when this returns."""
+        _append(self._data, np.ascontiguousarray(rows, dtype=np.float32).tobytes())
+        _append(self._index, "".join(f"{key}\n" for key in keys).encode())
+        for key in keys:
+            self.keys[key] = len(self.keys)
+
+    def rows(self) -> np.ndarray:
+        """Return the table as it is now, float32 (M, D), memory-mapped for reading."""
+        if not self.keys:
+            return np.empty((0, self.features), dtype=np.float32)
+        return np.memmap(self._data, dtype=np.float32, mode="r", shape=(len(self.keys), self.features))
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "features.f32"
+
+    @property
+    def _index(self) -> Path:
+        return self.folder / "keys.txt"
+
+    def _recover(self) -> None:
+        """Read the keys; cut off what an interrupted run left behind."""
+        for file in (self._data, self._index):
+            file.touch()
+        row_bytes = 4 * self.features
+        lines = self._index.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")][: self._data.stat().st_size // row_bytes]
+        os.truncate(self._data, len(whole) * row_bytes)
+        os.truncate(self._index, sum(len(line) for line in whole))
+        self.keys = {line.decode().strip(): row for row, line in enumerate(whole)}
+
+
+def _fill(
+    table: FeatureTable, prepared: Prepared, ids: Sequence[str], backbone: FrozenBackbone, view: str
+) -> Iterator[int]:
+    """Push through the backbone what the table lacks, a batch at a time; yield how many ids are done."""
+    wanted = {prepared.content_sha256[name]: name for name in ids}
+    missing = [(key, name) for key, name in wanted.items() if key not in table.keys]
+    yield len(ids) - len(missing)
+    for first in range(0, len(missing), backbone.batch_size):
+        batch = missing[first : first + backbone.batch_size]
+        images = np.stack([apply_view(prepared.load(name), view) for _, name in batch])
+        table.append([key for key, _ in batch], backbone.pooled(images))
+        yield len(ids) - len(missing) + first + len(batch)
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,0 +1,217 @@
+"""A frozen backbone at work: prepared images in, pooled features or feature maps out; saved small, loaded quickly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boneage.errors import BoneageError
+
+if TYPE_CHECKING:
+    import keras
+
+_META = "meta"
+
+
+class BackboneError(BoneageError):
+    """A backbone that is unknown, does not fit its weights or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a backbone this one: the name in the table, the side of its square input, and its weights' hash."""
+
+    name: str
+    input_size: int
+    sha256: str
+
+
+class FrozenBackbone:
+    """A network that is never trained: `trainable=False`, and called with `training=False`.
+
+    Attributes:
+        model: the Keras model, float (N, s, s, 1) of 0-255 -> map (N, h, w, C); its own scaling is inside.
+        name: the network's name in `boneage.learn.backbones.BACKBONES`.
+        input_size: s, the side of its input in pixels.
+        features: C, the number of pooled features.
+        sha256: identifies architecture, input size and weights.
+        batch_size: images pushed through at once.
+        passes: how many images have been pushed through so far.
+    """
+
+    def __init__(self, model: keras.Model, identity: Identity, batch_size: int = 16) -> None:
+        model.trainable = False
+        self.model, self.identity, self.batch_size = model, identity, batch_size
+        self.features = int(model.output_shape[-1])
+        self.passes = 0
+
+    @property
+    def name(self) -> str:
+        """Return the network's name in the table."""
+        return self.identity.name
+
+    @property
+    def input_size(self) -> int:
+        """Return the side of the network's input in pixels."""
+        return self.identity.input_size
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of architecture, input size and weights."""
+        return self.identity.sha256
+
+    def pooled(self, images: np.ndarray) -> np.ndarray:
+        """Return the maps' averages, float32 (N, features), of prepared images uint8 (N, S, S).
+
+        Raises:
+            BackboneError: when the images have another form.
+        """
+        return self._run(self._pooled, images, (self.features,))
+
+    def maps(self, images: np.ndarray) -> np.ndarray:
+        """Return feature maps, float32 (N, h, w, features), of prepared images uint8 (N, S, S).
+
+        Raises:
+            BackboneError: when the images have another form.
+        """
+        return self._run(self._maps, images, tuple(self.model.output_shape[1:]))
+
+    def save(self, path: Path) -> Path:
+        """Write weights and identity to one file, without pickle; arrays as float16 where that loses nothing."""
+        meta = json.dumps({"name": self.name, "input_size": self.input_size, "sha256": self.sha256,
+                           "batch_size": self.batch_size})  # fmt: skip
+        arrays = {f"w{index:04d}": _compact(weight) for index, weight in enumerate(self.model.get_weights())}
+        arrays[_META] = np.frombuffer(meta.encode(), dtype=np.uint8)
+        temporary = path.with_name(path.name + ".part")
+        with temporary.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+        return temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> FrozenBackbone:
+        """Read back what `save` wrote.
+
+        Raises:
+            BackboneError: when the file is missing, damaged or of a network this version does not know.
+        """
+        from boneage.learn.backbones import blank_model
+
+        meta, weights = read_saved(path)
+        try:
+            identity = Identity(str(meta["name"]), int(meta["input_size"]), str(meta["sha256"]))
+            model = blank_model(identity.name, identity.input_size)
+            assign(model, weights)
+            return cls(model, identity, int(meta["batch_size"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BackboneError(f"{path} holds no backbone of this version ({error}): export it again") from error
+
+    @cached_property
+    def _pooled(self) -> Callable[[np.ndarray], Any]:
+        from keras import ops
+
+        return _compiled(lambda images: ops.mean(self._forward(images), axis=(1, 2)), self.input_size)
+
+    @cached_property
+    def _maps(self) -> Callable[[np.ndarray], Any]:
+        return _compiled(self._forward, self.input_size)
+
+    def _forward(self, images: Any) -> Any:
+        from keras import ops
+
+        return self.model(ops.cast(images, "float32"), training=False)
+
+    def _run(self, network: Callable[[np.ndarray], Any], images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        from keras import ops
+
+        if images.ndim != 3 or images.dtype != np.uint8:
+            raise BackboneError(
+                f"images must be uint8 (N, S, S), but {images.dtype} {images.shape} came: prepare them first"
+            )
+        output = np.empty((len(images), *shape), dtype=np.float32)
+        for first in range(0, len(images), self.batch_size):
+            batch = fit_input(images[first : first + self.batch_size], self.input_size)
+            output[first : first + len(batch)] = ops.convert_to_numpy(network(batch[..., None]))
+            self.passes += len(batch)
+        return output
+
+
+def fit_input(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize uint8 (N, S, S) to (N, size, size): by area when shrinking, bilinear when growing."""
+    import cv2
+
+    if images.shape[1:] == (size, size):
+        return images
+    method = cv2.INTER_AREA if min(images.shape[1:]) >= size else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(image, (size, size), interpolation=method) for image in images])
+
+
+def identify(name: str, input_size: int, model: keras.Model) -> Identity:
+    """Hash architecture name, input size and every weight."""
+    digest = hashlib.sha256(f"{name}@{input_size}".encode())
+    for weight in model.get_weights():
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(np.ascontiguousarray(weight).data)
+    return Identity(name, input_size, digest.hexdigest())
+
+
+def assign(model: keras.Model, weights: list[np.ndarray]) -> None:
+    """Give a model its weights; Normalization layers keep copies of theirs and must be told.
+
+    Raises:
+        ValueError: when they do not fit.
+    """
+    import keras
+
+    model.set_weights(weights)
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            layer.finalize_state()
+
+
+def read_saved(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Read the description and the weights (float32 where floating) of a file that `FrozenBackbone.save` wrote.
+
+    Raises:
+        BackboneError: when the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            meta = json.loads(stored[_META].tobytes())
+            arrays = [stored[name] for name in sorted(stored.files) if name != _META]
+    except FileNotFoundError as error:
+        raise BackboneError(f"there is no backbone at {path}: export the cascade again") from error
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BackboneError(f"{path} is not a saved backbone or is damaged ({error}): export it again") from error
+    return meta, [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]
+
+
+def _compact(weight: np.ndarray) -> np.ndarray:
+    """Return float16 where every value survives it, else the array itself."""
+    if weight.dtype != np.float32:
+        return weight
+    with np.errstate(over="ignore"):
+        half = weight.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), weight) else weight
+
+
+def _compiled(function: Callable[[Any], Any], size: int) -> Callable[[np.ndarray], Any]:
+    """Compile a function of uint8 images (N, size, size, 1) once, for any N, with the present Keras backend."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, input_signature=[tf.TensorSpec((None, size, size, 1), tf.uint8)])
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
