@@ -1,0 +1,214 @@
+"""Facts about DICOM: the right way round, windowed, and of the patient only what an estimate needs."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from boneage.data.images import ImageError, read_image, read_radiograph
+from boneage.groups import Sex
+from boneage.paths import project_root
+
+SHARED = Path(os.environ.get("BONEAGE_SHARED_DATA", project_root().parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="module")
+def film() -> np.ndarray:
+    """A ramp, uint8 (64, 48), 0-255."""
+    return np.linspace(0, 255, 64 * 48).reshape(64, 48).round().astype(np.uint8)
+
+
+def dicom(values: np.ndarray, syntax: str = ExplicitVRLittleEndian, **elements: object) -> bytes:
+    """A DICOM file of these stored values, uint8 or uint16 (H, W) or (F, H, W)."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == RLELossless else syntax
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    data.Rows, data.Columns = values.shape[-2:]
+    if values.ndim == 3:
+        data.NumberOfFrames = len(values)
+    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
+    data.PhotometricInterpretation = "MONOCHROME2"
+    data.BitsAllocated = values.dtype.itemsize * 8
+    data.BitsStored, data.HighBit = data.BitsAllocated, data.BitsAllocated - 1
+    data.PixelData = values.tobytes()
+    data["PixelData"].VR = "OB" if values.dtype == np.uint8 else "OW"
+    for name, value in elements.items():
+        setattr(data, name, value)
+    if "BitsStored" in elements:
+        data.HighBit = data.BitsStored - 1
+    if syntax == RLELossless:
+        data.compress(RLELossless, generate_instance_uid=False)
+    buffer = BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+FORMS = {
+    "8 bit": lambda f: dicom(f),
+    "16 bit": lambda f: dicom(f.astype(np.uint16) * 257),
+    "12 of 16 bit": lambda f: dicom(f.astype(np.uint16) << 4, BitsStored=12),
+    "implicit VR": lambda f: dicom(f, ImplicitVRLittleEndian),
+    "deflated": lambda f: dicom(f, DeflatedExplicitVRLittleEndian),
+    "RLE": lambda f: dicom(f.astype(np.uint16) * 257, RLELossless),
+    "MONOCHROME1": lambda f: dicom(255 - f, PhotometricInterpretation="MONOCHROME1"),
+    "12-bit MONOCHROME1": lambda f: dicom(
+        4095 - (f.astype(np.uint16) << 4), BitsStored=12, PhotometricInterpretation="MONOCHROME1"
+    ),
+    "window": lambda f: dicom(f.astype(np.uint16) + 1000, WindowCenter=1128, WindowWidth=256),
+    "exact window": lambda f: dicom(
+        f.astype(np.uint16) + 1000, WindowCenter=1127.5, WindowWidth=255, VOILUTFunction="LINEAR_EXACT"
+    ),
+    "rescale and window": lambda f: dicom(
+        f.astype(np.uint16) * 2, RescaleSlope=0.5, RescaleIntercept=-100, WindowCenter=28, WindowWidth=256
+    ),
+    "two windows": lambda f: dicom(f, WindowCenter=[128, 40], WindowWidth=[256, 80]),
+    "without preamble": lambda f: dicom(f, ImplicitVRLittleEndian, SpecificCharacterSet="ISO_IR 100")[132:],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_film(form, film):
+    read = read_image(FORMS[form](film))
+    assert read.dtype == np.uint8
+    assert np.abs(read.astype(int) - film).max() <= 2
+
+
+def test_a_voi_lut_is_applied(film):
+    table = pydicom.Dataset()
+    table.LUTDescriptor = [256, 0, 16]
+    table.LUTData = (np.arange(255, -1, -1, dtype=np.uint16) * 257).tobytes()
+    read = read_image(dicom(film, VOILUTSequence=[table]))
+    assert np.abs(read.astype(int) - (255 - film)).max() <= 1
+
+
+def test_a_window_that_shows_nothing_is_replaced_and_said_so(film):
+    radiograph = read_radiograph(dicom(film, WindowCenter=90000, WindowWidth=10))
+    assert np.ptp(radiograph.pixels) > 200
+    assert "window shows nothing" in radiograph.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("elements", "months"),
+    [
+        ({"PatientAge": "012Y"}, 144.0),
+        ({"PatientAge": "030M"}, 30.0),
+        ({"PatientAge": "026W"}, 6.0),
+        ({"PatientAge": "365D"}, 12.0),
+        ({"PatientBirthDate": "20100115", "AcquisitionDate": "20200115"}, 120.0),
+        ({"PatientBirthDate": "20100115", "StudyDate": "20200115", "PatientAge": "099Y"}, 120.0),
+        ({"PatientBirthDate": "20300115", "StudyDate": "20200115"}, None),
+        ({"PatientAge": "unknown"}, None),
+        ({}, None),
+    ],
+)
+def test_age_at_acquisition_is_read(elements, months, film):
+    age = read_radiograph(dicom(film, **elements)).age_months
+    assert age is None if months is None else age == pytest.approx(months, abs=0.1)
+
+
+def test_sex_and_side_are_read_and_nothing_else_of_the_patient(film):
+    data = dicom(film, PatientSex="F", ImageLaterality="L", PatientName="Doe^Jane", PatientID="12345")
+    radiograph = read_radiograph(data)
+    assert (radiograph.sex, radiograph.laterality) == (Sex.FEMALE, "L")
+    assert "Doe" not in repr(radiograph)
+    assert "12345" not in repr(radiograph)
+
+
+@pytest.mark.parametrize("sex", ["O", "", "?"])
+def test_another_sex_is_no_default(sex, film):
+    assert read_radiograph(dicom(film, PatientSex=sex)).sex is None
+
+
+def test_dicom_is_told_by_content_not_by_name(tmp_path, film):
+    path = tmp_path / "film.png"
+    path.write_bytes(dicom(film))
+    np.testing.assert_array_equal(read_image(path), film)
+
+
+def unsupported(film: np.ndarray) -> bytes:
+    data = pydicom.dcmread(BytesIO(dicom(film)))
+    data.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7" + b"0" * 60])
+    data["PixelData"].VR = "OB"
+    data.file_meta.TransferSyntaxUID = JPEGLSLossless
+    buffer = BytesIO()
+    data.save_as(buffer)
+    return buffer.getvalue()
+
+
+REFUSED = {
+    "several frames": (lambda f: dicom(np.stack([f, f])), "2 frames"),
+    "an unsupported compression": (unsupported, "JPEG-LS"),
+    "cut off": (lambda f: dicom(f)[:-500], "damaged or incomplete"),
+    "cut off in its header": (lambda f: dicom(f)[:200], "DICOM"),
+    "too large": (lambda f: dicom(f, Rows=20000, Columns=20000), "at most 64 million"),
+    "too small": (lambda f: dicom(f[:4, :4].copy()), "at least 16"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_bad_dicom_is_refused_in_one_sentence(kind, film):
+    make, words = REFUSED[kind]
+    with pytest.raises(ImageError, match=words) as caught:
+        read_image(make(film), name="film.dcm")
+    assert str(caught.value).startswith("film.dcm")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_dicom_is_read_or_refused_and_nothing_else(film):
+    rng = np.random.default_rng(3)
+    data = dicom(film, WindowCenter=128, WindowWidth=256, PatientAge="012Y")
+    for _ in range(150):
+        broken = bytearray(data)
+        for place in rng.integers(0, 900, rng.integers(1, 6)):
+            broken[place] ^= 1 << int(rng.integers(0, 8))
+        try:
+            assert read_image(bytes(broken)).dtype == np.uint8
+        except ImageError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.skipif(not (SHARED / "not_hands").is_dir(), reason="../shared/data is not here")
+def test_a_real_monochrome1_film_is_inverted_as_its_header_demands():
+    path = SHARED / "not_hands" / "chest_monochrome1.dcm"
+    radiograph = read_radiograph(path)
+    assert radiograph.sex is Sex.MALE
+    stored = pydicom.dcmread(path).pixel_array.astype(int)
+    assert np.abs(radiograph.pixels.astype(int) - (255 - stored)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "liver_1frame.dcm"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_pydicoms_own_files_are_read(name):
+    pixels = read_image(Path(pydicom.data.get_testdata_file(name, download=False)))
+    assert pixels.dtype == np.uint8
+    assert np.ptp(pixels) > 50
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_same_scan_in_two_transfer_syntaxes_is_the_same_film():
+    plain, rle, big = (
+        read_image(Path(pydicom.data.get_testdata_file(name, download=False)))
+        for name in ("MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm")
+    )
+    np.testing.assert_array_equal(plain, rle)
+    np.testing.assert_array_equal(plain, big)
