@@ -34,7 +34,7 @@ class Objective:
     @property
     def metric(self) -> str:
         """The metric that decides: accuracy for classifiers (higher is better), MAE in months for regressors."""
-        return "val_accuracy" if self.task.key.task is Task.CLASSIFIER else "val_mae_months"
+        return "accuracy" if self.task.key.task is Task.CLASSIFIER else "mae_months"
 
     def __call__(self, trial: Any) -> float:
         """Cross-validate one trial's hyperparameters; raises `optuna.TrialPruned` when it cannot win any more."""

@@ -46,8 +46,8 @@ def models_table(outcome: StudyOutcome) -> pd.DataFrame:
             {
                 "model": key.name,
                 "metric": metric,
-                "folds_mean": done.chosen.cv.mean[f"val_{metric}"],
-                "folds_std": done.chosen.cv.std[f"val_{metric}"],
+                "folds_mean": done.chosen.cv.mean[metric],
+                "folds_std": done.chosen.cv.std[metric],
                 "final": done.metrics.get(metric),
                 "trial": done.chosen.trial,
             }
