@@ -1,0 +1,38 @@
+"""The page's entry: `python app.py [--model URI] [--host 127.0.0.1] [--port 7860] [--auth USER:PASSWORD_FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from boneage.errors import BoneageError
+
+DEFAULT_MODEL = "models:/boneage-cascade@champion"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Estimate bone age on a page. Research use only.")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="URI", help=f"model that answers ({DEFAULT_MODEL})")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind to (127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, default=7860, help="port (7860); 0 takes any free one")
+    parser.add_argument("--auth", default="", metavar="USER:PASSWORD_FILE", help="let only this user in")
+    parser.add_argument("--insecure", action="store_true", help="serve other machines without a login")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the page and serve it; return the exit status."""
+    asked = parse(arguments)
+    try:
+        from boneage.ui.launch import LaunchOptions, serve
+
+        serve(asked.model, LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure))
+    except BoneageError as error:
+        sys.stderr.write(f"app.py: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The page: upload a radiograph, read the estimate, flag it. Imports gradio, so nothing else may import it early."""

@@ -1,0 +1,69 @@
+"""The page's API: `/predict` and `/flag` for `gradio_client`, with named parameters and plain JSON.
+
+>>> from gradio_client import Client, handle_file                                       # doctest: +SKIP
+>>> client = Client("http://127.0.0.1:7860")                                            # doctest: +SKIP
+>>> client.predict(file=handle_file("hand.png"), sex="female", api_name="/predict")     # doctest: +SKIP
+>>> client.predict(reader_age_months=110, consent=True, api_name="/flag")               # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from boneage.ui.boundary import Boundary
+from boneage.ui.case import Case, make_case, read_request
+from boneage.ui.estimate_tab import MODEL_TURN
+from boneage.ui.flagging import flag_case
+from boneage.ui.surroundings import Surroundings
+from boneage.ui.texts import DEFAULT_LANGUAGE
+
+_PREDICT = (
+    "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
+    "to let the classifier decide. chronological_months: optional, only kept with the case. Research use only."
+)
+_FLAG = "Keep the last estimate of this session with the reader's own age; consent must be true."
+
+
+def add_api(around: Surroundings, case: gr.State) -> None:
+    """Add the two endpoints behind components that nobody sees."""
+
+    def predict(
+        file: str | None,
+        sex: str | None,
+        age_range: str | None = None,
+        chronological_months: float | None = None,
+    ) -> tuple[dict[str, Any], Case]:
+        with Boundary(DEFAULT_LANGUAGE):
+            request = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
+            made = make_case(around.service, request, DEFAULT_LANGUAGE, lambda share, words: None)
+            return made.to_json(), made
+
+    def flag(
+        shown: Case | None,
+        reader_age_months: float | None = None,
+        comment: str | None = None,
+        consent: bool = False,
+    ) -> dict[str, Any]:
+        with Boundary(DEFAULT_LANGUAGE):
+            flagged = flag_case(around.flags, shown, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
+            return {"saved": flagged.name, "folder": flagged.folder, "updated": flagged.updated}
+
+    with gr.Row(visible=False):
+        asked = [
+            gr.File(label="file"),
+            gr.Textbox(label="sex"),
+            gr.Textbox(label="age_range"),
+            gr.Number(value=None, label="chronological_months"),
+        ]
+        said = [
+            gr.Number(value=None, label="reader_age_months"),
+            gr.Textbox(label="comment"),
+            gr.Checkbox(value=False, label="consent"),
+        ]
+        answer, kept = gr.JSON(label="estimate"), gr.JSON(label="flagged")
+        gr.Button().click(
+            predict, asked, [answer, case], api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN
+        )
+        gr.Button().click(flag, [case, *said], kept, api_name="flag", api_description=_FLAG)

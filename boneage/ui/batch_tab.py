@@ -1,0 +1,55 @@
+"""The second tab: many files, one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from boneage.ui.batch import estimate_all, items_of, read_table, table_headers, to_cells, to_csv
+from boneage.ui.boundary import Boundary
+from boneage.ui.labels import Labels
+from boneage.ui.surroundings import Surroundings
+from boneage.ui.texts import sex_choices, text
+
+
+def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -> None:
+    """Lay out the tab and connect it."""
+    with labels.made(gr.Tab, {"label": "tab_batch"}), gr.Row():
+        with gr.Column(scale=5, min_width=320):
+            files = labels.made(gr.File, {"label": "batch_files"}, file_count="multiple", height=200,
+                                elem_id="batch-files")  # fmt: skip
+            sex = labels.made(gr.Radio, {"label": "batch_sex", "choices": sex_choices}, elem_id="batch-sex")
+            table = labels.made(gr.File, {"label": "batch_table"}, height=120, elem_id="batch-table")
+            button = labels.made(
+                gr.Button, {"value": "batch_run"}, variant="primary", size="lg", elem_id="batch-button"
+            )
+        with gr.Column(scale=8, min_width=320):
+            summary = gr.Markdown("", elem_id="batch-summary")
+            rows = labels.made(gr.Dataframe, {"headers": table_headers}, interactive=False, wrap=True, value=None,
+                               column_count=len(table_headers("en")), row_count=1, elem_id="batch-rows")  # fmt: skip
+            download = labels.made(gr.DownloadButton, {"label": "batch_download"}, visible=False, size="sm",
+                                   elem_id="batch-download")  # fmt: skip
+
+    def run(
+        given: list[str] | None,
+        sex_of_all: str | None,
+        sexes: str | None,
+        code: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
+    ) -> list[Any]:
+        with Boundary(code):
+            items, wishes = items_of(given or [], code), read_table(sexes, code)
+            done = []
+            for row in estimate_all(around.service, items, wishes, "", sex_of_all, code):
+                done.append(row)
+                progress((len(done), len(items)), desc=str(row["image"]))
+            bad = sum(1 for row in done if row.get("error"))
+            made = around.downloads.write("boneage-estimates.csv", to_csv(done))
+            words = text("batch_done", code, good=len(done) - bad, bad=bad)
+            return [words, gr.update(value=to_cells(done, code)), gr.update(value=made, visible=True)]
+
+    button.click(
+        run, [files, sex, table, language], [summary, rows, download], concurrency_id="batch", concurrency_limit=1,
+        show_progress_on=summary, api_visibility="private",
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""The result in one glance, as HTML: used by the page and by the report."""
+
+from __future__ import annotations
+
+from html import escape
+
+from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
+from boneage.ui.case import Case
+from boneage.ui.sentences import sentence_in
+from boneage.ui.texts import age_in_words, number, text
+
+UNUSUAL_DIFFERENCE_MONTHS = 36.0
+
+
+def result_card(case: Case | None, language: str) -> str:
+    """Draw the result, or what to do while there is none yet."""
+    if case is None:
+        return f'<div class="ba-card ba-empty"><p>{escape(text("result_placeholder", language))}</p></div>'
+    parts = (
+        _headline(case, language),
+        _ruler(case, language),
+        _groups(case, language),
+        _warnings(case, language),
+        _answered(case, language),
+    )
+    return f'<section class="ba-card" aria-live="polite">{"".join(parts)}</section>'
+
+
+def _headline(case: Case, language: str) -> str:
+    estimate = case.estimate
+    months = text("in_months", language, months=number(estimate.bone_age_months, language))
+    return (
+        '<div class="ba-head"><div>'
+        f'<p class="ba-kicker">{_say("bone_age", language)} · {_say(estimate.sex, language)}</p>'
+        f'<p class="ba-age">{escape(age_in_words(estimate.bone_age_months, language))}</p>'
+        f'<p class="ba-months">{escape(months)}</p></div>'
+        f"{_difference(case, language)}</div>"
+    )
+
+
+def _difference(case: Case, language: str) -> str:
+    if case.chronological_months is None:
+        return ""
+    difference = round(case.estimate.bone_age_months) - round(case.chronological_months)
+    key = "difference_none" if difference == 0 else "difference_more" if difference > 0 else "difference_less"
+    words = text(
+        key,
+        language,
+        amount=age_in_words(difference, language),
+        chronological=age_in_words(case.chronological_months, language),
+    )
+    return (
+        f'<div class="ba-difference"><p class="ba-kicker">{_say("difference", language)}</p>'
+        f'<p class="ba-amount">{escape(words)}</p><p class="ba-small">{_say("difference_caution", language)}</p></div>'
+    )
+
+
+def _ruler(case: Case, language: str) -> str:
+    """Draw the age on a scale of all months with the four groups, the interval as a band."""
+    estimate = case.estimate
+    groups = "".join(
+        f'<i class="ba-zone{" ba-on" if group.number == estimate.group else ""}" '
+        f'style="left:{_percent(group.low)}%;width:{_percent(group.high - group.low)}%"></i>'
+        for group in AGE_GROUPS
+    )
+    band = ""
+    if estimate.low_months is not None and estimate.high_months is not None:
+        width = _percent(estimate.high_months - estimate.low_months)
+        band = f'<i class="ba-band" style="left:{_percent(estimate.low_months)}%;width:{width}%"></i>'
+    mark = f'<i class="ba-mark" style="left:{_percent(estimate.bone_age_months)}%"></i>'
+    if case.chronological_months is not None and case.chronological_months <= MAX_AGE_MONTHS:
+        mark += f'<i class="ba-chronological" style="left:{_percent(case.chronological_months)}%"></i>'
+    ticks = "".join(
+        f'<span style="left:{_percent(year * 12)}%">{year}</span>'
+        for year in range(0, int(MAX_AGE_MONTHS // 12) + 1, 2)
+    )
+    return (
+        f'<div class="ba-ruler" role="img" aria-label="{_say("ruler_alt", language)}">{groups}{band}{mark}</div>'
+        f'<div class="ba-ticks" aria-hidden="true">{ticks}</div>'
+        f'<p class="ba-interval">{escape(interval_words(case, language))}</p>'
+    )
+
+
+def interval_words(case: Case, language: str) -> str:
+    """Say the interval, or that there is none."""
+    low, high = case.estimate.low_months, case.estimate.high_months
+    if low is None or high is None:
+        return text("no_interval", language)
+    return text(
+        "interval",
+        language,
+        coverage=number(100 * case.coverage, language),
+        low=age_in_words(low, language),
+        high=age_in_words(high, language),
+        low_months=number(low, language),
+        high_months=number(high, language),
+    )
+
+
+def _groups(case: Case, language: str) -> str:
+    rows = "".join(
+        _group_row(case, index, probability, language)
+        for index, probability in enumerate(case.classified.group_probabilities)
+    )
+    title = "groups_unused" if case.estimate.routing == "given" else "groups"
+    return (
+        f'<div class="ba-groups"><p class="ba-kicker">{_say(title, language)}</p>'
+        f'<div class="ba-bars{" ba-unused" if title == "groups_unused" else ""}" role="list">{rows}</div>'
+        f'<p class="ba-small">{escape(routing_words(case, language))}</p></div>'
+    )
+
+
+def _group_row(case: Case, index: int, probability: float, language: str) -> str:
+    label = RANGE_LABELS[index].replace("-", "–")
+    percent = f"{100 * probability:.0f}"
+    chosen = index + 1 == case.estimate.group
+    alt = text("group_alt", language, label=label, percent=percent)
+    badge = _say("given" if case.estimate.routing == "given" else "chosen", language)
+    return (
+        f'<div class="ba-row{" ba-on" if chosen else ""}" role="listitem" aria-label="{escape(alt)}">'
+        f'<span class="ba-label">{escape(text("group_row", language, label=label))}'
+        f"{f' <b>{badge}</b>' if chosen else ''}</span>"
+        f'<span class="ba-bar"><i style="width:{100 * probability:.1f}%"></i></span>'
+        f'<span class="ba-percent">{percent} %</span></div>'
+    )
+
+
+def routing_words(case: Case, language: str) -> str:
+    """Say which regressor answered and whether the classifier was skipped."""
+    label = RANGE_LABELS[case.estimate.group - 1].replace("-", "–")
+    if case.estimate.routing != "given":
+        key = "routing_soft" if case.estimate.routing == "soft" else "routing_classifier"
+        return text(key, language, label=label)
+    other = RANGE_LABELS[case.classified.group - 1].replace("-", "–")
+    said = text("groups_contradict" if case.contradicted else "groups_agree", language, label=other)
+    return f"{text('routing_given', language, label=label)} {said}"
+
+
+def all_warnings(case: Case, language: str) -> list[str]:
+    """List the warnings of an estimate in the visitor's language, those of the page included."""
+    notes = [sentence_in(language, warning) for warning in case.estimate.warnings]
+    months = case.chronological_months
+    if months is not None and abs(months - case.estimate.bone_age_months) > UNUSUAL_DIFFERENCE_MONTHS:
+        notes.append(text("warning_unusual", language))
+    return list(dict.fromkeys(notes))
+
+
+def _warnings(case: Case, language: str) -> str:
+    notes = all_warnings(case, language)
+    if not notes:
+        return ""
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<div class="ba-warnings" role="note"><p>{_say("warnings", language)}</p><ul>{items}</ul></div>'
+
+
+def _answered(case: Case, language: str) -> str:
+    words = text("answered_by", language, model=case.estimate.model or "–", version=case.estimate.version or "–")
+    return f'<p class="ba-small ba-answered">{escape(words)}</p>'
+
+
+def _say(key: str, language: str) -> str:
+    return escape(text(key, language))
+
+
+def _percent(months: float) -> str:
+    return f"{100 * min(max(months, 0.0), MAX_AGE_MONTHS) / MAX_AGE_MONTHS:.2f}"

@@ -1,0 +1,147 @@
+"""One estimate as it was shown: everything that a flag, a report or another language needs, and nothing live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from boneage.cascade.cascade import Cascade, Estimate
+from boneage.data.images import Radiograph, read_radiograph
+from boneage.groups import RANGE_LABELS, Sex
+from boneage.ui.boundary import PageError
+from boneage.ui.pictures import Picture, encode_png, step_pictures
+from boneage.ui.service import ModelService
+from boneage.ui.texts import text
+
+MAX_CHRONOLOGICAL_MONTHS = 1200
+Step = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor asked, checked; build it with `read_request`.
+
+    Attributes:
+        source: the uploaded file, or a member of an uploaded archive (`archive.zip!member`).
+        name: what the visitor called it.
+        sex: the patient's sex.
+        age_range: a range label, or None to let the classifier decide.
+        chronological_months: age at the time of the radiograph in months, if given.
+        uri: the model that shall answer; empty for the page's default.
+    """
+
+    source: str
+    name: str
+    sex: Sex
+    age_range: str | None = None
+    chronological_months: float | None = None
+    uri: str = ""
+
+    def answered_by(self, uri: str | None) -> Request:
+        """Return the same request for another model."""
+        return replace(self, uri=uri or "")
+
+
+@dataclass(frozen=True)
+class Case:
+    """An estimate with its image.
+
+    Attributes:
+        estimate: the answer.
+        name: the file's name as the visitor called it (shown to nobody else, never saved).
+        png: the decoded pixels, encoded anew: no metadata of the upload survives.
+        pictures: the steps for the screen.
+        classified: what the classifier would have led to, also where a range was given.
+        coverage: the nominal coverage of the interval, 0-1.
+        chronological_months: as given.
+        made: when, in UTC.
+    """
+
+    estimate: Estimate
+    name: str
+    png: bytes
+    pictures: tuple[Picture, ...]
+    classified: Estimate
+    coverage: float
+    chronological_months: float | None = None
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def contradicted(self) -> bool:
+        """Tell whether the given range is another than the classifier's choice."""
+        return self.estimate.age_range is not None and self.classified.group != self.estimate.group
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `boneage predict --format json` prints."""
+        return {"image": self.name, **self.estimate.to_json()}
+
+
+def read_request(
+    file: str | None, sex: str | None, age_range: str | None, chronological: float | None, language: str
+) -> Request:
+    """Check what came from the page or the API.
+
+    Raises:
+        PageError: when something is missing or cannot be, in the visitor's language.
+    """
+    if not file:
+        raise PageError(text("error_file_needed", language))
+    if not sex:
+        raise PageError(text("error_sex_needed", language))
+    try:
+        known_sex = Sex.parse(sex)
+    except ValueError as error:
+        raise PageError(text("error_sex_wrong", language, given=repr(sex))) from error
+    if age_range and age_range not in RANGE_LABELS:
+        raise PageError(text("error_range_wrong", language, choices=", ".join(RANGE_LABELS), given=repr(age_range)))
+    if chronological is not None and not 0 <= chronological <= MAX_CHRONOLOGICAL_MONTHS:
+        raise PageError(text("error_chronological", language, given=f"{chronological:g}"))
+    return Request(file, Path(file).name, known_sex, age_range or None, chronological)
+
+
+def make_case(service: ModelService, request: Request, language: str, step: Step) -> Case:
+    """Estimate one radiograph; `step(fraction, sentence)` hears of the progress.
+
+    Raises:
+        BoneageError: when the file cannot be used or no model answers.
+    """
+    step(0.05, text("progress_read", language))
+    # Named as the visitor named it: an error must not tell a folder of the server.
+    radiograph = read_radiograph(request.source, name=request.name)
+    step(0.2, text("progress_model", language))
+    cascade = service.cascade(request.uri)
+    with service.turn:
+        step(0.35, text("progress_prepare", language))
+        prepared = cascade.prepare(radiograph.pixels)
+        step(0.6, text("progress_estimate", language))
+        features = cascade.features(prepared)
+    notes = (*radiograph.warnings, *prepared.warnings, *_sex_note(radiograph, request.sex))
+    estimate, classified = _both(cascade, features, request, notes)
+    return Case(
+        estimate=estimate,
+        name=request.name,
+        png=encode_png(radiograph.pixels),
+        pictures=step_pictures(radiograph.pixels, prepared.mask, prepared.image),
+        classified=classified,
+        coverage=cascade.config.cascade.coverage,
+        chronological_months=request.chronological_months,
+    )
+
+
+def _both(cascade: Cascade, features: Any, request: Request, notes: tuple[str, ...]) -> tuple[Estimate, Estimate]:
+    """Return the estimate that was asked for and the one that the classifier would have led to: one backbone pass."""
+    if request.age_range is None:
+        only = cascade.estimate_features(features, [request.sex], [None], [notes])[0]
+        return only, only
+    asked = cascade.estimate_features(features, [request.sex], [request.age_range], [notes])[0]
+    classified = cascade.estimate_features(features, [request.sex])[0]
+    return asked, classified
+
+
+def _sex_note(radiograph: Radiograph, sex: Sex) -> tuple[str, ...]:
+    if radiograph.sex is None or radiograph.sex == sex:
+        return ()
+    return (f"the file says the patient is {radiograph.sex}, but {sex} was given",)

@@ -1,0 +1,65 @@
+"""Drawn hands for the first try: made in the background at the first start, kept in the workspace."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from boneage.groups import Sex
+from boneage.ui.boundary import Kept
+
+_AGES: tuple[tuple[float, Sex], ...] = (
+    (30.0, Sex.FEMALE),
+    (66.0, Sex.MALE),
+    (108.0, Sex.FEMALE),
+    (144.0, Sex.MALE),
+    (162.0, Sex.FEMALE),
+    (204.0, Sex.MALE),
+)
+_SEED = 7
+
+
+@dataclass(frozen=True)
+class Example:
+    """One drawn hand: its file, sex and the age in months that it was drawn for."""
+
+    file: Path
+    sex: Sex
+    age_months: float
+
+
+class Examples:
+    """The drawn hands that the page offers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self) -> None:
+        """Draw in a thread what is not there yet."""
+        threading.Thread(target=self._draw, name="boneage-examples", daemon=True).start()
+
+    def draw(self) -> None:
+        """Draw what is not there yet."""
+        from boneage.data.phantom import draw
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for index, example in enumerate(self._all()):
+            if not example.file.exists():
+                phantom = draw(example.age_months, example.sex, _SEED + index)
+                part = example.file.with_suffix(".part.png")
+                cv2.imwrite(str(part), phantom.image)
+                part.replace(example.file)
+
+    def ready(self) -> list[Example]:
+        """List the drawn hands that are there now."""
+        return [example for example in self._all() if example.file.exists()]
+
+    def _all(self) -> list[Example]:
+        return [Example(self.folder / f"drawn-{sex}-{age:.0f}-months.png", sex, age) for age, sex in _AGES]
+
+    def _draw(self) -> None:
+        with Kept("drawing the examples"):
+            self.draw()

@@ -1,0 +1,189 @@
+"""Launch the page with settings that are right for patient data."""
+
+from __future__ import annotations
+
+import atexit
+import hmac
+import ipaddress
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boneage.errors import BoneageError
+from boneage.paths import project_root, workspace
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+MAX_FILE_SIZE = "64mb"
+MAX_SESSIONS = 200
+
+
+class LaunchError(BoneageError):
+    """A way of launching that is refused; the message says what to do instead."""
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Where and to whom the page is served.
+
+    Attributes:
+        host: the address to bind to.
+        port: the port, 0-65535; 0 takes any free one.
+        auth: `USER:PASSWORD_FILE`, or empty for no login.
+        insecure: bind to other addresses than this machine's own without a login.
+        block: wait until the server ends.
+        quiet: print nothing.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    auth: str = ""
+    insecure: bool = False
+    block: bool = True
+    quiet: bool = False
+
+
+def private_folder() -> Path:
+    """Make a folder that only this user can read, for uploads and pictures; it is deleted when the program ends.
+
+    Call it before the page is built: Gradio reads the place of its cache while it builds components.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="boneage-page-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def serve(uri: str, options: LaunchOptions) -> str:
+    """Build the page for a model and serve it; models load and examples are drawn while it is already up.
+
+    Raises:
+        LaunchError: when the options are refused, or the port is taken.
+    """
+    check(options)
+    folder = private_folder()
+    from boneage.data.flags import FlagStore
+    from boneage.ui.catalogue import RegistryCatalogue
+    from boneage.ui.downloads import Downloads
+    from boneage.ui.examples import Examples
+    from boneage.ui.page import build_page
+    from boneage.ui.service import ModelService
+    from boneage.ui.surroundings import Surroundings
+
+    around = Surroundings(
+        ModelService(RegistryCatalogue(), uri),
+        FlagStore(project_root() / "flagged"),
+        Examples(workspace() / "examples"),
+        Downloads(folder / "downloads"),
+    )
+    page = build_page(around)
+    around.examples.start()
+    around.service.start()
+    return launch(page, options, around.examples.folder, around.flags.folder)
+
+
+def check(options: LaunchOptions) -> None:
+    """Refuse to serve other machines without a login.
+
+    Raises:
+        LaunchError: when the host is not this machine's own and there is neither a login nor `insecure`.
+    """
+    if options.auth or options.insecure or _is_own(options.host):
+        return
+    raise LaunchError(
+        f"{options.host} can be reached from other machines: give --auth USER:PASSWORD_FILE so that visitors must log "
+        "in, or --insecure if you really want none"
+    )
+
+
+def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Path) -> str:
+    """Serve the page; return its URL.
+
+    Args:
+        page: from `build_page`.
+        options: where and to whom.
+        examples: the folder of drawn hands, the only one that may be served besides the page's own cache.
+        flagged: the folder of flagged cases, which may never be served.
+
+    Raises:
+        LaunchError: when the options are refused, or the port is taken.
+    """
+    from boneage.ui.theme import STYLE, theme
+
+    check(options)
+    login = _login(options.auth)
+    page.queue(max_size=24, default_concurrency_limit=4)
+    try:
+        _, url, _ = page.launch(
+            server_name=options.host,
+            server_port=options.port or None,
+            auth=login,
+            share=False,
+            show_error=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            max_file_size=MAX_FILE_SIZE,
+            allowed_paths=[str(examples)],
+            blocked_paths=[str(project_root() / "mlruns"), str(flagged)],
+            strict_cors=True,
+            enable_monitoring=False,
+            run_history=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            state_session_capacity=MAX_SESSIONS,
+            footer_links=["api"],
+            theme=theme(),
+            css_paths=[STYLE],
+        )
+    except OSError as error:
+        raise LaunchError(
+            f"port {options.port} of {options.host} cannot be used ({error}): give another --port"
+        ) from error
+    if not options.quiet:
+        _say(url)
+    if options.block:
+        page.block_thread()
+    return str(url)
+
+
+def _is_own(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _login(auth: str) -> Callable[[str, str], bool] | None:
+    """Read `USER:PASSWORD_FILE` into a check that takes the same time for every wrong password."""
+    if not auth:
+        return None
+    user, separator, file = auth.partition(":")
+    if not separator or not user or not file:
+        raise LaunchError(f"--auth wants USER:PASSWORD_FILE, but {auth!r} was given")
+    try:
+        password = Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LaunchError(f"the password file {file} cannot be read: write the password into it, alone") from error
+    if not password:
+        raise LaunchError(f"the password file {file} is empty: write the password into it, alone")
+
+    def known(given_user: str, given_password: str) -> bool:
+        same_user = hmac.compare_digest(given_user.encode(), user.encode())
+        return hmac.compare_digest(given_password.encode(), password.encode()) and same_user
+
+    return known
+
+
+def _say(url: str) -> None:
+    import logging
+
+    logging.getLogger("boneage.ui").warning("The page is open at %s", url)

@@ -1,0 +1,81 @@
+"""Pictures of the steps, small enough for a screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+LONGER_SIDE = 900
+_TEAL = (36, 190, 190)
+_OUTSIDE = 0.35
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One step for the eye: `key` names its caption among the texts, `jpeg` holds the encoded pixels."""
+
+    key: str
+    jpeg: bytes
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Return the decoded picture, uint8 (H, W, 3) RGB."""
+        return _decode(self.jpeg, cv2.IMREAD_COLOR_RGB)
+
+
+def step_pictures(original: np.ndarray, mask: np.ndarray, prepared: np.ndarray) -> tuple[Picture, ...]:
+    """Picture the original, the mask over it, and what the network saw.
+
+    Args:
+        original: uint8 (H, W).
+        mask: bool (H, W), the hand.
+        prepared: uint8 (S, S).
+    """
+    small = shrink(original)
+    return (
+        _picture("step_original", small),
+        _picture("step_mask", overlay(small, mask)),
+        _picture("step_prepared", shrink(prepared)),
+    )
+
+
+def shrink(image: np.ndarray) -> np.ndarray:
+    """Return a uint8 (H, W) image whose longer side is at most `LONGER_SIDE`, its aspect kept."""
+    height, width = image.shape
+    scale = LONGER_SIDE / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Darken what the mask leaves out and draw the outline of what it keeps; uint8 (H, W, 3) RGB."""
+    height, width = image.shape
+    inside = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    shown = np.where(inside > 0, image, (image * _OUTSIDE).astype(np.uint8))
+    picture = cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(picture, contours, -1, _TEAL, max(1, round(max(height, width) / 300)), cv2.LINE_AA)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 (H, W) pixels without loss and without any metadata."""
+    return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+
+def decode_png(png: bytes) -> np.ndarray:
+    """Decode what `encode_png` encoded: uint8 (H, W)."""
+    return _decode(png, cv2.IMREAD_GRAYSCALE)
+
+
+def _decode(data: bytes, kind: int) -> np.ndarray:
+    """Decode pixels that this module encoded."""
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), kind))
+
+
+def _picture(key: str, image: np.ndarray) -> Picture:
+    bgr = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return Picture(key, bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]))

@@ -1,0 +1,169 @@
+"""The models behind the page: loaded in the background, replaced by themselves after a promotion."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from boneage.errors import BoneageError
+from boneage.ui.boundary import Kept
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+
+KEPT_MODELS = 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One model that can answer: its URI, and what to say of it."""
+
+    uri: str
+    model: str
+    alias: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One registered version, as the models tab shows it; `mae_months` on its study's validation images."""
+
+    model: str
+    version: str
+    aliases: tuple[str, ...]
+    status: str
+    mae_months: float | None
+    created: str
+    run_id: str
+    card: str
+
+
+class Catalogue(Protocol):
+    """Where models come from; the registry in service, a stand-in in tests."""
+
+    def choices(self) -> list[Choice]:
+        """List the models that can answer now."""
+
+    def version(self, uri: str) -> str:
+        """Return the version that a URI means at this moment (cheap).
+
+        Raises:
+            BoneageError: when nothing answers to the URI; the message says which command to run.
+        """
+
+    def load(self, uri: str) -> Cascade:
+        """Load the cascade of a URI.
+
+        Raises:
+            BoneageError: when it cannot be loaded; the message says what to do.
+        """
+
+    def table(self) -> list[Listed]:
+        """List every registered version.
+
+        Raises:
+            BoneageError: when there is no store; the message says which command to run.
+        """
+
+
+class Phase(StrEnum):
+    """Where the default model stands."""
+
+    LOADING = "loading"
+    READY = "ready"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the page says about its default model; `problem` is a sentence when it is missing."""
+
+    phase: Phase
+    model: str = ""
+    version: str = ""
+    problem: str = ""
+
+
+class ModelService:
+    """Keeps the models that the page answers with.
+
+    The alias of a model is looked up at every estimate, so that a promotion takes effect at once; a thread looks every
+    few seconds as well, so that the new version is usually loaded before anybody asks for it.
+    """
+
+    def __init__(self, catalogue: Catalogue, uri: str, *, every_seconds: float = 15.0) -> None:
+        """Keep what is needed to load; nothing is loaded before `start` or the first estimate."""
+        self.uri = uri
+        self.catalogue = catalogue
+        # Held while a model computes: two estimates at once are no faster and take twice the memory.
+        self.turn = threading.Lock()
+        self._every_seconds = every_seconds
+        self._loaded: OrderedDict[str, tuple[str, Cascade]] = OrderedDict()
+        self._lock = threading.RLock()
+        self._stopped = threading.Event()
+        self._status = Status(Phase.LOADING)
+        self._choices: tuple[Choice, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """Return where the default model stands, without waiting."""
+        return self._status
+
+    @property
+    def choices(self) -> Sequence[Choice]:
+        """Return the models that could answer when they were last looked up, without waiting."""
+        return self._choices
+
+    def start(self) -> None:
+        """Load the default model in a thread, and look for promotions ever after."""
+        threading.Thread(target=self._watch, name="boneage-models", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stopped.set()
+
+    def cascade(self, uri: str = "") -> Cascade:
+        """Return the model that a URI means now, loading it if it is not loaded in this version yet.
+
+        Args:
+            uri: a model URI or the path of a bundle; empty takes the page's default.
+
+        Raises:
+            BoneageError: when there is no such model; the message says which command to run.
+        """
+        uri = uri or self.uri
+        version = self.catalogue.version(uri)
+        with self._lock:
+            held = self._loaded.get(uri)
+            if held is None or held[0] != version:
+                self._loaded.pop(uri, None)
+                held = (version, self.catalogue.load(uri))
+                self._loaded[uri] = held
+                while len(self._loaded) > KEPT_MODELS:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(uri)
+            cascade = held[1]
+        if uri == self.uri:
+            self._status = Status(Phase.READY, cascade.model or uri, str(cascade.version))
+        return cascade
+
+    def refresh(self) -> Status:
+        """Look for the default model and for promotions now."""
+        try:
+            self._choices = tuple(self.catalogue.choices())
+            self.cascade()
+        except BoneageError as error:
+            self._status = Status(Phase.MISSING, problem=str(error))
+        return self._status
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            with Kept("looking for models") as round_:
+                self.refresh()
+            if round_.failed:
+                self._status = Status(Phase.MISSING, problem="the model cannot be loaded; see the server's log")
+            self._stopped.wait(self._every_seconds)

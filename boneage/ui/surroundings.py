@@ -1,0 +1,30 @@
+"""What the page works with, all given from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from boneage.ui.downloads import Downloads
+from boneage.ui.examples import Examples
+from boneage.ui.service import ModelService
+
+if TYPE_CHECKING:
+    from boneage.data.flags import FlagStore
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the page works with.
+
+    Attributes:
+        service: the models.
+        flags: where flagged cases go.
+        examples: drawn hands.
+        downloads: files made for a visitor.
+    """
+
+    service: ModelService
+    flags: FlagStore
+    examples: Examples
+    downloads: Downloads

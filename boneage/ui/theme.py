@@ -1,0 +1,82 @@
+"""Calm and clinical, light and dark; the rest is in page.css."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+STYLE = Path(__file__).with_name("page.css")
+_FONTS = ("Inter", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", "Arial", "sans-serif")
+
+
+def theme() -> gr.themes.Base:
+    """Return the page's theme; it loads nothing from other servers."""
+    base = gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.cyan,
+        neutral_hue=gr.themes.colors.slate,
+        text_size=gr.themes.sizes.text_md,
+        spacing_size=gr.themes.sizes.spacing_md,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=_FONTS,
+    )
+    return base.set(
+        body_background_fill="#f3f6f7",
+        body_background_fill_dark="#0d1417",
+        body_text_color="#17262b",
+        body_text_color_dark="#e3ecee",
+        body_text_color_subdued="#4c6067",
+        body_text_color_subdued_dark="#9fb2b8",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#152025",
+        block_border_color="#d9e3e6",
+        block_border_color_dark="#26353b",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_text_color="#33464c",
+        block_label_text_color_dark="#b9c9ce",
+        block_title_text_color="#22353b",
+        block_title_text_color_dark="#cfdcdf",
+        block_info_text_color="#4c6067",
+        block_info_text_color_dark="#9fb2b8",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#0f181c",
+        input_border_width="1px",
+        block_border_width="1px",
+        button_secondary_background_fill="#e3ebed",
+        button_secondary_background_fill_dark="#22323a",
+        button_secondary_background_fill_hover="#d6e2e5",
+        button_secondary_background_fill_hover_dark="#2c404a",
+        button_secondary_text_color="#17262b",
+        button_secondary_text_color_dark="#e3ecee",
+        input_border_color="#b9c9ce",
+        input_border_color_dark="#3a4c53",
+        background_fill_secondary="#f3f6f7",
+        background_fill_secondary_dark="#0f181c",
+        button_primary_background_fill="#0b6b72",
+        button_primary_background_fill_dark="#2aa6a6",
+        button_primary_background_fill_hover="#095a60",
+        button_primary_background_fill_hover_dark="#3ab9b8",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#062022",
+        checkbox_background_color_selected="#0b6b72",
+        checkbox_background_color_selected_dark="#2aa6a6",
+        checkbox_label_background_fill_selected="#e2f1f1",
+        checkbox_label_background_fill_selected_dark="#12363a",
+        checkbox_label_text_color_selected="#0a4a50",
+        checkbox_label_text_color_selected_dark="#d6f2f1",
+        table_even_background_fill="#ffffff",
+        table_even_background_fill_dark="#152025",
+        table_odd_background_fill="#f3f6f7",
+        table_odd_background_fill_dark="#111b20",
+        table_border_color="#d9e3e6",
+        table_border_color_dark="#26353b",
+        table_row_focus="#e2f1f1",
+        table_row_focus_dark="#12363a",
+        link_text_color="#0b6b72",
+        link_text_color_dark="#5fcfcd",
+        color_accent="#0b6b72",
+        loader_color="#0b6b72",
+        loader_color_dark="#2aa6a6",
+    )

@@ -1,0 +1,169 @@
+"""A cascade that answers at once, a registry that is a list, and files to upload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from boneage.cascade.cascade import Cascade
+from boneage.config import Config, PreprocessConfig
+from boneage.data.flags import FlagStore
+from boneage.errors import BoneageError
+from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
+from boneage.preprocess.pipeline import Preparer
+from boneage.ui.downloads import Downloads
+from boneage.ui.examples import Examples
+from boneage.ui.service import Choice, Listed, ModelService
+from boneage.ui.surroundings import Surroundings
+
+URI = "models:/boneage-cascade@champion"
+
+
+class FixedBackbone:
+    """Gives the mean grey level as the one feature."""
+
+    def pooled(self, images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1).mean(axis=1, keepdims=True).astype(np.float32)
+
+
+class FixedHead:
+    """Answers the same whatever it is shown."""
+
+    def __init__(self, answer: np.ndarray) -> None:
+        self.answer = answer
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        return np.repeat(self.answer, len(features), axis=0)
+
+
+def fixed_cascade(
+    version: str = "3", model: str = "boneage-cascade", background: str = "none", size: int = 64
+) -> Cascade:
+    """A real cascade around heads that answer the middle of group 2, or of whichever range is given."""
+    heads: dict[Any, Any] = {}
+    for key in ALL_MODELS:
+        if key.task is Task.CLASSIFIER:
+            heads[key] = FixedHead(np.array([[0.06, 0.72, 0.17, 0.05]]))
+        else:
+            group = AGE_GROUPS[(key.group or 1) - 1]
+            heads[key] = FixedHead(np.array([(group.low + group.high) / 2 + 0.25 * (key.sex == "male")]))
+    config = Config(preprocess=PreprocessConfig(background=background, size=size))
+    cascade = Cascade(Preparer(config.preprocess), FixedBackbone(), heads, config)  # type: ignore[arg-type]
+    cascade.model, cascade.version = model, version
+    return cascade
+
+
+class FakeCatalogue:
+    """Stands in for the registry; `versions` is what each URI means now, `fault` what asking for it raises."""
+
+    def __init__(self, **versions: str) -> None:
+        self.versions = versions or {URI: "3"}
+        self.loads: list[tuple[str, str]] = []
+        self.fault: Exception | None = None
+
+    def choices(self) -> list[Choice]:
+        return [Choice(uri, uri[8:].split("@")[0], "champion", version) for uri, version in self.versions.items()]
+
+    def version(self, uri: str) -> str:
+        if self.fault is not None:
+            raise self.fault
+        if uri not in self.versions:
+            raise BoneageError("no version of boneage-cascade is promoted yet: run `boneage registry promote`")
+        return self.versions[uri]
+
+    def load(self, uri: str) -> Cascade:
+        self.loads.append((uri, self.versions[uri]))
+        return fixed_cascade(self.versions[uri], uri[8:].split("@")[0])
+
+    def table(self) -> list[Listed]:
+        return [
+            Listed(
+                c.model,
+                c.version,
+                (c.alias,),
+                "passed",
+                8.25,
+                "2024-11-23T06:00:00+00:00",
+                "0123456789abcdef",
+                "# Card",
+            )
+            for c in self.choices()
+        ]
+
+
+def hand_pixels(height: int = 320, width: int = 240) -> np.ndarray:
+    """Something like a hand: a bright ellipse and five strokes, uint8 (H, W)."""
+    image = np.full((height, width), 18, np.uint8)
+    cv2.ellipse(image, (width // 2, height * 2 // 3), (width // 4, height // 5), 0, 0, 360, 150, -1)
+    for finger in range(5):
+        tip = (width // 6 + finger * width // 6, height // 6)
+        cv2.line(image, (width // 2, height * 2 // 3), tip, 190, max(2, width // 18))
+    return image
+
+
+def write_png(path: Path, pixels: np.ndarray) -> Path:
+    cv2.imwrite(str(path), pixels)
+    return path
+
+
+def write_dicom(path: Path, pixels: np.ndarray, sex: str = "F", age: str = "010Y") -> Path:
+    """A minimal 12-bit DICOM film."""
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    film.PatientSex, film.PatientAge, film.PatientName = sex, age, "Nobody^Known"
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
+    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 16, 12, 11, 0
+    film.PixelData = (pixels.astype(np.uint16) * 16).tobytes()
+    pydicom.dcmwrite(str(path), film, enforce_file_format=True)
+    return path
+
+
+@dataclass
+class Running:
+    """A page that is up, and what is behind it."""
+
+    url: str
+    around: Surroundings
+    catalogue: FakeCatalogue
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Running]:
+    """Serve the page on a free port."""
+    from boneage.ui.launch import LaunchOptions, launch
+    from boneage.ui.page import build_page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "cache"))
+        catalogue = FakeCatalogue()
+        around = Surroundings(
+            ModelService(catalogue, URI, every_seconds=0.5),
+            FlagStore(folder / "flagged"),
+            Examples(folder / "examples"),
+            Downloads(folder / "made"),
+        )
+        around.examples.folder.mkdir()
+        write_png(around.examples.folder / "drawn-male-66-months.png", hand_pixels())
+        page = build_page(around)
+        around.service.start()
+        url = launch(page, LaunchOptions(port=0, block=False, quiet=True), around.examples.folder, around.flags.folder)
+        try:
+            yield Running(url, around, catalogue)
+        finally:
+            around.service.stop()
+            page.close(verbose=False)

@@ -1,0 +1,164 @@
+"""The page's API as `gradio_client` sees it, and what must not be reachable."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from page_fakes import Running, hand_pixels, write_dicom
+
+from boneage.cascade.estimate import ESTIMATE_FIELDS
+from boneage.errors import BoneageError
+
+
+@pytest.fixture(scope="module")
+def client(running: Running) -> Client:
+    return Client(running.url, verbose=False)
+
+
+def predict(client: Client, file: Path, sex: str = "female", **more: object) -> dict[str, object]:
+    return dict(client.predict(file=handle_file(str(file)), sex=sex, api_name="/predict", **more))
+
+
+def test_predict_answers_with_the_names_of_the_command_line(client: Client, running: Running, hand: Path) -> None:
+    answer = predict(client, hand)
+    assert list(answer) == ["image", *ESTIMATE_FIELDS]
+    direct = running.around.service.cascade().estimate(hand, "female").to_json()
+    assert {name: answer[name] for name in ESTIMATE_FIELDS} == direct
+    assert answer["image"] == "hand.png"
+
+
+def test_a_range_skips_the_classifier(client: Client, hand: Path) -> None:
+    answer = predict(client, hand, age_range="172-228", chronological_months=180)
+    assert (answer["group"], answer["routing"], answer["age_range"]) == (4, "given", "172-228")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sex": "unknown"}, "female"),
+        ({"sex": ""}, "sex"),
+        ({"age_range": "0-228"}, "0-57"),
+        ({"chronological_months": -3}, "chronological"),
+    ],
+)
+def test_wrong_fields_are_refused_in_one_sentence(client: Client, hand: Path, fields: dict, words: str) -> None:
+    with pytest.raises(AppError, match=words):
+        predict(client, hand, **fields)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_bad_files_are_refused_without_a_traceback(client: Client, tmp_path: Path, content: bytes) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(content)
+    with pytest.raises(AppError) as refused:
+        predict(client, bad)
+    assert "Bad.png" in str(refused.value) or "bad.png" in str(refused.value)
+    assert "Traceback" not in str(refused.value)
+    assert "/" not in str(refused.value).replace("n/a", "")
+
+
+def test_16_bit_and_dicom_are_read(client: Client, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.png"
+    cv2.imwrite(str(deep), hand_pixels().astype(np.uint16) * 257)
+    assert predict(client, deep)["group"] == 2
+    film = write_dicom(tmp_path / "film.dcm", hand_pixels(), sex="F")
+    assert any("male" in str(note) for note in predict(client, film, sex="male")["warnings"])  # type: ignore[union-attr]
+
+
+def test_a_blank_image_gives_a_warning_not_a_division(client: Client, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    cv2.imwrite(str(blank), np.zeros((80, 60), np.uint8))
+    assert any("blank" in str(note) for note in predict(client, blank)["warnings"])  # type: ignore[union-attr]
+
+
+def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand: Path) -> None:
+    client = Client(running.url, verbose=False)
+    with pytest.raises(AppError, match="estimate first"):
+        client.predict(reader_age_months=100, comment="", consent=True, api_name="/flag")
+    predict(client, hand, sex="male")
+    with pytest.raises(AppError, match="confirm"):
+        client.predict(reader_age_months=100, comment="", consent=False, api_name="/flag")
+    with pytest.raises(AppError, match="228"):
+        client.predict(reader_age_months=300, comment="", consent=True, api_name="/flag")
+    first = client.predict(reader_age_months=100, comment="clear", consent=True, api_name="/flag")
+    again = client.predict(reader_age_months=101, comment="clearer", consent=True, api_name="/flag")
+    assert (first["updated"], again["updated"]) == (False, True)
+    records = running.around.flags.records()
+    mine = records[records["sex"] == "male"]
+    assert mine[["reader_age_months", "comment", "version"]].to_numpy().tolist() == [[101.0, "clearer", "3"]]
+    assert (Path(first["folder"]) / first["saved"]).is_file()
+
+
+def test_eight_visitors_at_once_all_get_an_answer(running: Running, hand: Path) -> None:
+    clients = [Client(running.url, verbose=False) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: predict(clients[i % 4], hand), range(8)))
+    assert {answer["bone_age_months"] for answer in answers} == {86.5}
+
+
+def test_a_promotion_takes_effect_at_the_next_estimate(client: Client, running: Running, hand: Path) -> None:
+    assert predict(client, hand)["version"] == "3"
+    uri = running.around.service.uri
+    running.catalogue.versions[uri] = "4"
+    try:
+        assert predict(client, hand)["version"] == "4"
+    finally:
+        running.catalogue.versions[uri] = "3"
+
+
+def test_no_model_says_what_to_run(client: Client, running: Running, hand: Path) -> None:
+    running.catalogue.fault = BoneageError("nothing is registered: run `make study`")
+    try:
+        with pytest.raises(AppError, match="make study"):
+            predict(client, hand)
+    finally:
+        running.catalogue.fault = None
+
+
+def test_a_fault_of_ours_shows_a_general_sentence(client: Client, running: Running, hand: Path) -> None:
+    running.catalogue.fault = RuntimeError("secret detail")
+    try:
+        with pytest.raises(AppError) as refused:
+            predict(client, hand)
+    finally:
+        running.catalogue.fault = None
+    assert "server's log" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_only_the_two_documented_endpoints_are_public(client: Client) -> None:
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict", "/flag"}
+
+
+def test_flagged_cases_and_the_store_are_not_reachable(running: Running) -> None:
+    from boneage.paths import project_root
+
+    inside = running.around.flags.folder / "secret.txt"
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    inside.write_text("secret", encoding="utf-8")
+    targets = [inside, running.around.flags.folder / "flags.db", project_root() / "mlruns" / ".gitkeep",
+               project_root() / "boneage" / "config.py"]  # fmt: skip
+    for target in targets:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{running.url}gradio_api/file={target}", timeout=10)
+        assert refused.value.code in {403, 404}, target
+
+
+def test_privacy_settings_are_off(running: Running) -> None:
+    import json
+
+    with urllib.request.urlopen(f"{running.url}config", timeout=10) as answer:
+        config = json.load(answer)
+    assert config["analytics_enabled"] is False
+    assert config["run_history"] is False
+    for path in ("monitoring", "gradio_api/monitoring/summary"):
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{running.url}{path}", timeout=10)

@@ -1,0 +1,87 @@
+"""The page's words: complete in every language, all of them used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from boneage.ui import texts
+from boneage.ui.sentences import _SENTENCES, sentence_in
+
+UI = Path(texts.__file__).parent
+# Keys that are put together from a part and a name (`status_` + the status).
+BUILT = re.compile(
+    r"(years|months)_(one|many)|models_|status_(pending|passed|failed)|column_|female|male|language_name"
+)
+
+
+@pytest.mark.parametrize("language", list(texts.LANGUAGES))
+def test_every_language_has_every_text(language: str) -> None:
+    assert set(texts.LANGUAGES[language]) == set(texts.LANGUAGES["en"])
+    assert all(words.strip() for words in texts.LANGUAGES[language].values())
+
+
+@pytest.mark.parametrize("language", list(texts.LANGUAGES))
+def test_every_language_fills_the_same_placeholders(language: str) -> None:
+    for key, words in texts.LANGUAGES[language].items():
+        wanted = {name for _, name, _, _ in Formatter().parse(texts.LANGUAGES["en"][key]) if name}
+        assert {name for _, name, _, _ in Formatter().parse(words) if name} == wanted, key
+
+
+def test_no_text_is_unused_and_none_is_missing() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in UI.glob("*.py")).replace("'", '"')
+    unused = [key for key in texts.LANGUAGES["en"] if not BUILT.match(key) and f'"{key}"' not in code]
+    assert unused == []
+    asked = set(re.findall(r'(?:text|say|_say|heading)\(\s*"([a-z_]+)"', code))
+    assert asked <= set(texts.LANGUAGES["en"])
+
+
+@pytest.mark.parametrize(
+    ("months", "language", "words"),
+    [
+        (0, "en", "0 months"),
+        (1, "en", "1 month"),
+        (12, "en", "1 year"),
+        (112.4, "en", "9 years 4 months"),
+        (25, "pt", "2 anos e 1 mês"),
+        (119.6, "es", "10 años"),
+        (-13, "es", "1 año y 1 mes"),
+    ],
+)
+def test_ages_are_said_as_people_say_them(months: float, language: str, words: str) -> None:
+    assert texts.age_in_words(months, language) == words
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("pt-BR,pt;q=0.9,en;q=0.8", "pt"),
+        ("de,es;q=0.7,en;q=0.3", "es"),
+        ("en;q=0.2,es;q=0.9", "es"),
+        ("fr", "en"),
+        ("", "en"),
+        ("pt;q=no", "pt"),
+    ],
+)
+def test_the_browser_chooses_the_language(header: str, language: str) -> None:
+    assert texts.preferred_language(header) == language
+
+
+def test_decimals_are_written_as_the_language_writes_them() -> None:
+    assert texts.number(112.25, "en") == "112.2"
+    assert texts.number(112.5, "pt") == "112,5"
+    assert texts.number(90.0, "es") == "90"
+
+
+def test_known_sentences_keep_their_numbers_in_every_language() -> None:
+    for pattern, *translations in _SENTENCES:
+        groups = re.compile(pattern).groups
+        for words in translations:
+            assert words.count("{}") == groups, pattern
+
+
+def test_an_unknown_sentence_is_shown_in_english() -> None:
+    assert sentence_in("pt", "something new happened") == "Something new happened"
