@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+# MLflow reads the annotations below when it runs this file, so their names are imported for real.
 import numpy as np
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-
-if TYPE_CHECKING:
-    from mlflow.pyfunc import PythonModelContext
+from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class ServedHead(PythonModel):  # type: ignore[misc,unused-ignore]

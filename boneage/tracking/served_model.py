@@ -7,14 +7,12 @@ package installed, which `mlflow models serve --env-manager local` takes as it i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+# MLflow reads the annotations below when it runs this file, so their names are imported for real.
+import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.pyfunc import PythonModelContext
+from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class ServedCascade(PythonModel):  # type: ignore[misc,unused-ignore]

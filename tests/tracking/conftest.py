@@ -15,6 +15,7 @@ from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
+from boneage.tracking import registry
 from boneage.tracking.gate import COLUMNS
 from boneage.tracking.registry import Submission
 from boneage.tracking.store import ensure_experiment
@@ -50,6 +51,17 @@ def backbones(monkeypatch):
 
 
 @pytest.fixture
+def ten_heads():
+    """Ask for this to have the ten heads registered, too; without it a test is spared those two seconds."""
+
+
+@pytest.fixture(autouse=True)
+def without_heads(request, monkeypatch):
+    if "ten_heads" not in request.fixturenames:
+        monkeypatch.setattr(registry, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
+
+
+@pytest.fixture
 def config():
     return Config(study=StudyConfig(name="tiny", prefix="tiny"), preprocess=PREPROCESS)
 
@@ -72,8 +84,8 @@ def bundle(cascade, tmp_path):
 def validation(error_months, ids=range(20)):
     """Estimates that are all wrong by the same number of months."""
     ages = np.linspace(10, 210, len(ids))
-    rows = zip([f"img-{i}" for i in ids], [f"{i:064x}" for i in ids], ["female"] * len(ids), ages, ages + error_months)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    values = [[f"img-{i}" for i in ids], [f"{i:064x}" for i in ids], "female", ages, ages + error_months]
+    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
 
 @pytest.fixture

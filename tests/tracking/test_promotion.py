@@ -5,18 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from boneage.groups import ALL_MODELS
-from boneage.tracking import registry
 from boneage.tracking.promotion import HISTORY_TAG, PromotionError, champions, promote, rollback
 from boneage.tracking.registry import RegistryError, compare, register_cascade, show
 from boneage.tracking.versions import version_folder
 
 NAME = "tiny-cascade"
-
-
-@pytest.fixture(autouse=True)
-def heads_are_registered_elsewhere(monkeypatch):
-    monkeypatch.setattr(registry, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
 
 
 @pytest.fixture
