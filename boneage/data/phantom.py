@@ -35,7 +35,7 @@ class Phantom:
 
     Attributes:
         image: radiograph, uint8 (H, W), H = options.size.
-        mask: hand and forearm down to the film's edge, bool (H, W).
+        mask: hand and forearm down to the film's edge, or to the collimator's where that is shut, bool (H, W).
         landmarks: name -> (x, y) in px: `wrist`, and per ray 1-5 `cmc`, `mcp`, `pip` (not 1), `dip` (`ip1`), `tip`.
         age_months: the reader's label, a whole number within 0-228.
         true_age_months: the skeletal age that was drawn.
@@ -65,10 +65,10 @@ def draw(age_months: float, sex: Sex, seed: int, options: PhantomOptions = Phant
     if not MIN_AGE_MONTHS <= age_months <= MAX_AGE_MONTHS:
         raise ValueError(f"age must be within 0-228 months, but {age_months!r} was given")
     body, posing, film_rng, reader = (np.random.Generator(np.random.PCG64([seed, stream])) for stream in range(4))
-    skeleton = stand(age_months, sex, body, options.individual_sd, options.pose)
-    growth = Growth.of(age_months, sex, body, options.individual_sd)
+    skeleton = stand(age_months, sex, body, options.build_sd, options.pose)
+    growth = Growth.of(age_months, sex, body, options.individual_sd, options.build_sd)
     view = _view(skeleton, age_months, sex, posing, options)
-    plump = 1.0 + 0.28 * growth.childish + 0.07 * options.individual_sd * float(body.standard_normal())
+    plump = 1.0 + 0.28 * growth.childish + 0.06 * options.build_sd * float(body.standard_normal())
     mask = draw_mask(soft_tissue(skeleton, plump), view)
     pieces = [
         thenar(skeleton),
@@ -78,10 +78,10 @@ def draw(age_months: float, sex: Sex, seed: int, options: PhantomOptions = Phant
     ]
     thickness = soft_thickness(mask, skeleton.unit * view.scale) * np.float32(skeleton.unit * SOFT_PER_MM)
     attenuation = _sum(thickness, bone_attenuation(pieces, view), body, view)
-    image = finish(expose(attenuation, film_rng, options), mask, film_rng, options)
+    image, seen = finish(expose(attenuation, film_rng, options), mask, film_rng, options)
     label = round(age_months + options.label_noise_sd_months * float(reader.standard_normal()))
     label = min(max(label, int(MIN_AGE_MONTHS)), int(MAX_AGE_MONTHS))
-    return Phantom(image, mask, _landmarks(skeleton, view), float(label), float(age_months), sex)
+    return Phantom(image, mask & seen, _landmarks(skeleton, view), float(label), float(age_months), sex)
 
 
 def _sum(soft: Image, bone: Image, rng: np.random.Generator, view: View) -> Image:
@@ -95,8 +95,9 @@ def _view(skeleton: Skeleton, age_months: float, sex: Sex, rng: np.random.Genera
     """Lay the hand onto the film: as large as on RSNA films of this age, turned and shifted a little."""
     draws, noise = rng.random(4), rng.standard_normal(4)
     height = options.size
-    wide = options.aspect[0] + (options.aspect[1] - options.aspect[0]) * float(draws[0])
-    turn = math.radians(options.pose * 7.0 * float(noise[0]))
+    wide = options.aspect[0] + (options.aspect[1] - options.aspect[0]) * float(draws[0]) ** 1.5
+    wild = 3.0 if draws[1] < 0.06 else 1.0
+    turn = math.radians(options.pose * 7.0 * wild * float(noise[0]))
     points = np.array([point for joints in skeleton.joints.values() for point in joints] + [(0.0, skeleton.wrist_y)])
     flat = View(1.0, math.cos(turn), math.sin(turn), 0.0, 0.0, height, height).to_film(points)
     low, high = flat.min(axis=0), flat.max(axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boneage.data import anatomy
 from boneage.data import phantom_shapes as shapes
@@ -47,17 +48,19 @@ class Piece:
 class Growth:
     """How mature each centre of one child is: the average child's table, shifted per centre by a few months.
 
-    `robust` is how broad this child's bones are beside the average child's.
+    `robust` is how broad this child's bones are beside the average child's, `wobble` gives each carpal three standard
+    normal numbers: how it is displaced (x, y) and how large it is.
     """
 
     age_months: float
     sex: Sex
     shift: dict[str, float] = field(default_factory=dict)
     robust: float = 1.0
+    wobble: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, age_months: float, sex: Sex, rng: np.random.Generator, individual: float) -> Growth:
-        """Draw the shifts of one child; `individual` is the fraction of the published spread."""
+    def of(cls, age_months: float, sex: Sex, rng: np.random.Generator, individual: float, build: float) -> Growth:
+        """Draw one child; `individual` is the fraction of the published spread of centres, `build` that of shapes."""
         noise = rng.standard_normal(len(anatomy.CENTRES))
         shift = {
             part: float(draw)
@@ -65,7 +68,8 @@ class Growth:
             * min(anatomy.spread_months(part, sex), 0.3 * anatomy.value("appears", part, sex))
             for part, draw in zip(anatomy.CENTRES, noise, strict=True)
         }
-        return cls(age_months, sex, shift, 1.0 + 0.09 * individual * float(rng.standard_normal()))
+        wobble = {part: build * rng.standard_normal(3) for part in anatomy.CARPALS}
+        return cls(age_months, sex, shift, 1.0 + 0.06 * build * float(rng.standard_normal()), wobble)
 
     def age(self, part: str) -> float:
         """Return the child's age in months as this centre shows it."""

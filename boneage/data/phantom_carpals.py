@@ -30,7 +30,9 @@ def _wrist(skeleton: Skeleton, growth: Growth) -> list[Piece]:
         size = 0.22 + 0.78 * done**early
         shape = min(1.0, 0.25 + 0.9 * done)
         outline = (adult - centre) * shape + _rounded(adult - centre) * (1 - shape)
-        placed = (centre * (1.0, room) + outline * size) * skeleton.unit
+        wobble = growth.wobble.get(name, np.zeros(3))
+        size *= 1 + 0.04 * float(wobble[2])
+        placed = (centre * (1.0, room) + 0.01 * wobble[:2] + outline * size) * skeleton.unit
         depth = (0.12 if name != "pisiform" else 0.06) * size * skeleton.unit
         pieces.append(Piece(shapes.smooth(placed), depth, 0.5 + 0.25 * done, 1.0, None, name))
     return pieces + _hook(skeleton, growth, room)

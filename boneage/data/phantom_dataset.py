@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -96,7 +97,8 @@ def _draw_all(
             _draw_item(out, item, options)
             tick()
         return
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    # Spawned, never forked: OpenCV's and TensorFlow's threads do not survive a fork, and the child would hang.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
         for done in as_completed([pool.submit(_draw_item, out, item, options) for item in items]):
             done.result()
             tick()

@@ -30,7 +30,7 @@ def expose(attenuation: Image, rng: np.random.Generator, options: PhantomOptions
     top = 205.0 + strength * (60.0 * draws[1] - 35.0)
     if dark:
         top = 45.0 + 75.0 * draws[1]
-    base = 12.0 + strength * (22.0 * draws[2] ** 2 - 8.0)
+    base = 14.0 + strength * (36.0 * draws[2] ** 2 - 9.0)
     if draws[3] < options.grey_background_share:
         base = 35.0 + 60.0 * draws[2] if draws[3] > 0.12 * options.grey_background_share else 110.0 + 60.0 * draws[2]
         top = max(top, base + 40.0 + 50.0 * draws[1])
@@ -53,7 +53,7 @@ def _tone_table(base: float, top: float, gamma: float, saturation: float) -> Ima
 
 def finish(
     film: Image, hand: NDArray[np.bool_], rng: np.random.Generator, options: PhantomOptions
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Add what the film and its handling add to a clean exposure, and quantise it.
 
     Args:
@@ -63,19 +63,20 @@ def finish(
         options: how strong and how frequent they are.
 
     Returns:
-        The radiograph, uint8 (H, W).
+        The radiograph, uint8 (H, W), and where the exposed film can be seen beside collimator and padding, bool (H, W).
     """
     chance = rng.random(3)
     if options.blur > 0:
         sigma = options.blur * (0.35 + 0.5 * float(rng.random())) * film.shape[0] / 512
         film = np.asarray(cv2.GaussianBlur(film, (0, 0), sigma), dtype=np.float32)
+    seen = np.ones(film.shape, np.bool_)
     if options.noise > 0:
         level = options.noise * (0.25 + 1.4 * float(rng.random()) ** 2)
         film += grain((film.shape[0], film.shape[1]), rng, 0.6) * np.float32(level) * np.float32(0.8)
     if chance[0] < options.marker_share:
         add_marker(film, hand, rng)
     if chance[1] < options.collimation_share:
-        collimate(film, rng)
+        seen = collimate(film, rng)
     if chance[2] < options.inverted_share:
         film = 255 - film
-    return np.asarray(np.rint(np.clip(film, 0, 255)), dtype=np.uint8)
+    return np.asarray(np.rint(np.clip(film, 0, 255)), dtype=np.uint8), seen

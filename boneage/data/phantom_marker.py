@@ -27,7 +27,7 @@ def add_marker(film: Image, hand: Mask, rng: np.random.Generator) -> None:
         covered = hand[max(y, 0) : y + height, max(x, 0) : x + width].mean() if hand.size else 0.0
         tries.append((float(covered), x, y))
     covered, x, y = min(tries)
-    if covered > 0.25:
+    if covered > 0.08:
         return
     _paste(film, plate, opacity, (x, y))
 
@@ -95,18 +95,61 @@ def _paste(film: Image, plate: Image, opacity: Image, at: tuple[int, int]) -> No
     film[y0:y1, x0:x1] += (plate[part] - film[y0:y1, x0:x1]).clip(0) * opacity[part]
 
 
-def collimate(film: Image, rng: np.random.Generator) -> None:
-    """Shut the collimator a little, pad a side with black, or let a white cassette strip in; in place."""
-    draws = rng.random(4)
+def collimate(film: Image, rng: np.random.Generator) -> Mask:
+    """Shut the collimator a little, pad a side with black, or let a white cassette strip or corner in; in place.
+
+    Returns:
+        Where the exposed film can still be seen, bool (H, W).
+    """
+    draws = rng.random(5)
+    covers = []
+    if draws[4] < 0.2:
+        _sheet(film, rng)
     if draws[0] < 0.55:
-        _frame(film, rng)
+        covers.append(_frame(film, rng))
     if draws[1] < 0.4:
-        _strip(film, rng, float(rng.choice([0.0, 0.0, 255.0, 245.0])))
+        covers.append(_strip(film, rng, float(rng.choice([0.0, 0.0, 255.0, 245.0]))))
     if draws[2] < 0.2:
-        _strip(film, rng, float(rng.choice([0.0, 255.0])))
+        covers.append(_strip(film, rng, float(rng.choice([0.0, 255.0]))))
+    if draws[3] < 0.08:
+        covers.append(_corner(film, rng, float(rng.choice([0.0, 255.0]))))
+    seen = np.ones(film.shape, np.bool_)
+    for cover in covers:
+        seen &= cover < 0.5
+    return seen
 
 
-def _frame(film: Image, rng: np.random.Generator) -> None:
+def _sheet(film: Image, rng: np.random.Generator) -> None:
+    """Lay a faint straight-edged layer (a holder, tape, a cushion) over one part of the film."""
+    height, width = film.shape
+    edge = height * float(rng.uniform(0.2, 0.9)) + width * float(rng.normal(0, 0.15)) * np.array([-0.5, 0.5])
+    other = -8.0 if rng.random() < 0.5 else height + 8.0
+    quad = np.array([(-8.0, edge[0]), (width + 8.0, edge[1]), (width + 8.0, other), (-8.0, other)])
+    film += _cover(film, quad) * np.float32(rng.uniform(4, 22))
+
+
+def _corner(film: Image, rng: np.random.Generator, level: float) -> Image:
+    """Cut off one corner of the film, as where it was laid crooked on the scanner."""
+    height, width = film.shape
+    x, y = (int(side) for side in rng.integers(0, 2, 2))
+    reach = rng.uniform(0.04, 0.22, 2) * (width, height)
+    corner = np.array([x * (width - 1), y * (height - 1)], np.float64)
+    inward = np.array([1 - 2 * x, 1 - 2 * y])
+    points = [corner - 4 * inward, corner + inward * (reach[0], -4), corner + inward * (-4, reach[1])]
+    share = _cover(film, np.array(points))
+    film *= 1 - share
+    film += share * np.float32(level)
+    return share
+
+
+def _cover(film: Image, points: NDArray[np.float64]) -> Image:
+    """Return how much of each pixel a polygon covers, 0-1, float32 (H, W)."""
+    canvas = np.zeros(film.shape, np.uint8)
+    cv2.fillPoly(canvas, [np.rint(points * (1 << _SHIFT)).astype(np.int32)], 255, cv2.LINE_AA, _SHIFT)
+    return canvas.astype(np.float32) / np.float32(255)
+
+
+def _frame(film: Image, rng: np.random.Generator) -> Image:
     """Darken (or brighten) everything outside a slightly tilted rectangle, now and then with a bright rim."""
     height, width = film.shape
     inset = rng.uniform(0.004, 0.055, 4) * (width, height, width, height)
@@ -114,20 +157,21 @@ def _frame(film: Image, rng: np.random.Generator) -> None:
     x0, y0, x1, y1 = inset[0], inset[1], width - inset[2], height - inset[3]
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) - (width / 2, height / 2)
     turned = corners + tilt * np.stack([-corners[:, 1], corners[:, 0]], axis=1) + (width / 2, height / 2)
-    inside = np.zeros((height, width), np.uint8)
-    points = np.rint(turned * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillPoly(inside, [points], 255, cv2.LINE_AA, _SHIFT)
-    open_share = inside.astype(np.float32) / np.float32(255)
-    level = float(rng.choice([0.0, 2.0, 8.0, 30.0, 90.0], p=[0.4, 0.25, 0.2, 0.1, 0.05]))
+    open_share = _cover(film, turned)
+    if rng.random() < 0.5:
+        open_share = np.asarray(cv2.GaussianBlur(open_share, (0, 0), float(rng.uniform(0.5, 0.008 * height + 1))))
+    level = float(rng.choice([0.0, 2.0, 8.0, 30.0, 90.0, 250.0], p=[0.38, 0.22, 0.18, 0.1, 0.05, 0.07]))
     film *= open_share
     film += (1 - open_share) * np.float32(level)
     if rng.random() < 0.3:
         rim = np.zeros((height, width), np.uint8)
+        points = np.rint(turned * (1 << _SHIFT)).astype(np.int32)
         cv2.polylines(rim, [points], True, 255, max(round(height / 250), 1), cv2.LINE_AA, _SHIFT)
         film += (np.float32(rng.uniform(60, 250)) - film).clip(0) * (rim.astype(np.float32) / np.float32(255))
+    return 1 - open_share
 
 
-def _strip(film: Image, rng: np.random.Generator, level: float) -> None:
+def _strip(film: Image, rng: np.random.Generator, level: float) -> Image:
     """Cover one edge of the film with a narrow tilted strip of one grey level."""
     height, width = film.shape
     side = int(rng.integers(0, 4))
@@ -138,8 +182,7 @@ def _strip(film: Image, rng: np.random.Generator, level: float) -> None:
     else:
         quad = np.array([(-4, -4), (width + 4, -4), (width + 4, far), (-4, near)], np.float64)
         quad[:, 1] = height - 1 - quad[:, 1] if side == 3 else quad[:, 1]
-    cover = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(cover, [np.rint(quad * (1 << _SHIFT)).astype(np.int32)], 255, cv2.LINE_AA, _SHIFT)
-    share = cover.astype(np.float32) / np.float32(255)
+    share = _cover(film, quad)
     film *= 1 - share
     film += share * np.float32(level)
+    return share

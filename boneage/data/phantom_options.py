@@ -12,8 +12,9 @@ class PhantomOptions:
     Attributes:
         size: height of the film in px; the width follows from `aspect`.
         aspect: lowest and highest width / height.
-        individual_sd: spread of single centres, as a fraction of the published spread (which is on chronological age),
-            and of body size and proportions (1 = as in the population).
+        individual_sd: spread of single centres around the child's skeletal age, as a fraction of the published spread
+            (which is on chronological age and therefore wider).
+        build_sd: spread of body size, proportions and flesh (1 = as in the population).
         label_noise_sd_months: spread of the reader's label around the true skeletal age, in months.
         pose: strength of the rotation, shift, finger spread, finger bend and scale (0 = none, 1 = as RSNA).
         exposure: strength of the variation of exposure, contrast and gamma.
@@ -26,8 +27,9 @@ class PhantomOptions:
     """
 
     size: int = 512
-    aspect: tuple[float, float] = (0.66, 0.98)
+    aspect: tuple[float, float] = (0.62, 0.96)
     individual_sd: float = 0.35
+    build_sd: float = 1.0
     label_noise_sd_months: float = 4.0
     pose: float = 1.0
     exposure: float = 1.0
@@ -36,7 +38,7 @@ class PhantomOptions:
     blur: float = 1.0
     collimation_share: float = 0.35
     marker_share: float = 0.95
-    grey_background_share: float = 0.18
+    grey_background_share: float = 0.22
 
     def __post_init__(self) -> None:
         if self.size < 64:
@@ -50,6 +52,7 @@ class PhantomOptions:
         return replace(
             cls(size=size, aspect=(0.8, 0.8)),
             individual_sd=0.0,
+            build_sd=0.0,
             label_noise_sd_months=0.0,
             pose=0.0,
             exposure=0.0,

@@ -42,29 +42,29 @@ class Skeleton:
         return self.joints[ray][at], self.joints[ray][at + 1]
 
 
-def stand(age_months: float, sex: Sex, rng: np.random.Generator, individual: float, pose: float) -> Skeleton:
+def stand(age_months: float, sex: Sex, rng: np.random.Generator, build: float, pose: float) -> Skeleton:
     """Place the joints of one hand.
 
     Args:
         age_months: skeletal age, 0-228.
         sex: the sex.
         rng: source of the variation; always drawn from equally often.
-        individual: strength of the variation of size and proportions, 0-1 and more.
+        build: strength of the variation of size and proportions, 1 as in the population.
         pose: strength of the variation of spread and bend, 0 the average RSNA pose.
     """
     noise = rng.standard_normal(40)
     spread_draw, thumb_draw = rng.random(2)
     grown = anatomy.at_age("growth", age_months, sex)
-    unit = anatomy.value("length", "MC3", sex) * grown * (1 + 0.05 * individual * noise[0])
-    spread = 0.45 + pose * (spread_draw**1.5 * 1.15 - 0.45)
+    unit = anatomy.value("length", "MC3", sex) * grown * (1 + 0.05 * build * noise[0])
+    spread = 0.45 + pose * (spread_draw**1.4 * 1.25 - 0.65)
     abduct = 0.4 + pose * (thumb_draw * 1.2 - 0.5)
     joints = {
         ray: _ray(
-            ray, sex, unit, abduct if ray == 1 else spread, (individual * 0.03, pose), noise[1 + ray * 6 : 7 + ray * 6]
+            ray, sex, unit, abduct if ray == 1 else spread, (build * 0.03, pose), noise[1 + ray * 6 : 7 + ray * 6]
         )
         for ray in RAYS
     }
-    wrist = -unit * anatomy.at_age("wrist_room", age_months, sex) * (1 + 0.03 * individual * noise[1])
+    wrist = -unit * anatomy.at_age("wrist_room", age_months, sex) * (1 + 0.04 * build * noise[1])
     return Skeleton(joints, unit, wrist, pose * 6.0 * float(noise[2]))
 
 
