@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +25,35 @@ class UsageError(BoneageError):
 
 def open_cascade(uri: str) -> Cascade:
     """Load a cascade from the registry (`models:/...`) or from a bundle's folder."""
-    if (Path(uri) / "bundle.json").is_file():
-        from boneage.cascade.bundle import load_bundle
+    from boneage.tracking.registry import load_cascade, show
+    from boneage.tracking.store import open_existing
+    from boneage.tracking.versions import parse_uri
 
-        return load_bundle(uri)
-    from boneage.tracking.registry import load_cascade
+    client = None
+    if not (Path(uri) / "bundle.json").is_file():
+        # What is missing is said at once, before the seconds that Keras takes.
+        client = open_existing()
+        show(client, *parse_uri(uri))
+    import_keras_quietly()
+    return load_cascade(uri, client)
 
-    return load_cascade(uri)
+
+def import_keras_quietly() -> None:
+    """Import Keras with stderr closed to TensorFlow's chatter, which no variable of its own silences at import.
+
+    Nothing is hidden from whoever asks for it (TF_CPP_MIN_LOG_LEVEL of 0 or 1), and errors are raised as ever.
+    """
+    if "keras" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") in {"0", "1"}:
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def stage(name: str) -> Progress:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boneage.commands.common import UsageError, add_overrides, complain, stage
+from boneage.commands.common import UsageError, add_overrides, complain, import_keras_quietly, stage
 from boneage.config import load_config
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def run_audit(args: argparse.Namespace) -> int:
 def run_prepare(args: argparse.Namespace) -> int:
     """Prepare every image of a study and push it through the backbone once."""
     config = load_config(args.config, args.overrides)
+    import_keras_quietly()
     from boneage.study.materials import gather
 
     materials = gather(config, stage)

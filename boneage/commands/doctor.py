@@ -16,7 +16,7 @@ from typing import Any
 from boneage import __version__
 from boneage.commands.common import DEFAULT_MODEL
 from boneage.errors import BoneageError
-from boneage.paths import assets, project_root
+from boneage.paths import project_root
 
 _PACKAGES = (
     "tensorflow", "keras", "mlflow", "gradio", "optuna", "rembg", "onnxruntime", "opencv-python", "scikit-image",
@@ -69,10 +69,17 @@ def _package(name: str) -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    shipped = sorted(path.name for path in assets().iterdir()) if assets().is_dir() else []
-    for name, purpose in (("handmask", "mask network"), ("handnet", "embedded backbone")):
-        there = any(file.startswith(name) and not file.endswith(".json") for file in shipped)
-        yield Finding("ok" if there else "bad", name, purpose if there else f"{purpose} is missing: install again")
+    from boneage.learn import handnet
+    from boneage.preprocess import handmask
+
+    for name, purpose, check in (
+        ("handmask", "mask network", handmask.model_path),
+        ("handnet", "embedded backbone", handnet.asset_path),
+    ):
+        try:
+            yield Finding("ok", name, f"{purpose}, {check().stat().st_size / 2**20:.1f} MiB, checksum right")
+        except (FileNotFoundError, ValueError) as error:
+            yield Finding("bad", name, f"{purpose}: {error}")
     downloaded = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
     found = sorted(path.name for path in downloaded.glob("*.h5")) if downloaded.is_dir() else []
     yield Finding("ok" if found else "note", "ImageNet weights", ", ".join(found) or f"none in {downloaded}")
@@ -91,6 +98,18 @@ def _store() -> Iterator[Finding]:
         yield Finding("bad", "store", str(error))
         return
     yield Finding("ok", "store", f"{store_uri()}, {len(models)} registered models")
-    champion = any(model.name == "boneage-cascade" and "champion" in model.aliases for model in models)
-    missing = f"{DEFAULT_MODEL} is not there yet: run `make study` or `boneage registry promote`"
-    yield Finding("ok" if champion else "note", "default model", DEFAULT_MODEL if champion else missing)
+    yield _default_model(client)
+
+
+def _default_model(client: Any) -> Finding:
+    from boneage.tracking.versions import parse_uri, show, version_folder
+
+    try:
+        info = show(client, *parse_uri(DEFAULT_MODEL))
+    except BoneageError as error:
+        return Finding("note", "default model", str(error))
+    try:
+        version_folder(client, info)
+    except BoneageError as error:
+        return Finding("bad", "default model", str(error))
+    return Finding("ok", "default model", f"{DEFAULT_MODEL} is version {info.version}")

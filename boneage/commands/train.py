@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from boneage.commands.common import add_overrides, stage
+from boneage.commands.common import add_overrides, import_keras_quietly, stage
 from boneage.config import load_config
 
 
@@ -21,6 +21,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate and register one cascade."""
     config = load_config(args.config, args.overrides)
+    import_keras_quietly()
     from boneage.commands.studies import print_outcome, promote_version
     from boneage.study.job import run_study
 
