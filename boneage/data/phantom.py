@@ -97,7 +97,7 @@ def _view(skeleton: Skeleton, age_months: float, sex: Sex, rng: np.random.Genera
     height = options.size
     wide = options.aspect[0] + (options.aspect[1] - options.aspect[0]) * float(draws[0]) ** 1.5
     wild = 3.0 if draws[1] < 0.06 else 1.0
-    turn = math.radians(options.pose * 7.0 * wild * float(noise[0]))
+    turn = math.radians(min(max(options.pose * 7.0 * wild * float(noise[0]), -32.0), 32.0))
     points = np.array([point for joints in skeleton.joints.values() for point in joints] + [(0.0, skeleton.wrist_y)])
     flat = View(1.0, math.cos(turn), math.sin(turn), 0.0, 0.0, height, height).to_film(points)
     low, high = flat.min(axis=0), flat.max(axis=0)

@@ -85,6 +85,11 @@ class Growth:
         """Return 0 while the growth plate is open, 1 when it has closed."""
         return anatomy.fused_fraction(part, self.age(part), self.sex)
 
+    def openness(self, part: str) -> float:
+        """Return the growth plate's thickness beside a child's: 1, thinning to 0.5 in the years before it closes."""
+        start = anatomy.value("fuses_from", part, self.sex)
+        return anatomy.interpolate(self.age(part), ((start - 40.0, 1.0), (start + 4.0, 0.5)))
+
     def width_ratio(self, part: str) -> float:
         """Return the epiphysis' width over the metaphysis' width, 0 before it appears, up to 1.06."""
         table = [anatomy.value(q, part, self.sex) for q in ("appears", "half_width", "full_width", "caps")]
@@ -126,10 +131,10 @@ def _tube_bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     young, fused = growth.childish, growth.fused(name)
     near, far = 0.015 + 0.02 * young**2, 0.018 + 0.032 * young**2
     height = shapes.EPIPHYSIS_HEIGHT[kind] * (1 - 0.45 * young)
-    gap = 0.012 + 0.018 * young**2
+    gap = (0.013 + 0.018 * young**2) * growth.openness(name)
     frame = (start + near * along, along * (1.0 - near - far))
     profile = shapes.PROFILES[kind]
-    broad = growth.robust * (1.0 + 0.02 * young)
+    broad = growth.robust * (1.0 + (-0.16 if kind == "DP" else 0.02) * young)
     widest = 2.0 * max(width for t, width in profile if t < 0.3) * length * broad
     waist = min(width for t, width in profile if 0.2 < t < 0.8) * length * broad
     cortex = waist * anatomy.at_age("cortex", growth.age_months, growth.sex)

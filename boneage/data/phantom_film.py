@@ -43,12 +43,12 @@ def expose(attenuation: Image, rng: np.random.Generator, options: PhantomOptions
 
 def _tone_table(base: float, top: float, gamma: float, saturation: float) -> Image:
     """Tabulate grey against attenuation: Beer-Lambert's saturation, then the film's gamma; one value per level."""
-    values = np.empty(_LEVELS, np.float32)
+    knots = 257
     full = 1.0 - math.exp(-saturation)
-    for level in range(_LEVELS):
-        share = (1.0 - math.exp(-saturation * level * 1.25 / (_LEVELS - 1))) / full
-        values[level] = base + (top - base) * share**gamma
-    return values
+    shares = [(1.0 - math.exp(-saturation * 1.25 * knot / (knots - 1))) / full for knot in range(knots)]
+    greys = [base + (top - base) * share**gamma for share in shares]
+    levels = np.arange(_LEVELS) * ((knots - 1) / (_LEVELS - 1))
+    return np.interp(levels, np.arange(knots), greys).astype(np.float32)
 
 
 def finish(

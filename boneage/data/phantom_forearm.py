@@ -37,7 +37,7 @@ def _bone(name: str, skeleton: Skeleton, growth: Growth) -> list[Piece]:
     top = middle + (top - middle) * slim
     table[:, 1:] = middle[0] + (table[:, 1:] - middle[0]) * slim[0]
     drop = 0.0 if name == "radius" else 0.035 * young
-    gap = (0.014 + 0.02 * young) * (1 - 0.3 * fused)
+    gap = (0.016 + 0.018 * young) * growth.openness(name)
     below = -table[:, 0] - drop
     left = np.stack([table[:, 1], below], axis=1)
     right = np.stack([table[:, 2], below], axis=1)[::-1]

@@ -111,5 +111,5 @@ def thenar(skeleton: Skeleton) -> Piece:
     along = (thumb - base) / float(np.hypot(*(thumb - base)))
     oval = shapes.disc_outline(0.42 * skeleton.unit, 0.56 * skeleton.unit, 0.0)
     outline = centre + oval[:, :1] * along + oval[:, 1:] * np.array([along[1], -along[0]])
-    faint = 0.22 * SOFT_PER_MM
+    faint = 0.16 * SOFT_PER_MM
     return Piece(shapes.smooth(outline), 0.12 * skeleton.unit, 0.1, 1.0, None, "thenar", faint, faint)
