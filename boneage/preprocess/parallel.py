@@ -49,8 +49,7 @@ def run_parallel(
     while waiting:
         suspects: list[T] = []
         yield from _drain(work, waiting, count, suspects)
-        for task in suspects:
-            yield task, _alone(work, task)
+        yield from _one_by_one(work, suspects)
 
 
 def attempt(work: Callable[[T], None], task: T) -> Failure | None:
@@ -89,13 +88,17 @@ def _drain(
             suspects.extend(running.values())
 
 
-def _alone(work: Callable[[T], None], task: T) -> Failure | None:
-    """Do a suspect in a process of its own, to find out whether it was the one that killed its worker."""
-    with _pool(1) as pool:
-        try:
-            return pool.submit(attempt, work, task).result()
-        except BrokenProcessPool:
-            return Failure("reading this image ended the process that read it")
+def _one_by_one(work: Callable[[T], None], suspects: Sequence[T]) -> Iterator[tuple[T, Failure | None]]:
+    """Do suspects in one worker, one after another, so that the one that kills it is known."""
+    rest = list(reversed(suspects))
+    while rest:
+        with _pool(1) as pool:
+            try:
+                while rest:
+                    yield rest[-1], pool.submit(attempt, work, rest[-1]).result()
+                    rest.pop()
+            except BrokenProcessPool:
+                yield rest.pop(), Failure("reading this image ended the process that read it")
 
 
 def _pool(count: int) -> ProcessPoolExecutor:

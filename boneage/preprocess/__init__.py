@@ -1,0 +1,1 @@
+"""From a radiograph of any origin to the prepared image that every network sees."""
