@@ -1,8 +1,8 @@
 """When the hand's ossification centres appear, grow and fuse, read from the one table of provenance, anatomy.csv.
 
-Each row of the table holds one quantity for both sexes with its source and how sure it is. The codes of the sources are
-those of the anatomy notes: GP Greulich & Pyle (second-hand), GARN Garn 1967 (recalled), EO eorif.com, FP fpnotebook.com,
-FU Front Pediatr 2022, TH Thodberg 2019, BK Buryanov & Kotiuk 2010, DHA and KP computed from public landmarks, GK general knowledge.
+Each row of the table holds one quantity for both sexes with its source and how sure it is. The sources' codes: GP
+Greulich & Pyle (second-hand), GARN Garn 1967 (recalled), EO eorif.com, FP fpnotebook.com, FU Front Pediatr 2022, TH
+Thodberg 2019, BK Buryanov & Kotiuk 2010, DHA and KP computed from public landmarks, GK general knowledge.
 """
 
 from __future__ import annotations
