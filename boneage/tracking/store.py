@@ -157,9 +157,9 @@ def relocate(folder: Path | None = None) -> dict[str, int]:
 
 
 def _quiet() -> None:
-    """Turn telemetry and the migration's chatter off before MLflow is imported."""
+    """Turn telemetry, chatter and progress bars off before MLflow is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_DISABLE_AGENT_SKILL_HINT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 
