@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from types import TracebackType
 
 from boneage import __version__
 from boneage.commands import data, doctor, evaluate, flags, predict, registry, store, train
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted.
     """
+    if argv is None:
+        sys.excepthook = _unforeseen
     args = build_parser().parse_args(argv)
     # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -63,6 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
     store.add_parser(commands)
     flags.add_parser(commands)
     return parser
+
+
+def _unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in a sentence what nobody foresaw; whoever looks for the fault sets BONEAGE_TRACEBACK=1."""
+    if os.environ.get("BONEAGE_TRACEBACK"):
+        sys.__excepthook__(kind, error, trace)
+        return
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    complain(f"an unforeseen error, {kind.__name__}: {first} (please report it; BONEAGE_TRACEBACK=1 shows where)")
 
 
 def _stopped(command: str) -> str:

@@ -212,3 +212,17 @@ def test_a_reader_that_leaves_early_is_no_error(image, tmp_path):
     )
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(("variable", "shown"), [("", False), ("1", True)])
+def test_an_unforeseen_error_is_a_sentence_unless_its_place_is_asked_for(variable, shown, monkeypatch):
+    code = (
+        "import sys, boneage.commands.flags as f;"
+        "f._store = lambda args: 1 / 0; from boneage.cli import main;"
+        "sys.argv = ['boneage', 'flags', 'list']; sys.exit(main())"
+    )
+    monkeypatch.setenv("BONEAGE_TRACEBACK", variable)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert ("Traceback" in done.stderr) is shown
+    assert "ZeroDivisionError" in done.stderr

@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from boneage.cascade.evaluate import evaluate_cascade
     from boneage.cascade.report import CAUTION, report_tables, text_table
 
-    cascade = open_cascade(args.model)
     if table.empty:
         raise BoneageError(f"{name} has no labelled image that can be used" + _first(problems))
+    cascade = open_cascade(args.model)
     evaluation = evaluate_cascade(cascade, table, progress=stage(f"estimate {name}"))
     facts = [
         f"set: {name}, {len(evaluation.per_image)} images",
