@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +122,12 @@ def prepare_table(
         progress(done, len(table))
     if waiting:
         mask_session(config.background)  # a network that is missing is one error, not one per film
+    names: dict[Path, list[str]] = defaultdict(list)
+    for name, task in tasks.items():
+        names[task.file].append(name)
     for number, (task, result) in enumerate(run_parallel(_prepare, list(waiting.values()), workers), start=done + 1):
         if isinstance(result, Failure):
-            reasons.update({name: result.reason for name, other in tasks.items() if other.file == task.file})
+            reasons.update(dict.fromkeys(names[task.file], result.reason))
         if progress:
             progress(number, len(table))
     return _collect(table, tasks, reasons, identity)

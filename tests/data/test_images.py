@@ -93,9 +93,7 @@ def test_exif_rotation_is_applied(turn, kind, film):
     exif[0x0112] = turn
     if kind == "16-bit RGB PNG":
         plain = cv_encode(".png", colour(deep(film)))
-        chunk = b"eXIf" + exif.tobytes()[6:]
-        whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        data = plain[:33] + whole + plain[33:]
+        data = plain[:33] + chunk(b"eXIf", exif.tobytes()[6:]) + plain[33:]
     else:
         data = encode(Image.fromarray(film), kind, exif=exif, **({"quality": 98} if kind == "JPEG" else {}))
     undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}[turn]
@@ -144,12 +142,12 @@ def test_zip_members_are_read_in_place_even_nested(tmp_path, film):
         read_image(f"{tmp_path}/outer.zip!a/2.png")
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def png_header(width: int, height: int) -> bytes:
     """A PNG of that size with an honest header and next to no data."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
@@ -186,17 +184,35 @@ def test_bad_input_is_refused_in_one_sentence(kind, film):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF"])
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9])
-def test_truncated_files_are_refused(form, share):
+TRUNCATED = {
+    "PNG": {},
+    "JPEG": {},
+    "progressive JPEG": {"progressive": True},
+    "TIFF": {},
+    "LZW TIFF": {"compression": "tiff_lzw"},
+    "deflated TIFF": {"compression": "tiff_adobe_deflate"},
+    "BMP": {},
+    "WEBP": {},
+    "GIF": {},
+    "JPEG2000": {},
+}
+
+
+@pytest.mark.parametrize("kind", TRUNCATED)
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.98])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_truncated_files_are_refused(kind, share):
     noise = np.random.default_rng(1).integers(0, 256, (128, 96), dtype=np.uint8)
-    picture = Image.fromarray(noise)
-    data = encode(picture.convert("RGB") if form == "WEBP" else picture, form)
+    form = kind.split()[-1]
+    picture = Image.fromarray(noise).convert("RGB" if form == "WEBP" else "L")
+    data = encode(picture, form, **TRUNCATED[kind])
+    read_image(data)
     with pytest.raises(ImageError):
         read_image(data[: int(share * len(data))])
 
 
 @pytest.mark.parametrize("ending", [".png", ".tiff"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_truncated_deep_colour_files_are_refused(ending):
     noise = np.random.default_rng(1).integers(0, 65536, (128, 96, 3), dtype=np.uint16)
     data = cv_encode(ending, noise)
@@ -231,6 +247,7 @@ def test_pictures_say_nothing_about_the_patient(film):
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_damaged_files_are_read_or_refused_and_nothing_else(form):
     """Bits flipped at random: no crash, no other error than a refusal."""
     rng = np.random.default_rng(7)
@@ -245,3 +262,17 @@ def test_damaged_files_are_read_or_refused_and_nothing_else(form):
             assert read_image(bytes(broken)).dtype == np.uint8
         except ImageError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("colour_type", [4, 6])
+def test_16_bits_with_alpha_are_not_cut_to_their_upper_half(colour_type, film):
+    """12 bits in a 16-bit grey-alpha or RGBA file: Pillow alone would leave 16 grey levels of them."""
+    values = film.astype(np.uint16) << 4
+    opaque = np.full(film.shape, 65535, np.uint16)
+    layers = [values, opaque] if colour_type == 4 else [values, values, values, opaque]
+    rows = np.stack(layers, -1).astype(">u2")
+    height, width = film.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    read = read_image(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    assert np.abs(read.astype(int) - film).max() <= 2
