@@ -33,7 +33,7 @@ _IMAGENET_DEVIATIONS = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Backbone:
-    """One row: a class of `keras.applications` (or our own handnet), its usual input side, features and weights file."""
+    """One row: a class of `keras.applications` (or our own handnet), its input side, features and weights file."""
 
     name: str
     input_size: int
@@ -82,13 +82,13 @@ def open_backbone(config: BackboneConfig, image_size: int) -> FrozenBackbone:
         WeightsError: when weights are missing or have another checksum; the message says what to put where.
 
     Example:
-        >>> open_backbone(BackboneConfig("EfficientNetV2B0", weights="none"), 500).pooled(images).shape
+        >>> open_backbone(BackboneConfig("EfficientNetV2B0", "none"), 500).pooled(images).shape
         (8, 1280)
     """
     row = find(config.name)
     size = config.input_size or row.input_size
     if image_size < 1 or size < 32:
-        raise BackboneError(f"{row.name} needs an input of at least 32 pixels, but images of {image_size} for {size} came")
+        raise BackboneError(f"{row.name} needs an input of at least 32 pixels, but {image_size} resized to {size} came")
     source = _source(config, row)
     model = blank_model(row.name, size)
     _load(model, row, source)
@@ -186,9 +186,9 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
 def _undo_missing_scale(network: keras.Model) -> None:
     """Fold into EfficientNetB's normalisation the division that Keras adds for ImageNet weights only.
 
-    You'd be surprised: `EfficientNetB0(weights="imagenet")` and `EfficientNetB0(weights=None)` with the same file loaded
-    are different networks (tensorflow#49930): the first divides by sqrt(deviation) once more, as the variance times the
-    deviation does.
+    You'd be surprised: `EfficientNetB0(weights="imagenet")` and `EfficientNetB0(weights=None)` with the same file
+    loaded are different networks (tensorflow#49930): the first divides by sqrt(deviation) once more, as the variance
+    times the deviation does.
     """
     import keras
 
@@ -221,12 +221,9 @@ def _calibrate(model: keras.Model) -> None:
     Normalisation without statistics lets a deep random network grow or shrink by many orders of magnitude (2e6 for
     EfficientNetV2L), and no head could be fitted on that.
     """
-    layers = [layer for layer in model._flatten_layers(include_self=False, recursive=True) if _has_kernel(layer)]
+    network = model.layers[-1] if hasattr(model.layers[-1], "layers") else model
+    last = [layer for layer in network.layers if layer.weights and len(layer.weights[0].shape) == 4][-1]
     noise = np.random.default_rng(0).uniform(0.0, 255.0, (1, *model.input_shape[1:])).astype(np.float32)
     deviation = float(np.std(model(noise, training=False)))
-    kernel, *rest = layers[-1].get_weights()
-    layers[-1].set_weights([kernel / np.float32(max(deviation, 1e-12)), *rest])
-
-
-def _has_kernel(layer: keras.Layer) -> bool:
-    return len(layer.weights) > 0 and len(layer.weights[0].shape) == 4
+    kernel, *rest = last.get_weights()
+    last.set_weights([kernel / np.float32(max(deviation, 1e-12)), *rest])

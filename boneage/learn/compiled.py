@@ -2,9 +2,9 @@
 
 TensorFlow only, on purpose. Small heads on few samples spend their time in tracing, in Python between steps and in the
 optimizer's memory traffic: so batch size, learning rates, dropout rate, weight decay, seed and the group's months are
-inputs of the graph, not parts of it, the loop over steps runs inside, and Adam is TensorFlow's fused kernel (one pass over
-the weights instead of about ten). Other backends, and whoever doubts this one, use `boneage.learn.stock`; a test shows
-that both give the same loss curve.
+inputs of the graph, not parts of it, the loop over steps runs inside, and Adam is TensorFlow's fused kernel (one pass
+over the weights instead of about ten). Other backends, and whoever doubts this one, use `boneage.learn.stock`; a test
+shows that both give the same loss curve.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _compiled(function: Callable[[Any], Any], size: int) -> Callable[[np.ndarray
 
         return tf.function(function, input_signature=[tf.TensorSpec((None, size, size, 1), tf.uint8)])
     if keras.backend.backend() == "jax":
-        import jax
+        import jax  # type: ignore[import-not-found, unused-ignore]
 
         return jax.jit(function)
     return function
