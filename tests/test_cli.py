@@ -226,3 +226,19 @@ def test_an_unforeseen_error_is_a_sentence_unless_its_place_is_asked_for(variabl
     assert done.returncode == 1
     assert ("Traceback" in done.stderr) is shown
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_flags_are_listed_and_exported(tmp_path, monkeypatch, capsys):
+    from boneage.data.flags import FlagRecord, FlagStore
+    from boneage.groups import Sex
+
+    monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
+    assert main(["flags", "list"]) == 0
+    assert "no case has been saved yet" in capsys.readouterr().out
+    film = np.full((20, 20), 90, np.uint8)
+    FlagStore(tmp_path / "flagged").add(film, FlagRecord(Sex.MALE, 90.0, reader_age_months=96.0, comment="seen"))
+    assert main(["flags", "list"]) == 0
+    assert "seen" in capsys.readouterr().out
+    assert main(["flags", "export", str(tmp_path / "out")]) == 0
+    assert main(["audit", str(tmp_path / "out")]) == 0
+    assert "1 usable images" in capsys.readouterr().out

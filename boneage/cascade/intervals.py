@@ -60,13 +60,16 @@ def fit_intervals(
 
     Args:
         sexes: N sexes.
-        estimated_months: float (N,), made by models that had not seen the image.
+        estimated_months: float (N,), made by models that had not seen the image; NaN where there is none.
         true_months: float (N,).
         coverage: the wanted coverage, for example 0.9.
     """
-    residuals = np.abs(np.asarray(estimated_months, dtype=float) - np.asarray(true_months, dtype=float))
-    clipped = np.clip(np.asarray(estimated_months, dtype=float), MIN_AGE_MONTHS, MAX_AGE_MONTHS)
-    cells = np.array([_cell(sex, group_of(float(age))) for sex, age in zip(sexes, clipped, strict=True)], dtype=str)
+    estimated, true = np.asarray(estimated_months, dtype=float), np.asarray(true_months, dtype=float)
+    known = np.isfinite(estimated) & np.isfinite(true)
+    residuals = np.abs(estimated - true)[known]
+    clipped = np.clip(estimated[known], MIN_AGE_MONTHS, MAX_AGE_MONTHS)
+    of_sex = [sex for sex, usable in zip(sexes, known, strict=True) if usable]
+    cells = np.array([_cell(sex, group_of(float(age))) for sex, age in zip(of_sex, clipped, strict=True)], dtype=str)
     half_widths, counts = {}, {}
     for name in (_cell(sex, group.number) for sex in Sex for group in AGE_GROUPS):
         chosen = residuals[cells == name]

@@ -60,3 +60,9 @@ def test_out_of_fold_ages_come_from_the_fold_that_held_the_image_out():
     features = np.array([[80.0], [80.0], [90.0]], np.float32)
     ages = out_of_fold_ages([shifted(1), shifted(2)], features, [Sex.MALE] * 3, np.array([0, 1, 1]))
     assert ages.tolist() == [81, 82, 92]
+
+
+def test_images_without_an_estimate_are_left_out():
+    estimated = np.full(30, 100.0)
+    estimated[:10] = np.nan
+    assert fit_intervals([Sex.MALE] * 30, estimated, np.full(30, 110.0), 0.9).counts["male-2"] == 20
