@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -10,6 +11,7 @@ from boneage.ui.batch import estimate_all, items_of, read_table, table_headers, 
 from boneage.ui.boundary import Boundary
 from boneage.ui.labels import Labels
 from boneage.ui.surroundings import Surroundings
+from boneage.ui.tables import html_table
 from boneage.ui.texts import sex_choices, text
 
 
@@ -21,13 +23,13 @@ def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -
                                 elem_id="batch-files")  # fmt: skip
             sex = labels.made(gr.Radio, {"label": "batch_sex", "choices": sex_choices}, elem_id="batch-sex")
             table = labels.made(gr.File, {"label": "batch_table"}, height=120, elem_id="batch-table")
+            labels.made(gr.HTML, {"value": _hint})
             button = labels.made(
                 gr.Button, {"value": "batch_run"}, variant="primary", size="lg", elem_id="batch-button"
             )
         with gr.Column(scale=8, min_width=320):
             summary = gr.Markdown("", elem_id="batch-summary")
-            rows = labels.made(gr.Dataframe, {"headers": table_headers}, interactive=False, wrap=True, value=None,
-                               column_count=len(table_headers("en")), row_count=1, elem_id="batch-rows")  # fmt: skip
+            rows = gr.HTML("", elem_id="batch-rows")
             download = labels.made(gr.DownloadButton, {"label": "batch_download"}, visible=False, size="sm",
                                    elem_id="batch-download")  # fmt: skip
 
@@ -47,9 +49,13 @@ def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -
             bad = sum(1 for row in done if row.get("error"))
             made = around.downloads.write("boneage-estimates.csv", to_csv(done))
             words = text("batch_done", code, good=len(done) - bad, bad=bad)
-            return [words, gr.update(value=to_cells(done, code)), gr.update(value=made, visible=True)]
+            return [words, html_table(table_headers(code), to_cells(done, code)), gr.update(value=made, visible=True)]
 
     button.click(
         run, [files, sex, table, language], [summary, rows, download], concurrency_id="batch", concurrency_limit=1,
         show_progress_on=summary, api_visibility="private",
     )  # fmt: skip
+
+
+def _hint(language: str) -> str:
+    return f'<p class="ba-small">{escape(text("batch_hint", language))}</p>'

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from boneage.data.images import read_radiograph
-from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS
+from boneage.errors import BoneageError
 from boneage.ui.boundary import Boundary
 from boneage.ui.card import result_card
-from boneage.ui.case import MAX_CHRONOLOGICAL_MONTHS, Case, make_case, read_request
+from boneage.ui.case import Case, make_case, read_request
 from boneage.ui.examples import Examples
 from boneage.ui.flagging import flag_case, flagged_words
 from boneage.ui.labels import Labels, Words
 from boneage.ui.pictures import shrink
 from boneage.ui.report import report_html
+from boneage.ui.sentences import sentence_in
 from boneage.ui.service import ModelService
 from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import age_in_words, range_choices, sex_choices, text
@@ -32,7 +34,7 @@ class Inputs:
 
     file: gr.File
     preview: gr.Image
-    read: gr.Markdown
+    read: gr.HTML
     sex: gr.Radio
     age_range: gr.Dropdown
     chronological: gr.Number
@@ -146,7 +148,7 @@ def _inputs(labels: Labels, around: Surroundings) -> Inputs:
     file = labels.made(gr.File, {"label": "file"}, height=170, elem_id="file")
     preview = gr.Image(visible=False, interactive=False, show_label=False, height=190, buttons=["fullscreen"],
                        elem_id="preview")  # fmt: skip
-    read = gr.Markdown(visible=False, elem_id="read")
+    read = gr.HTML(visible=False, elem_id="read")
     sex = labels.made(gr.Radio, {"label": "sex", "choices": sex_choices}, elem_id="sex")
     age_range = labels.made(
         gr.Dropdown,
@@ -157,7 +159,6 @@ def _inputs(labels: Labels, around: Surroundings) -> Inputs:
     )
     chronological = labels.made(
         gr.Number, {"label": "chronological", "info": "chronological_info"}, elem_id="chronological",
-        minimum=0, maximum=MAX_CHRONOLOGICAL_MONTHS,
     )  # fmt: skip
     model = labels.made(gr.Dropdown, {"label": "model"}, choices=[(around.service.uri, around.service.uri)],
                         value=around.service.uri, visible=False, filterable=False, elem_id="model")  # fmt: skip
@@ -176,8 +177,7 @@ def _results(labels: Labels) -> Results:
     with gr.Column(visible=False, elem_id="flag") as flag:
         labels.made(gr.HTML, {"value": _flag_heading})
         with gr.Row():
-            reader_age = labels.made(gr.Number, {"label": "reader_age"}, minimum=MIN_AGE_MONTHS,
-                                     maximum=MAX_AGE_MONTHS, min_width=180, elem_id="reader-age")  # fmt: skip
+            reader_age = labels.made(gr.Number, {"label": "reader_age"}, min_width=180, elem_id="reader-age")
             comment = labels.made(gr.Textbox, {"label": "comment"}, max_length=500, scale=2, min_width=200,
                                   elem_id="comment")  # fmt: skip
         consent = labels.made(gr.Checkbox, {"label": "consent"}, elem_id="consent")
@@ -246,13 +246,18 @@ def _looked_at(file: str | None, language: str) -> list[Any]:
     """Show an uploaded file at once, and what a DICOM file says of the patient."""
     if not file:
         return [gr.update(value=None, visible=False), gr.update(visible=False), gr.update(), gr.update()]
-    radiograph = read_radiograph(file, name=file.rsplit("/", 1)[-1])
+    try:
+        radiograph = read_radiograph(file, name=Path(file).name)
+    except BoneageError as error:
+        # It stays beside the file, where a passing message would be gone before it is read.
+        refused = f'<p class="ba-refused" role="alert">{escape(sentence_in(language, str(error)))}</p>'
+        return [gr.update(value=None, visible=False), gr.update(value=refused, visible=True), gr.update(), gr.update()]
     known = []
     if radiograph.sex is not None:
         known.append(text(radiograph.sex, language))
     if radiograph.age_months is not None:
         known.append(age_in_words(radiograph.age_months, language))
-    sentence = text("dicom_read", language, what=", ".join(known)) if known else ""
+    sentence = f'<p class="ba-small">{escape(text("dicom_read", language, what=", ".join(known)))}</p>'
     return [
         gr.update(value=shrink(radiograph.pixels), visible=True),
         gr.update(value=sentence, visible=bool(known)),

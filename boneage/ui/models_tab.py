@@ -9,7 +9,9 @@ import gradio as gr
 from boneage.errors import BoneageError
 from boneage.ui.boundary import Boundary
 from boneage.ui.labels import Labels
+from boneage.ui.sentences import sentence_in
 from boneage.ui.service import Listed, ModelService
+from boneage.ui.tables import html_table
 from boneage.ui.texts import number, text
 
 _COLUMNS = ("model", "version", "aliases", "status", "mae", "created", "run")
@@ -19,8 +21,7 @@ def add_models_tab(labels: Labels, service: ModelService, language: gr.Dropdown)
     """Lay out the tab and connect it; it looks into the registry whenever it is opened."""
     with labels.made(gr.Tab, {"label": "tab_models"}) as tab:
         labels.made(gr.Markdown, {"value": "models_intro"})
-        rows = labels.made(gr.Dataframe, {"headers": _headers}, interactive=False, wrap=True, value=None,
-                           column_count=len(_COLUMNS), row_count=1, elem_id="models-rows")  # fmt: skip
+        rows = gr.HTML("", elem_id="models-rows")
         with gr.Row():
             again = labels.made(gr.Button, {"value": "models_refresh"}, size="sm", scale=0, min_width=160)
             chosen = labels.made(gr.Dropdown, {"label": "models_card"}, choices=[], filterable=False, elem_id="card-of",
@@ -32,11 +33,15 @@ def add_models_tab(labels: Labels, service: ModelService, language: gr.Dropdown)
             try:
                 listed = service.catalogue.table()
             except BoneageError as error:
-                return [gr.update(value=[]), gr.update(choices=[], value=None), f"{text('models_none', code)} {error}"]
+                return [
+                    "",
+                    gr.update(choices=[], value=None),
+                    f"{text('models_none', code)} {sentence_in(code, str(error))}",
+                ]
             names = [_name(one) for one in listed]
             first = next((_name(one) for one in listed if "champion" in one.aliases), names[0] if names else None)
             shown = next((one.card for one in listed if _name(one) == first), text("models_none", code))
-            return [gr.update(value=_cells(listed, code)), gr.update(choices=names, value=first), shown]
+            return [html_table(_headers(code), _cells(listed, code)), gr.update(choices=names, value=first), shown]
 
     def show(name: str | None, code: str) -> str:
         with Boundary(code):

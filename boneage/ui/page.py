@@ -12,6 +12,7 @@ from boneage.ui.batch_tab import add_batch_tab
 from boneage.ui.estimate_tab import EstimateTab, add_estimate_tab
 from boneage.ui.labels import Labels
 from boneage.ui.models_tab import add_models_tab
+from boneage.ui.sentences import sentence_in
 from boneage.ui.service import ModelService, Phase
 from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text
@@ -81,7 +82,7 @@ def status_line(service: ModelService, language: str) -> str:
     missing, then = text("status_missing", language), text("status_then", language)
     return (
         f'<div class="ba-status ba-missing" role="alert"><p><b>{escape(missing)}</b></p>'
-        f"<p>{_with_commands(status.problem)}</p><p>{escape(then)}</p></div>"
+        f"<p>{_with_commands(sentence_in(language, status.problem))}</p><p>{escape(then)}</p></div>"
     )
 
 
@@ -109,7 +110,8 @@ def _follow(
 
     def greet(request: gr.Request) -> list[Any]:
         code = preferred_language(request.headers.get("accept-language", ""))
-        return [gr.update(value=code), *translate(code, None)]
+        # Gradio's number fields begin at 0, and a newborn is not what an empty field means.
+        return [gr.update(value=code), None, None, *translate(code, None)]
 
     def look(code: str) -> list[Any]:
         ready = service.status.phase is Phase.READY
@@ -117,7 +119,8 @@ def _follow(
         return [status_line(service, code), estimate.models(), every]
 
     follows = [*labels.components, status, *estimate.follows_language, estimate.examples]
-    page.load(greet, None, [language, *follows], **quiet)
+    numbers = [estimate.inputs.chronological, estimate.results.reader_age]
+    page.load(greet, None, [language, *numbers, *follows], **quiet)
     language.input(translate, [language, case], follows, **quiet)
     timer = gr.Timer(_POLL_SECONDS)
     timer.tick(look, [language], [status, estimate.model, timer], **quiet)

@@ -85,3 +85,36 @@ def test_known_sentences_keep_their_numbers_in_every_language() -> None:
 
 def test_an_unknown_sentence_is_shown_in_english() -> None:
     assert sentence_in("pt", "something new happened") == "Something new happened"
+
+
+def _sentences_of_real_files(folder: Path) -> list[str]:
+    """Make the rooms below say what they say of bad files."""
+    import cv2
+    import numpy as np
+    from page_fakes import fixed_cascade
+
+    from boneage.data.images import ImageError, read_radiograph
+
+    cascade = fixed_cascade()
+    said = list(cascade.prepare(np.zeros((64, 64), np.uint8)).warnings)
+    said += cascade.estimate(np.eye(64, dtype=np.uint8) * 200, "male", "172-228").warnings
+    tiny = cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes()
+    whole = cv2.imencode(".png", np.arange(4096, dtype=np.uint8).reshape(64, 64))[1].tobytes()
+    for content in (b"", b"text", tiny, whole[: len(whole) // 2]):
+        with pytest.raises(ImageError) as refused:
+            read_radiograph(content, name="hand.png")
+        said.append(str(refused.value))
+    return said
+
+
+def test_what_the_rooms_below_say_is_known_in_every_language(tmp_path: Path) -> None:
+    said = _sentences_of_real_files(tmp_path)
+    assert len(said) >= 6
+    for sentence in said:
+        translated = {sentence_in(language, sentence) for language in texts.LANGUAGES}
+        assert len(translated) == len(texts.LANGUAGES), sentence
+
+
+def test_a_sentence_begins_with_a_capital_unless_it_begins_with_a_file() -> None:
+    assert sentence_in("en", "the mask fell into several parts: the largest was used").startswith("The")
+    assert sentence_in("en", "hand.png is empty (0 bytes): save or export the image again").startswith("hand.png")
