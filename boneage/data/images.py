@@ -7,6 +7,7 @@ decoded. 16-bit films are windowed, not clipped. A file that is cut off is refus
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -179,8 +180,10 @@ def _decode_picture(data: bytes, name: str) -> NDArray[np.uint8]:
 
 def _open_picture(data: bytes, name: str) -> Image.Image:
     try:
-        return Image.open(BytesIO(data), formats=_FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with warnings.catch_warnings():  # `check_size` says it better
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
         limit = MAX_PIXELS // 1_000_000
         raise ImageError(f"{name} is too large: at most {limit} million pixels are read; scale it down") from error
     except _BROKEN as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -102,15 +104,26 @@ def _one_by_one(work: Callable[[T], None], suspects: Sequence[T]) -> Iterator[tu
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 
 
-def _one_thread() -> None:
-    """Give each worker one thread: the processes are the parallelism."""
+def start_worker() -> None:
+    """Give a worker one thread (the processes are the parallelism), and let it end when its parent was killed.
+
+    Without the watch a worker whose parent died by -9 would wait for its next task for ever.
+    """
     import cv2
 
     cv2.setNumThreads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def _starts(pool: ProcessPoolExecutor) -> bool:

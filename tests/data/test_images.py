@@ -164,6 +164,7 @@ REFUSED = {
     "one pixel": (lambda f: encode(Image.new("L", (1, 1)), "PNG"), "1 x 1 pixels"),
     "a narrow strip": (lambda f: encode(Image.new("L", (4000, 3)), "PNG"), "at least 16"),
     "20,000 x 20,000": (lambda f: png_header(20_000, 20_000), "at most 64 million"),
+    "10,000 x 10,000": (lambda f: png_header(10_000, 10_000), "at most 64 million"),
     "just over the limit": (lambda f: png_header(8001, 8000), "at most 64 million"),
     "animated GIF": (lambda f: animation(f, "GIF"), "animated"),
     "animated PNG": (lambda f: animation(f, "PNG"), "animated"),
@@ -174,7 +175,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 def test_bad_input_is_refused_in_one_sentence(kind, film):
     make, words = REFUSED[kind]
     with pytest.raises(ImageError, match=words) as caught:

@@ -227,7 +227,7 @@ def test_a_killed_preparation_continues_where_it_was(tmp_path):
 
 
 def _fragile(number: int) -> None:
-    if number == 7:
+    if number == 7:  # as a decoder that crashes would
         os.kill(os.getpid(), signal.SIGKILL)
     if number % 10 == 3:
         raise DataError(f"bad {number}")
@@ -241,6 +241,36 @@ def test_worker_processes_give_the_same_and_survive_a_killer(tmp_path):
     assert set(failures) == {3, 7, 13}
     assert failures[13] == "bad 13"
     assert "ended the process" in failures[7]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_workers_end_when_their_parent_was_killed(tmp_path):
+    module = tmp_path / "killed_parent.py"
+    module.write_text(
+        "import os, time\nfrom pathlib import Path\nfrom boneage.preprocess.parallel import run_parallel\n"
+        f"def work(n):\n    Path({str(tmp_path)!r}, f'{{os.getpid()}}.pid').touch()\n    time.sleep(0.1)\n"
+        "if __name__ == '__main__':\n    list(run_parallel(work, list(range(9999)), workers=2))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(project_root())}
+    process = subprocess.Popen([sys.executable, str(module)], cwd=tmp_path, env=environment)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    workers = [Path("/proc", file.stem, "cmdline") for file in tmp_path.glob("*.pid")]
+    while any(_lives(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers) == 2
+    assert not any(_lives(worker) for worker in workers)
+
+
+def _lives(command_line: Path) -> bool:
+    """Whether a process runs; one that has ended but was not waited for has an empty command line."""
+    try:
+        return bool(command_line.read_bytes())
+    except OSError:
+        return False
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
