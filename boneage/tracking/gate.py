@@ -205,8 +205,8 @@ def _champions_table(
         reason = str(error)
     if rescore is None:
         raise RegistryError(
-            f"{reason}; run `boneage registry promote` where the study's data are, so that the champion can be scored "
-            "on the challenger's validation images, or override with --force REASON"
+            f"{reason}; promote where the champion can be scored on the challenger's validation images, "
+            "or override with --force REASON"
         )
     return rescore(champion, mine)
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from boneage.groups import ModelKey
 from boneage.tracking.environment import code_tags
 from boneage.tracking.gate import Rescore, Verdict, judge
-from boneage.tracking.versions import CHALLENGER, CHAMPION, STATUS_TAG, RegistryError, VersionInfo, find, show
+from boneage.tracking.versions import (
+    CHALLENGER,
+    CHAMPION,
+    STATUS_TAG,
+    RegistryError,
+    VersionInfo,
+    cascade_name,
+    find,
+    head_name,
+    show,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -98,7 +110,7 @@ def rollback(client: MlflowClient, name: str = "boneage-cascade", *, by: str | N
         raise RegistryError(f"{name} version {champion.version} is the first champion: there is none to go back to")
     previous = show(client, name, history[-1])
     _tag(client, champion, rolled_back_at=_now(), rolled_back_by=by or code_tags()["mlflow.user"])
-    client.set_registered_model_alias(name, CHAMPION, str(previous.version))
+    _crown(client, previous)
     _keep_history(client, name, history)
     return Promotion(previous.version, champion.version, Verdict(True, "it was the champion before"))
 
@@ -114,6 +126,20 @@ def _enthrone(client: MlflowClient, info: VersionInfo, champion: VersionInfo | N
     history = _history(client, info.name, champion) if champion else []
     _keep_history(client, info.name, [*history, info.version])
     _tag(client, info, promoted_at=_now(), promoted_by=who)
+    _crown(client, info)
+
+
+def _crown(client: MlflowClient, info: VersionInfo) -> None:
+    """Move the champion's alias to a cascade and to the ten heads that it pins."""
+    from mlflow.exceptions import MlflowException
+
+    prefix, status = info.name.removesuffix(cascade_name("")), show(client, info.name, info.version).status
+    for key, version in info.heads.items():
+        head = head_name(prefix, ModelKey.parse(key))
+        # A head that someone deleted does not matter: the cascade holds its own copy.
+        with contextlib.suppress(MlflowException):
+            client.set_registered_model_alias(head, CHAMPION, str(version))
+            client.set_model_version_tag(head, str(version), STATUS_TAG, status)
     client.set_registered_model_alias(info.name, CHAMPION, str(info.version))
 
 

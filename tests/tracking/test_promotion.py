@@ -131,6 +131,15 @@ def test_rollback_goes_back_one_champion_at_a_time(store, champion, register):
     assert champions(store, NAME) == [1, 3]
 
 
+def test_the_pinned_heads_are_champions_with_their_cascade(ten_heads, store, champion, register):
+    register(4.0)
+    promote(store, NAME)
+    head = show(store, "tiny-regressor-male-2")
+    assert (head.version, head.status) == (2, "passed")
+    rollback(store, NAME)
+    assert show(store, "tiny-regressor-male-2").version == 1
+
+
 def test_a_promotion_that_was_cut_short_does_not_confuse_rollback(store, champion, register):
     register(4.0)
     promote(store, NAME)
