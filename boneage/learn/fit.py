@@ -145,12 +145,12 @@ def fit_head(
     _check(key, train, watch)
     start, n_features = start or Start(), train.features.shape[1]
     length = start.epochs or training.epochs
-    weights = list(start.weights or initial_weights(key.task, n_features, params, seed))
+    weights = list(initial_weights(key.task, n_features, params, seed) if start.weights is None else start.weights)
     check_weights(key.task, n_features, params, weights)
     schedule = CosineSchedule.of(params, length * math.ceil(len(train) / params.batch_size))
     plan = FitPlan(key, params, HeadShape.of(key.task, n_features, params), schedule, seed)
     scaling = scaling_of(train.features) if params.standardize else None
-    if scaling is not None:
+    if scaling is not None and start.weights is not None:
         weights = unfold_scaling(weights, *scaling)
     with _engine(plan) as engine:
         engine.start(plan, weights, _batch(key, train, scaling), _batch(key, watch, scaling) if watch else None)

@@ -1,0 +1,94 @@
+"""The heads are METHOD.md part 4, and serving them in numpy changes nothing."""
+
+import numpy as np
+import pytest
+
+from boneage.config import HeadParameters
+from boneage.groups import AGE_GROUPS, ModelKey, Task
+from boneage.learn.heads import (
+    HeadError,
+    affine_of,
+    build_head,
+    fold_scaling,
+    initial_weights,
+    predict_head,
+    scaling_of,
+    target_of,
+    unfold_scaling,
+)
+
+PAPER = HeadParameters()
+
+
+def described(model):
+    return [
+        (type(layer).__name__, getattr(layer, "units", getattr(layer, "rate", None)))
+        for layer in model.layers
+        if type(layer).__name__ in {"Dense", "Dropout"}
+    ]
+
+
+def test_the_classifier_is_the_papers():
+    model = build_head(Task.CLASSIFIER, 1280, PAPER, None)
+    layers = [("Dense", 1024), ("Dropout", 0.2), ("Dense", 512), ("Dropout", 0.2), ("Dense", 4)]
+    assert described(model) == layers
+    assert model.layers[-1].activation.__name__ == "softmax"
+
+
+def test_the_regressor_is_the_papers_and_has_one_dropout():
+    model = build_head(Task.REGRESSOR, 1280, PAPER, AGE_GROUPS[0])
+    assert described(model) == [("Dense", 1024), ("Dropout", 0.2), ("Dense", 512), ("Dense", 1)]
+    assert model.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("group", AGE_GROUPS, ids=lambda group: group.label)
+def test_an_output_of_minus_and_plus_one_is_the_edges_of_the_group(group):
+    centre, half = affine_of(group)
+    assert (centre - half, centre + half) == (group.low, group.high)
+
+
+@pytest.mark.parametrize("name", ["classifier-male", "regressor-female-3"])
+def test_numpy_serves_what_keras_fitted(name):
+    key, rng = ModelKey.parse(name), np.random.default_rng(0)
+    model = build_head(key.task, 384, PAPER, target_of(key))
+    model.set_weights([w + rng.normal(0, 0.02, w.shape).astype("f4") for w in initial_weights(key.task, 384, PAPER, 1)])
+    features = rng.normal(size=(50, 384)).astype(np.float32)
+    served = predict_head(key, model.get_weights(), PAPER, features)
+    wanted = np.asarray(model(features, training=False))
+    np.testing.assert_allclose(served.reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_probabilities_sum_to_one_even_for_huge_logits():
+    key = ModelKey.parse("classifier-female")
+    params = HeadParameters(width_1=8, width_2=8)
+    weights = [w * 1e4 for w in initial_weights(key.task, 5, params, 0)]
+    served = predict_head(key, weights, params, np.full((3, 5), 100.0, np.float32))
+    np.testing.assert_allclose(served.sum(axis=1), 1.0, rtol=1e-6)
+
+
+def test_drawn_weights_depend_on_the_seed_alone():
+    first, again, other = (initial_weights(Task.REGRESSOR, 16, PAPER, seed) for seed in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+    assert np.abs(first[0]).max() <= np.sqrt(6 / (16 + 1024))
+
+
+def test_a_folded_scaling_gives_the_same_answer_on_unscaled_features():
+    key, rng = ModelKey.parse("regressor-male-1"), np.random.default_rng(0)
+    params = HeadParameters(width_1=16, width_2=8)
+    features = (rng.normal(size=(60, 12)) * 5 + 30).astype(np.float32)
+    features[:, 3] = 7.0  # a dead feature must not divide by zero
+    mean, deviation = scaling_of(features)
+    weights = initial_weights(key.task, 12, params, 0)
+    scaled = predict_head(key, weights, params, (features - mean) / deviation)
+    folded = fold_scaling(weights, mean, deviation)
+    np.testing.assert_allclose(predict_head(key, folded, params, features), scaled, atol=1e-2)
+    for back, original in zip(unfold_scaling(folded, mean, deviation), weights, strict=True):
+        np.testing.assert_allclose(back, original, atol=1e-3)
+
+
+def test_weights_of_another_architecture_are_refused():
+    key = ModelKey.parse("classifier-male")
+    weights = initial_weights(key.task, 10, PAPER, 0)
+    with pytest.raises(HeadError, match="the same run"):
+        predict_head(key, weights, PAPER, np.zeros((1, 11), np.float32))
