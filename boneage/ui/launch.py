@@ -7,6 +7,8 @@ import hmac
 import ipaddress
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_SIZE = "64mb"
 MAX_SESSIONS = 200
+_FOLDER = "boneage-page-"
 
 
 class LaunchError(BoneageError):
@@ -51,13 +54,31 @@ class LaunchOptions:
 def private_folder() -> Path:
     """Make a folder that only this user can read, for uploads and pictures; it is deleted when the program ends.
 
-    Call it before the page is built: Gradio reads the place of its cache while it builds components.
+    What a killed program could not delete is deleted here. Call it before the page is built: Gradio reads the place of
+    its cache while it builds components.
     """
-    folder = Path(tempfile.mkdtemp(prefix="boneage-page-"))
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        if _is_orphan(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "cache")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _is_orphan(folder: Path) -> bool:
+    """Tell whether a private folder of ours belongs to a program that has ended."""
+    pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
+    if os.name != "posix" or not pid.isdigit() or folder.stat().st_uid != os.getuid():
+        return False
+    try:
+        os.kill(int(pid), 0)  # asks, does not kill
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def serve(uri: str, options: LaunchOptions) -> str:
@@ -67,6 +88,8 @@ def serve(uri: str, options: LaunchOptions) -> str:
         LaunchError: when the options are refused, or the port is taken.
     """
     check(options)
+    # A polite kill must clean up as Ctrl-C does: the folder holds radiographs.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     folder = private_folder()
     from boneage.data.flags import FlagStore
     from boneage.ui.catalogue import RegistryCatalogue
