@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from boneage.config import Config
 from boneage.groups import ModelKey
+from boneage.processes import core_count, start_worker
+from boneage.study.job import TrainAll, one_by_one
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
-from boneage.study.job import TrainAll, one_by_one
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 
@@ -32,8 +32,9 @@ def spread(workers: int, stopped: tuple[type[BaseException], ...] = ()) -> Train
         outcomes: dict[ModelKey, ModelOutcome] = {}
         # The heaviest first: a large model started last would keep the others waiting.
         ordered = sorted(tasks, key=lambda task: -len(task.train.ages))
+        threads = max(1, core_count() // workers)
         with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_one_thread_each, initargs=(workers,)
+            workers, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads,)
         ) as pool:
             handles = [
                 pool.submit(_work, task, choose, tracker.split_sha256, tracker.study_run_id, stopped) for task in ordered
@@ -45,13 +46,6 @@ def spread(workers: int, stopped: tuple[type[BaseException], ...] = ()) -> Train
         return {task.key: outcomes[task.key] for task in tasks}
 
     return train_all
-
-
-def _one_thread_each(workers: int) -> None:
-    """Share the cores among the workers before TensorFlow starts its threads."""
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = threads
 
 
 def _work(

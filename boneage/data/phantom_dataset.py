@@ -17,6 +17,7 @@ import numpy as np
 
 from boneage.data.phantom_options import PhantomOptions
 from boneage.groups import AGE_GROUPS, Sex
+from boneage.processes import core_count, start_worker
 
 TABLE_NAME = "boneage-training-dataset.csv"
 IMAGES_NAME = "boneage-training-dataset"
@@ -91,21 +92,17 @@ def plan(count: int, seed: int) -> list[_Item]:
 def _draw_all(
     out: Path, items: list[_Item], options: PhantomOptions, workers: int | None, tick: Callable[[], None]
 ) -> None:
-    workers = min(workers or os.cpu_count() or 1, max(len(items), 1))
+    workers = min(workers or core_count(), max(len(items), 1))
     if workers == 1:
         for item in items:
             _draw_item(out, item, options)
             tick()
         return
     # Spawned, never forked: OpenCV's and TensorFlow's threads do not survive a fork, and the child would hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
         for done in as_completed([pool.submit(_draw_item, out, item, options) for item in items]):
             done.result()
             tick()
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
 
 
 def _draw_item(out: Path, item: _Item, options: PhantomOptions) -> None:

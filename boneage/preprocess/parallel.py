@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from boneage.errors import BoneageError
+from boneage.processes import core_count, start_worker
 
 T = TypeVar("T")
 _AHEAD = 4
@@ -65,11 +63,6 @@ def attempt(work: Callable[[T], None], task: T) -> Failure | None:
     return None
 
 
-def core_count() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _drain(
     work: Callable[[T], None], waiting: list[T], count: int, suspects: list[T]
 ) -> Iterator[tuple[T, Failure | None]]:
@@ -105,25 +98,6 @@ def _one_by_one(work: Callable[[T], None], suspects: Sequence[T]) -> Iterator[tu
 
 def _pool(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
-
-
-def start_worker() -> None:
-    """Give a worker one thread (the processes are the parallelism), and let it end when its parent was killed.
-
-    Without the watch a worker whose parent died by -9 would wait for its next task for ever.
-    """
-    import cv2
-
-    cv2.setNumThreads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
 
 
 def _starts(pool: ProcessPoolExecutor) -> bool:
