@@ -37,7 +37,8 @@ def spread(workers: int, stopped: tuple[type[BaseException], ...] = ()) -> Train
             workers, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads,)
         ) as pool:
             handles = [
-                pool.submit(_work, task, choose, tracker.split_sha256, tracker.study_run_id, stopped) for task in ordered
+                pool.submit(_work, task, choose, tracker.split_sha256, tracker.study_run_id, stopped)
+                for task in ordered
             ]
             for handle in as_completed(handles):
                 outcome = handle.result()
