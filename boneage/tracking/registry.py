@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +46,7 @@ from boneage.tracking.versions import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.cascade.cascade import Cascade, Source
-    from boneage.tracking.gate import Rescore
+    from boneage.cascade.cascade import Cascade
 
 __all__ = [
     "CHALLENGER",
@@ -67,7 +66,6 @@ __all__ = [
     "load_cascade",
     "promote",
     "register_cascade",
-    "rescorer",
     "rollback",
     "show",
     "validation_table",
@@ -161,24 +159,6 @@ def load_cascade(uri: str = "models:/boneage-cascade@champion", client: MlflowCl
     cascade = load_bundle(bundle_folder(client, info))
     cascade.model, cascade.version = info.name, str(info.version)
     return cascade
-
-
-def rescorer(client: MlflowClient, read_image: Callable[[str], Source]) -> Rescore:
-    """Return what the gate needs to score a champion on a challenger's images: its own `Cascade.estimate` on each.
-
-    Args:
-        client: an open client.
-        read_image: image id -> a path, a file's bytes, or pixels uint8 (H, W).
-    """
-
-    def rescore(champion: VersionInfo, table: pd.DataFrame) -> pd.DataFrame:
-        cascade = load_cascade(champion.uri, client)
-        rows = zip(table["id"], table["sex"], strict=True)
-        return table.assign(
-            bone_age_months=[cascade.estimate(read_image(name), sex).bone_age_months for name, sex in rows]
-        )
-
-    return rescore
 
 
 def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:

@@ -21,7 +21,6 @@ from boneage.tracking.registry import (
     list_versions,
     load_cascade,
     register_cascade,
-    rescorer,
     show,
 )
 from boneage.tracking.store import StoreError
@@ -179,18 +178,6 @@ def test_versions_are_listed_newest_first(store, submit):
     assert [(info.version, info.aliases, info.mae_months) for info in found] == [
         (2, ("challenger",), 4.0),
         (1, (), 5.0),
-    ]
-
-
-def test_a_champion_is_rescored_by_its_own_estimate(store, version):
-    table = pd.DataFrame({"id": ["a", "b"], "sex": ["male", "female"], "bone_age_months": [0.0, 0.0]})
-    images = {"a": radiograph(60), "b": radiograph(90)}
-    info = show(store, "tiny-cascade", 1)
-    found = rescorer(store, images.__getitem__)(info, table)["bone_age_months"]
-    cascade = load_cascade(info.uri)
-    assert list(found) == [
-        cascade.estimate(images["a"], "male").bone_age_months,
-        cascade.estimate(images["b"], "female").bone_age_months,
     ]
 
 
