@@ -205,8 +205,8 @@ def _champions_table(
         reason = str(error)
     if rescore is None:
         raise RegistryError(
-            f"{reason}; give the challenger's study (--config CONFIG), so that the champion can be scored on its images, "
-            "or override with --force REASON"
+            f"{reason}; give the challenger's study (--config CONFIG), so that the champion can be scored on its "
+            "images, or override with --force REASON"
         )
     return rescore(champion, mine)
 
