@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from boneage.errors import BoneageError
@@ -24,6 +25,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Build the page and serve it; return the exit status."""
     asked = parse(arguments)
+    # TensorFlow's own chatter would drown the page's address; whoever wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from boneage.ui.launch import LaunchOptions, serve
 

@@ -106,12 +106,8 @@ class EstimateTab:
 
 def model_switch(service: ModelService) -> Any:
     """Offer the registered models, the page's own first; hidden while there is no choice."""
-    choices = [("–", "")] if not service.choices else []
-    own = [choice for choice in service.choices if choice.uri == service.uri]
-    others = [choice for choice in service.choices if choice.uri != service.uri]
-    choices += [(f"{choice.model} · {choice.alias} · v{choice.version}", choice.uri) for choice in own + others]
-    if not own and service.choices:
-        choices.insert(0, (service.uri, service.uri))
+    names = {one.uri: f"{one.model} · {one.alias} · v{one.version}" for one in service.choices}
+    choices = [(names.pop(service.uri, service.uri), service.uri), *((name, uri) for uri, name in names.items())]
     return gr.update(choices=choices, visible=len(choices) > 1)
 
 

@@ -139,12 +139,16 @@ def test_an_example_is_one_click_away(page) -> None:
     assert page.locator("#sex").get_by_label("Male", exact=True).is_checked()
 
 
-def test_where_nothing_is_promoted_it_says_what_to_run_and_notices_later(page, running) -> None:
+def test_where_nothing_is_promoted_it_says_what_to_run_and_notices_later(page, running, phantom) -> None:
     running.catalogue.fault = BoneageError("nothing is promoted yet: run `boneage registry promote`")
     try:
         page.reload()
         page.locator(".ba-missing").wait_for(timeout=30_000)
         assert page.locator(".ba-missing code").inner_text() == "boneage registry promote"
+        upload(page, phantom)
+        page.locator("#sex").get_by_label("Male", exact=True).check()
+        page.click("#estimate-button")
+        page.get_by_text("run `boneage registry promote`").first.wait_for()
     finally:
         running.catalogue.fault = None
     page.locator(".ba-ready").wait_for(timeout=30_000)
@@ -177,6 +181,18 @@ def test_the_models_tab_shows_versions_and_cards(page) -> None:
     page.get_by_role("tab", name="Models").click()
     page.locator("#models-rows").get_by_text("boneage-cascade").first.wait_for()
     page.locator("#model-card").get_by_text("Card").wait_for()
+
+
+def test_with_several_models_the_reader_chooses_who_answers(page, running, phantom) -> None:
+    running.catalogue.versions["models:/demo-cascade@champion"] = "7"
+    try:
+        page.locator("#model").wait_for(timeout=30_000)
+        page.click("#model input")
+        page.get_by_role("option", name="demo-cascade · champion · v7").click()
+        estimate(page, phantom)
+        assert "demo-cascade, version 7" in page.locator("#card").inner_text()
+    finally:
+        del running.catalogue.versions["models:/demo-cascade@champion"]
 
 
 def test_the_report_is_whole_and_names_nobody(page, phantom) -> None:
