@@ -28,6 +28,7 @@ Role = Literal["train", "test"]
 Layout = Literal["auto", "rsna", "atlas", "table", "flagged", "phantom"]
 Contrast = Literal["equalize", "clahe", "stretch", "none"]
 Selection = Literal["largest", "none"]
+Mirror = Literal["none", "right"]
 View = Literal["original", "flip", "rotate-left", "rotate-right"]
 Loss = Literal["mae", "mse", "huber"]
 FinalStop = Literal["folds", "validation"]
@@ -91,7 +92,11 @@ class DataConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class PreprocessConfig:
-    """`[preprocess]`: METHOD.md part 3; `background` is a local rembg session, `handmask`, `none` or an ONNX path."""
+    """`[preprocess]`: METHOD.md part 3; `background` is a local rembg session, `handmask`, `none` or an ONNX path.
+
+    `rotate` turns the hand upright by its mask's axis. `mirror = "right"` mirrors films that are known to show a right
+    hand (DICOM laterality, or a table's column), so that the networks only ever see left hands.
+    """
 
     background: str = "handmask"
     select: Selection = "largest"
@@ -99,11 +104,13 @@ class PreprocessConfig:
     crop: bool = False
     pad: bool = False
     size: int = 500
+    rotate: bool = False
+    mirror: Mirror = "none"
 
 
 @dataclass(frozen=True, config=_STRICT)
 class BackboneConfig:
-    """`[backbone]`: which frozen network, its weights (`asset`, `imagenet`, `none` or a file), and the views of an image.
+    """`[backbone]`: which frozen network, its weights (`asset`, `imagenet`, `none` or a file), and an image's views.
 
     `input_size` 0 takes the network's own default. `sha256` is verified when `weights` names a file and it is given.
     """
@@ -193,7 +200,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"no configuration at {file}: give the path of a TOML file such as configs/demo.toml") from error
+        raise ConfigError(
+            f"no configuration at {file}: give a TOML file such as configs/demo.toml"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     for override in overrides:

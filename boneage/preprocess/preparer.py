@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 
 from boneage.config import PreprocessConfig, to_mapping
 from boneage.data.images import ImageError
-from boneage.preprocess import background, steps
+from boneage.preprocess import background, posture, steps
 
 # Raise when a step's result changes: everything prepared before is then prepared again.
 STEPS_VERSION = 1
+# Settings that came later: left out of the hash while they are off, so that what was prepared before stays valid.
+_LATER = {"rotate": False, "mirror": "none"}
 SMALLEST_SHARE = 0.03
 LARGEST_SHARE = 0.98
 _WHOLENESS = 0.6
+
+Show = Callable[[str, NDArray[np.uint8]], None]
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,18 @@ class Prepared:
     Attributes:
         image: uint8 (S, S), what the networks see.
         mask: bool (H, W), the pixels of the film that were kept.
-        box: (top, bottom, left, right) in pixels of the film: what was cropped to, or the whole frame.
+        box: (top, bottom, left, right) in pixels of the turned film: what was cropped to, or the whole frame.
         warnings: What a reader should know, such as a doubtful mask.
+        angle: Degrees by which the film was turned counter-clockwise; 0 where it was not turned.
+        mirrored: Whether left and right were exchanged.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     box: steps.Box
     warnings: tuple[str, ...] = ()
+    angle: float = 0.0
+    mirrored: bool = False
 
 
 class Preparer:
@@ -57,16 +66,18 @@ class Preparer:
     @property
     def sha256(self) -> str:
         """What identifies the result: the configuration, the mask network's content and the version of the steps."""
-        settings = to_mapping(self.config)
+        settings = {key: value for key, value in to_mapping(self.config).items() if _LATER.get(key, ...) != value}
         settings["background"] = background.network_identity(self.config.background)
         text = json.dumps({"steps": STEPS_VERSION, **settings}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
-        """Remove the background, keep the hand, equalise, (crop,) pad or stretch, and resize.
+    def prepare(self, image: NDArray[np.uint8], laterality: str | None = None, show: Show | None = None) -> Prepared:
+        """Remove the background, keep the hand, equalise, (turn, mirror, crop,) pad or stretch, and resize.
 
         Args:
             image: uint8 (H, W), 0-255.
+            laterality: "L" or "R" where it is known; only `mirror` asks for it.
+            show: Called with the name and the picture, uint8, of every step.
 
         Raises:
             ImageError: when it is no such array.
@@ -74,23 +85,49 @@ class Preparer:
         """
         if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:
             raise ImageError(f"a film must be grey uint8 (H, W), but {image.dtype} {image.shape} was given")
-        mask, warnings = self._hand(image)
+        show = show or _unseen
+        show("film", image)
+        mask, warnings = self._hand(image, show)
         film = steps.CONTRASTS[self.config.contrast](image, mask)
-        box = steps.mask_box(mask) if self.config.crop else (0, image.shape[0], 0, image.shape[1])
+        show(f"contrast-{self.config.contrast}", film)
+        film, hand, angle, mirrored = self._left_and_upright(film, mask, laterality, show)
+        box = steps.mask_box(hand) if self.config.crop else (0, film.shape[0], 0, film.shape[1])
         film = steps.crop(film, box)
+        if self.config.crop:
+            show("crop", film)
         if self.config.pad:
             film = steps.pad_to_square(film)
-        return Prepared(steps.resize(film, self.config.size, self.config.size), mask, box, warnings)
+            show("pad", film)
+        square = steps.resize(film, self.config.size, self.config.size)
+        show("prepared", square)
+        return Prepared(square, mask, box, warnings, angle, mirrored)
 
-    def _hand(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    def _left_and_upright(
+        self, film: NDArray[np.uint8], mask: NDArray[np.bool_], laterality: str | None, show: Show
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], float, bool]:
+        """Turn and mirror film and mask as the configuration asks; returns both, the angle, and whether mirrored."""
+        angle = posture.upright_angle(mask) if self.config.rotate else 0.0
+        if angle:
+            film, mask = posture.turn(film, angle), posture.turn_mask(mask, angle)
+            show("upright", film)
+        mirrored = self.config.mirror == "right" and laterality == "R"
+        if mirrored:
+            film, mask = posture.mirror(film), posture.mirror(mask)
+            show("mirror", film)
+        return film, mask, angle, mirrored
+
+    def _hand(self, image: NDArray[np.uint8], show: Show) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
         """Find the hand; where the mask is doubtful the whole film is kept, and a warning says so."""
         everything = np.ones(image.shape, bool)
         if image.min() == image.max():
             return everything, ("the image is blank: it has one single grey level",)
         if self.config.background == background.NONE:
             return everything, ()
-        found = self._mask(image) >= 128
+        soft = self._mask(image)
+        show("mask", soft)
+        found = soft >= 128
         mask = steps.select_object(found) if self.config.select == "largest" else found
+        show("object", steps.apply_mask(image, mask))
         share = float(mask.mean())
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
             return everything, (f"no hand was found (its mask is {share:.0%} of the film): the whole film was used",)
@@ -102,3 +139,7 @@ class Preparer:
         if self._session is None:
             self._session = background.mask_session(self.config.background, self.threads)
         return self._session(image)
+
+
+def _unseen(_name: str, _picture: NDArray[np.uint8]) -> None:
+    """Nobody watches the steps."""
