@@ -57,12 +57,13 @@ def models_table(outcome: StudyOutcome) -> pd.DataFrame:
 
 def promote_version(config: Config, version: int) -> None:
     """Promote a study's new version through the gate; a refusal is said and changes nothing."""
+    from boneage.commands.rescore import rescorer
     from boneage.tracking.registry import RegistryError, promote
     from boneage.tracking.store import open_store
 
-    name = f"{config.study.prefix}-cascade"
+    client, name = open_store(), f"{config.study.prefix}-cascade"
     try:
-        promote(open_store(), name, version)
+        promote(client, name, version, rescore=rescorer(client, config))
     except RegistryError as error:
         complain(str(error))
         return

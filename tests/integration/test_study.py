@@ -1,6 +1,7 @@
 """The main job end to end on a few phantoms: search, folds, final training, cascade, registry, estimate."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,11 +55,16 @@ def home(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("BONEAGE_HOME", str(folder))
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from boneage.tracking.store import store_uri
     from tuning.__main__ import main
 
     assert main([str(folder / "tiny.toml"), "--promote"]) == 0
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store_uri())
     yield folder
+    mlflow.set_tracking_uri(before)
     patch.undo()
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="module")
