@@ -26,6 +26,7 @@ class Accidents:
     noise: float = 0.4
     mirror: float = 0.5
     any_turn: float = 0.15
+    cast: float = 0.06
 
 
 def augment(
@@ -38,6 +39,8 @@ def augment(
     """
     chance = accidents or Accidents()
     image, mask = film.image, film.mask
+    if rng.random() < chance.cast:
+        image, mask = _cast(image, mask, rng)
     if rng.random() < chance.frame:
         image = _frame(image, mask, rng)
     if rng.random() < chance.strips:
@@ -55,9 +58,7 @@ def augment(
     return handmask.stretch(warped.astype(np.float32)), truth.astype(np.float32) / 255
 
 
-def _pose(
-    shape: tuple[int, ...], rng: np.random.Generator, side: int, chance: Accidents
-) -> NDArray[np.float64]:
+def _pose(shape: tuple[int, ...], rng: np.random.Generator, side: int, chance: Accidents) -> NDArray[np.float64]:
     """Draw the 2 x 3 matrix from the film to the square: turn, scale, aspect, shear, mirror, shift."""
     height, width = shape[:2]
     base = side / max(height, width)
@@ -126,6 +127,22 @@ def _plate(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Gen
     return _behind(image, drawn, mask)
 
 
+def _cast(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Put a plaster cast around forearm and palm: a veil wider than the arm, and part of what is to be kept."""
+    height, width = image.shape
+    reach = int(rng.uniform(0.3, 0.6) * height)
+    wide = max(1, int(width * rng.uniform(0.01, 0.05)))
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((4 * wide + 1,) * 2))
+    around = cv2.dilate(closed, np.ones((2 * wide + 1,) * 2))
+    around[:reach] = 0
+    around = cv2.GaussianBlur(around, (0, 0), max(0.6, wide / 4))
+    arm = max(float(np.median(image[mask > 127])) if (mask > 127).any() else 255.0, 1.0)
+    veil = around.astype(np.float32) / 255 * rng.uniform(0.08, 0.3) * arm
+    return np.clip(image + veil, 0, 255).astype(np.uint8), np.maximum(mask, around)
+
+
 def _strip(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a bright or dark strip along one side, as films have beyond the collimation."""
     drawn = image.copy()
@@ -138,8 +155,11 @@ def _strip(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Gen
 def _frame(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw a tilted collimation frame, lighter or darker than the film, behind the hand."""
     height, width = image.shape
-    box = ((width * rng.uniform(0.4, 0.6), height * rng.uniform(0.4, 0.6)),
-           (width * rng.uniform(0.6, 1), height * rng.uniform(0.6, 1)), float(rng.normal(0, 12)))
+    box = (
+        (width * rng.uniform(0.4, 0.6), height * rng.uniform(0.4, 0.6)),
+        (width * rng.uniform(0.6, 1), height * rng.uniform(0.6, 1)),
+        float(rng.normal(0, 12)),
+    )
     corners = cv2.boxPoints(box).round().astype(np.int32)
     drawn = image.copy()
     if rng.random() < 0.4:

@@ -20,8 +20,12 @@ def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> ND
     """
     toned = cv2.LUT(image, _tone(rng))
     view = cv2.warpAffine(toned, _pose(image.shape[0], rng, side), (side, side), flags=cv2.INTER_LINEAR)
-    if rng.random() < 0.2:
-        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.4, 1.0))
+    if rng.random() < 0.1:
+        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.4, 0.8))
+    if rng.random() < 0.3:
+        coarse = int(side * rng.uniform(0.5, 0.95))
+        small = cv2.resize(view, (coarse, coarse), interpolation=cv2.INTER_AREA)
+        view = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.2:
         view = np.clip(view + rng.normal(0, rng.uniform(2, 8), view.shape), 0, 255).astype(np.uint8)
     if rng.random() < 0.25:

@@ -3,32 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from boneage.preprocess import handmask as runtime
-from boneage.pretrain import filmaugment, masknet, outlines
+from boneage.pretrain import filmaugment, maskfilms, masknet, outlines, record
 from boneage.pretrain.ema import Average
+from boneage.pretrain.maskfilms import Films, MaskRecipe
 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class MaskRecipe:
-    """How the network is trained; `rate` is the highest learning rate, `side` the input in pixels."""
+def silent(line: str) -> None:
+    """Take a line of progress and do nothing."""
 
-    side: int = runtime.SIDE
-    steps: int = 4000
-    batch: int = 16
-    rate: float = 2e-3
-    decay: float = 0.995
-    seed: int = 3
-    report_every: int = 200
-    widths: tuple[int, ...] = field(default=masknet.WIDTHS)
+
+class MaskTrainer:
+    """One training: network, average, optimiser and schedule, saved whole every `save_every` steps."""
+
+    def __init__(self, recipe: MaskRecipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.step = recipe, 0
+        self.net = masknet.MaskNet(recipe.widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = Average(self.net, recipe.decay)
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.15
+        )
+
+    def run(self, films: Films, steps: int) -> float:
+        """Train some steps; return their mean loss."""
+        loader = DataLoader(
+            maskfilms.AugmentedFilms(films, self.recipe, self.step),
+            self.recipe.batch,
+            num_workers=1,
+            multiprocessing_context="fork",
+        )
+        self.net.train()
+        total = 0.0
+        for _, (film, truth) in zip(range(steps), loader, strict=False):
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = self.net(film.to(memory_format=torch.channels_last))
+            loss = mask_loss(logits.float(), truth)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+            self.optimiser.step()
+            self.schedule.step()
+            self.average.update(self.net)
+            self.step, total = self.step + 1, total + loss.item()
+        return total / steps
+
+    def save(self, path: Path) -> None:
+        """Save everything that a resumed training needs, replacing the file at once."""
+        state = {name: getattr(self, name).state_dict() for name in ("net", "optimiser", "schedule")}
+        more = {"average": self.average.average.state_dict(), "updates": self.average.steps, "step": self.step}
+        torch.save(state | more, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Continue from a saved training of the same recipe."""
+        state = torch.load(path, weights_only=True)
+        for name in ("net", "optimiser", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        self.average.average.load_state_dict(state["average"])
+        self.average.steps, self.step = state["updates"], state["step"]
+
+
+def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, progress: Progress = silent) -> Path:
+    """Train the mask network from the zips of a data folder and write `handmask.onnx` with its record.
+
+    Args:
+        data: The folder with the zips, the tables and the outlines.
+        out: Where network, record and checkpoint go; a second call resumes from the checkpoint.
+        recipe: How to train; the default is what shipped.
+        progress: Called with a line of text now and then.
+
+    Returns:
+        The network's path.
+    """
+    chosen = recipe or MaskRecipe()
+    out.mkdir(parents=True, exist_ok=True)
+    films, trainer, checkpoint = maskfilms.load_films(data, chosen), MaskTrainer(chosen), out / "handmask.pt"
+    if checkpoint.is_file():
+        trainer.resume(checkpoint)
+        progress(f"resumed after step {trainer.step}")
+    while trainer.step < chosen.steps:
+        loss = trainer.run(films, min(chosen.save_every, chosen.steps - trainer.step))
+        trainer.save(checkpoint)
+        overlaps = list(score(trainer.average.average, films.validation, chosen.side).values())
+        progress(
+            f"step {trainer.step} of {chosen.steps}: loss {loss:.4f}, validation IoU mean {np.mean(overlaps):.4f}, "
+            f"worst {min(overlaps):.4f}"
+        )
+    return ship(trainer, films, out)
+
+
+def ship(trainer: MaskTrainer, films: Films, out: Path) -> Path:
+    """Write the averaged network as ONNX, and its training record."""
+    path, net, recipe = out / "handmask.onnx", trainer.average.average, trainer.recipe
+    validation, coarse = (score(net, part, recipe.side) for part in (films.validation, films.coarse))
+    masknet.export_onnx(net, path, recipe.side)
+    record.write_record(
+        path,
+        {
+            "network": "handmask",
+            "input": f"film float32 (1, 1, {recipe.side}, {recipe.side}), -1 to 1, letterboxed",
+            "output": f"hand float32 (1, 1, {recipe.side}, {recipe.side}), 0 to 1",
+            "recipe": asdict(recipe),
+            "accidents": asdict(filmaugment.Accidents()),
+            "data": maskfilms.describe(films),
+            "figures": {"validation": _summary(validation), "coarse_100px": _summary(coarse)},
+            "command": "python -m boneage.pretrain handmask DATA --out DIR",
+        },
+    )
+    return path
+
+
+def _summary(overlaps: dict[str, float]) -> dict[str, Any]:
+    values = list(overlaps.values())
+    return {
+        "iou_mean": round(float(np.mean(values)), 4),
+        "iou_worst": round(min(values), 4),
+        "iou": {name: round(value, 4) for name, value in overlaps.items()},
+    }
 
 
 def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from boneage.pretrain import handaugment
 from boneage.pretrain.prepare import Prepared
 from boneage.pretrain.sources import Child, Film
+from boneage.pretrain.team import Team
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -32,15 +33,24 @@ class Training:
         films = [(Film(i, False), Film(i, True)) for i in self.ids]
         return [[found[f] for f in pair if f in found] for pair in films]
 
+    def kids(self) -> list[Child]:
+        """Return the children in the order of `ids`."""
+        return [self.table[i] for i in self.ids]
+
+    def choose(self, ids: Sequence[str]) -> Training:
+        """Return the same films for other children."""
+        return replace(self, ids=tuple(str(i) for i in ids))
+
 
 class _Epoch(Dataset[Batch]):
     """One epoch's batches; deterministic from seed, epoch and batch number, so that a resumed run repeats it."""
 
-    def __init__(self, training: Training, side: int, batch: int, seed: tuple[int, int]) -> None:
-        self.training, self.side, self.seed = training, side, seed
+    def __init__(self, training: Training, side: int, batch: int, seed: tuple[int, int], team: Team) -> None:
+        self.training, self.side, self.seed = training, side, (*seed, team.number)
         self.rows = training.rows()
         order = np.random.default_rng(seed).permutation(len(training.ids))
-        self.batches = [order[k : k + batch] for k in range(0, len(order) - batch + 1, batch)]
+        whole = [order[k : k + batch] for k in range(0, len(order) - batch + 1, batch)]
+        self.batches = [rows[team.number :: team.size] for rows in whole]
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -63,10 +73,10 @@ def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
     return torch.from_numpy(np.stack(images)[:, None]), ages, males
 
 
-def epoch_batches(training: Training, side: int, batch: int, seed: tuple[int, int]) -> Iterator[Batch]:
-    """Yield one epoch of augmented batches; the last incomplete one is left out."""
+def epoch_batches(training: Training, side: int, batch: int, seed: tuple[int, int], team: Team) -> Iterator[Batch]:
+    """Yield one epoch of augmented batches, this process's share of each; the last incomplete one is left out."""
     loader = DataLoader(
-        _Epoch(training, side, batch, seed),
+        _Epoch(training, side, batch, seed, team),
         batch_size=None,
         num_workers=1,
         prefetch_factor=8,

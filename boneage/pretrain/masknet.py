@@ -33,6 +33,7 @@ class MaskNet(nn.Module):
         self.fine = nn.Sequential(nn.Conv2d(widths[1] + widths[0], 4, 3, 1, 1), nn.PixelShuffle(2))
 
     def forward(self, film: Tensor) -> Tensor:
+        """Return the logits of hand."""
         stem = self.stem(film)
         x, skips = stem, []
         for stage in self.down:

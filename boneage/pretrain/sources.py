@@ -60,6 +60,7 @@ def validation_ids(data: Path) -> frozenset[str]:
     return frozenset(row["id"] for row in _rows(data / "validation_ids.csv"))
 
 
+@lru_cache(maxsize=4)
 def image_sizes(data: Path) -> dict[str, tuple[int, int]]:
     """Read the original `(width, height)` in pixels of each id; a few ids have none."""
     return {r["id"]: (int(r["width"]), int(r["height"])) for r in _rows(data / "image_sizes.csv")}

@@ -13,10 +13,13 @@ BIN_COUNT = 39
 
 @dataclass(frozen=True)
 class NetShape:
-    """Sizes of the backbone: channels and blocks of the four stages, and the features it ends in."""
+    """Sizes of the backbone: channels and blocks of the four stages, and the features it ends in.
+
+    The first stage has no blocks: at half the input's side they cost as much as all others together.
+    """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    blocks: tuple[int, ...] = (0, 2, 3, 2)
     features: int = 512
     squeeze: int = 8
 
@@ -30,6 +33,7 @@ class Squeeze(nn.Module):
         self.expand = nn.Linear(channels // ratio, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the weighed channels, shape kept."""
         weights = torch.sigmoid(self.expand(torch.relu(self.reduce(x.mean((2, 3))))))
         return x * weights[:, :, None, None]
 
@@ -50,6 +54,7 @@ class Block(nn.Module):
         self.pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's map, 0 and above."""
         y = torch.relu(self.norm1(self.conv1(x)))
         y = self.squeeze(self.norm2(self.conv2(y)))
         return torch.relu(y + self.skip_norm(self.skip(self.pool(x))))
@@ -67,7 +72,7 @@ class HandNet(nn.Module):
         blocks: list[Block] = []
         inputs = first
         for stage, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True)):
-            for k in range(count):
+            for k in range(count):  # each stage but the first halves the side
                 blocks.append(Block(inputs, width, 2 if k == 0 and stage > 0 else 1, shape.squeeze))
                 inputs = width
         self.blocks = nn.ModuleList(blocks)
@@ -75,6 +80,7 @@ class HandNet(nn.Module):
         self.last_norm = nn.BatchNorm2d(shape.features)
 
     def forward(self, hand: Tensor) -> Tensor:
+        """Return the map of features."""
         x = torch.relu(self.stem_norm(self.stem(hand / 64 - 1)))
         for block in self.blocks:
             x = block(x)
@@ -91,6 +97,7 @@ class AgeHead(nn.Module):
         self.out = nn.Linear(hidden, BIN_COUNT)
 
     def forward(self, pooled: Tensor, male: Tensor) -> Tensor:
+        """Return the logits of age."""
         x = torch.cat([self.dropout(pooled), male[:, None]], dim=1)
         logits: Tensor = self.out(self.dropout(torch.relu(self.hidden(x))))
         return logits
@@ -105,6 +112,7 @@ class EndToEnd(nn.Module):
         self.head = AgeHead(shape.features)
 
     def forward(self, hand: Tensor, male: Tensor) -> Tensor:
+        """Return the logits of age."""
         logits: Tensor = self.head(self.backbone(hand).mean((2, 3)), male)
         return logits
 
@@ -116,7 +124,7 @@ def bins(like: Tensor) -> Tensor:
 
 def months(logits: Tensor) -> Tensor:
     """Return the expected age in months (N,) of logits (N, 39)."""
-    return torch.softmax(logits.float(), dim=1) @ bins(logits)
+    return (torch.softmax(logits.float(), dim=1) * bins(logits)).sum(1)
 
 
 def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float) -> Tensor:

@@ -1,0 +1,54 @@
+"""Rebuild a shipped network: `python -m boneage.pretrain {handmask,handnet} DATA --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command and train; return the exit status."""
+    options = _parser().parse_args(arguments)
+    if importlib.util.find_spec("torch") is None:
+        print("training needs PyTorch: install the extra with `pip install boneage[pretrain]`", file=sys.stderr)
+        return 2
+    if not (options.data / "rsna_100px.zip").is_file():
+        print(f"no rsna_100px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
+        return 2
+    path = _train(options)
+    print(f"wrote {path} and {path.with_suffix('.json')}; copy both to boneage/assets/ to ship them")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> Path:
+    import torch
+
+    torch.set_num_threads(options.threads)
+    if options.network == "handmask":
+        from boneage.pretrain.handmask import train_handmask
+
+        return train_handmask(options.data, options.out, progress=_say)
+    from boneage.pretrain.handnet import train_handnet
+
+    return train_handnet(options.data, options.out, processes=options.processes, progress=_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m boneage.pretrain", description=__doc__)
+    parser.add_argument("network", choices=("handmask", "handnet"), help="which asset to rebuild")
+    parser.add_argument("data", type=Path, help="folder with rsna_100px.zip, rsna_1024px.zip and their tables")
+    parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
+    parser.add_argument("--processes", type=int, default=2, help="handnet: processes sharing a batch (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="handmask: threads of PyTorch (default 2)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from boneage.preprocess import handmask
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (200, 300), (40, 40), (1, 500), (1024, 760)])
+def test_input_and_mask_keep_the_film_in_place(shape):
+    film = np.zeros(shape, np.uint8)
+    film[: max(1, shape[0] // 2), : max(1, shape[1] // 2)] = 200
+    square = handmask.network_input(film)
+    assert square.shape == (1, 1, handmask.SIDE, handmask.SIDE) and square.dtype == np.float32
+    assert -1 <= square.min() <= square.max() <= 1
+    mask = handmask.mask_from_output((square + 1) / 2, shape)
+    assert mask.shape == shape and mask.dtype == np.uint8
+    assert ((mask >= 128) == (film > 0)).mean() > 0.97
+
+
+@pytest.mark.parametrize("level", [0, 7, 255])
+def test_a_blank_film_makes_no_nan(level):
+    square = handmask.network_input(np.full((120, 90), level, np.uint8))
+    assert np.isfinite(square).all() and (square == -1).all()
+
+
+def test_output_of_nan_becomes_background():
+    nothing = np.full((1, 1, handmask.SIDE, handmask.SIDE), np.nan, np.float32)
+    assert not handmask.mask_from_output(nothing, (50, 40)).any()
+
+
+@pytest.mark.parametrize("film", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)])
+def test_what_is_no_film_is_refused(film):
+    with pytest.raises(ValueError, match="uint8"):
+        handmask.network_input(film)
+
+
+def test_a_changed_network_is_refused(tmp_path):
+    weights, record = tmp_path / "handmask.onnx", tmp_path / "handmask.json"
+    weights.write_bytes(b"something else")
+    record.write_text(json.dumps({"sha256": "0" * 64}))
+    with pytest.raises(ValueError, match="sha256"):
+        handmask._checked(weights, record)
+
+
+def test_a_missing_network_names_its_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"handmask\.onnx"):
+        handmask._checked(tmp_path / "handmask.onnx", tmp_path / "handmask.json")
+
+
+@pytest.fixture(scope="module")
+def find_hand():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(handmask.model_path()), providers=["CPUExecutionProvider"])
+
+    def find(film):
+        (output,) = session.run(None, {"film": handmask.network_input(film)})
+        return handmask.mask_from_output(output, film.shape) >= 128
+
+    return find
+
+
+def test_shipped_network_finds_a_phantoms_hand(find_hand):
+    from boneage.data import phantom
+    from boneage.groups import Sex
+
+    for seed, age in enumerate((30.0, 90.0, 180.0)):
+        hand = phantom.draw(age, Sex.FEMALE, seed=990 + seed)
+        found = find_hand(hand.image)
+        assert (found & hand.mask).sum() / (found | hand.mask).sum() > 0.9, age
+
+
+def test_shipped_network_finds_almost_nothing_on_a_blank_film(find_hand):
+    assert find_hand(np.full((300, 240), 90, np.uint8)).mean() < 0.05
