@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.config import BackboneConfig
+from boneage.learn import handnet
 from boneage.learn.frozen import BackboneError, FrozenBackbone, assign, identify, read_saved
 from boneage.learn.weights import WeightsError, WeightsFile, obtain, verify
 
@@ -46,7 +47,7 @@ def _row(name: str, input_size: int, features: int, file: str, md5: str, url: st
 
 
 _ROWS = (
-    Backbone(HANDNET, 128, 512, None),
+    Backbone(HANDNET, handnet.INPUT_SIZE, handnet.FEATURES, None),
     _row("EfficientNetV2B0", 224, 1280, "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff", _V2),
     _row("EfficientNetV2B1", 240, 1280, "efficientnetv2-b1_notop.h5", "0e80663031ca32d657f9caa404b6ec37", _V2),
     _row("EfficientNetV2B2", 260, 1408, "efficientnetv2-b2_notop.h5", "1dfe2e7a5d45b6632553a8961ea609eb", _V2),
@@ -116,13 +117,11 @@ def blank_model(name: str, input_size: int) -> keras.Model:
     """
     row = find(name)
     if row.name == HANDNET:
-        from boneage.learn.handnet import build_handnet
-
         if input_size != row.input_size:
             raise BackboneError(
                 f"handnet takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
             )
-        return build_handnet(None)
+        return handnet.build_handnet(None)
     import keras
 
     grey = keras.Input((input_size, input_size, 1), name="hand")
@@ -155,10 +154,8 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
 
 
 def _handnet_asset() -> Path:
-    from boneage.learn.handnet import asset_path
-
     try:
-        return asset_path()
+        return handnet.asset_path()
     except (FileNotFoundError, ValueError) as error:
         raise WeightsError(str(error)) from error
 
@@ -170,9 +167,7 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
             assign(model, _random_like(model))
             _calibrate(model)
         elif row.name == HANDNET:
-            from boneage.learn.handnet import build_handnet
-
-            assign(model, build_handnet(source).get_weights())
+            assign(model, handnet.build_handnet(source).get_weights())
         elif source.suffix == ".npz":
             assign(model, read_saved(source)[1])
         else:

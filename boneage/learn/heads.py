@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import keras
 
 Weights = Sequence[np.ndarray]
+_FEW_ROWS = 4
 
 
 class HeadError(BoneageError):
@@ -119,9 +120,9 @@ def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, featur
         raise HeadError(f"features must have the shape (N, D), but {features.shape} came")
     check_weights(key.task, features.shape[1], params, weights)
     kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3 = weights
-    hidden = np.maximum(features @ kernel_1 + bias_1, 0.0)
-    hidden = np.maximum(hidden @ kernel_2 + bias_2, 0.0)
-    raw = hidden @ kernel_3 + bias_3
+    hidden = np.maximum(_product(features, kernel_1) + bias_1, 0.0)
+    hidden = np.maximum(_product(hidden, kernel_2) + bias_2, 0.0)
+    raw = _product(hidden, kernel_3) + bias_3
     if key.task is Task.CLASSIFIER:
         return softmax(raw)
     centre, half = affine_of(target_of(key))
@@ -132,6 +133,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return float32 probabilities along the last axis, safe for large logits."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def _product(features: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Multiply; a few rows without BLAS, whose threads wait for each other far longer than so little work takes.
+
+    On two busy cores one row of a paper's head takes 0.4 ms so, and 10 ms through BLAS.
+    """
+    return np.einsum("nd,dk->nk", features, kernel) if len(features) <= _FEW_ROWS else features @ kernel
 
 
 def scaling_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,8 @@ def test_a_network_has_the_features_of_its_row(name):
     np.testing.assert_allclose(maps.mean(axis=(1, 2)), pooled[:1], rtol=1e-3, atol=1e-3)
 
 
-def test_the_paper_s_network_runs(tmp_path):
+@pytest.mark.slow
+def test_the_paper_s_network_runs():
     backbone = open_backbone(BackboneConfig("EfficientNetV2L", weights="none", input_size=128), 70)
     assert sum(weight.size for weight in backbone.model.get_weights()) == 117_746_848
     assert np.isfinite(backbone.pooled(IMAGES[:1])).all()
@@ -93,6 +94,17 @@ def test_a_saved_backbone_is_compact_and_answers_alike(small, tmp_path):
 def test_weights_that_fit_into_half_precision_are_saved_so(tmp_path):
     backbone = open_backbone(BackboneConfig("handnet", weights="none"), 70)
     backbone.model.set_weights([w.astype(np.float16).astype(np.float32) for w in backbone.model.get_weights()])
+    path = backbone.save(tmp_path / "backbone.npz")
+    assert path.stat().st_size <= 0.52 * sum(weight.nbytes for weight in backbone.model.get_weights())
+    np.testing.assert_array_equal(FrozenBackbone.load(path).pooled(IMAGES), backbone.pooled(IMAGES))
+
+
+def test_the_embedded_backbone_opens_without_a_network_and_stays_small(tmp_path):
+    from boneage.learn.handnet import ASSETS
+
+    if not (ASSETS / "handnet.npz").is_file():
+        pytest.skip("boneage/assets/handnet.npz is not there yet")
+    backbone = open_backbone(BackboneConfig(), 70)
     path = backbone.save(tmp_path / "backbone.npz")
     assert path.stat().st_size <= 0.52 * sum(weight.nbytes for weight in backbone.model.get_weights())
     np.testing.assert_array_equal(FrozenBackbone.load(path).pooled(IMAGES), backbone.pooled(IMAGES))
@@ -144,7 +156,7 @@ def test_a_local_file_without_a_known_checksum_must_be_vouched_for(tmp_path, sma
 
 
 def test_published_weights_from_a_file_give_what_keras_gives(tmp_path, monkeypatch):
-    """Keras scales EfficientNetB's input differently when it downloads the weights itself: the trap of tensorflow#49930."""
+    """Keras scales EfficientNetB's input differently when it downloads the weights itself (tensorflow#49930)."""
     import keras
     from keras.src.applications import efficientnet
 
@@ -160,7 +172,8 @@ def test_published_weights_from_a_file_give_what_keras_gives(tmp_path, monkeypat
     backbones._load(ours, BACKBONES["EfficientNetB0"], path)
     grey = IMAGES[:2, :64, :64, None].astype(np.float32)
     wanted = np.asarray(theirs(np.repeat(grey, 3, axis=-1), training=False))
-    np.testing.assert_allclose(np.asarray(ours(grey, training=False)), wanted, rtol=1e-3, atol=np.abs(wanted).max() / 1e4)
+    got = np.asarray(ours(grey, training=False))
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=np.abs(wanted).max() / 1e4)
 
 
 @pytest.mark.parametrize(

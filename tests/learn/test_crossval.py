@@ -14,7 +14,7 @@ REGRESSOR, CLASSIFIER = ModelKey.parse("regressor-male-2"), ModelKey.parse("clas
 SHORT = TrainingConfig(epochs=4, patience=4)
 
 
-class Pruned(Exception):
+class PrunedError(Exception):
     pass
 
 
@@ -60,9 +60,9 @@ def test_a_callback_that_raises_prunes_the_rest(cell, fold, params):
     def after(number, result):
         seen.append(number)
         if number == 1:
-            raise Pruned
+            raise PrunedError
 
-    with pytest.raises(Pruned):
+    with pytest.raises(PrunedError):
         cross_validate(REGRESSOR, cell, fold, params, SHORT, seed=1, on_fold=after)
     assert seen == [0, 1]
 

@@ -18,7 +18,8 @@ def tiny_model(size=32, channels=6):
 
     hand = keras.Input((size, size, 1))
     x = keras.layers.Rescaling(1 / 64, -1)(hand)
-    x = keras.layers.Conv2D(channels, 5, 2, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(1))(x)
+    start = keras.initializers.GlorotUniform(1)
+    x = keras.layers.Conv2D(channels, 5, 2, activation="relu", kernel_initializer=start)(x)
     return keras.Model(hand, x)
 
 
@@ -31,7 +32,7 @@ def backbone():
 def test_each_image_and_view_passes_the_backbone_exactly_once(prepared, backbone, tmp_path):
     ids, views = list(prepared.images), ("original", "flip")
     seen = []
-    features = extract(prepared, ids, backbone, views, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    features = extract(prepared, ids, backbone, views, tmp_path, progress=lambda *now: seen.append(now))
     assert backbone.passes == 20
     assert seen[-1] == (20, 20)
     again = extract(prepared, ids[::-1], backbone, views, tmp_path)
@@ -102,7 +103,7 @@ def test_views_turn_and_mirror():
     )
 
 
-def test_a_head_on_cached_features_has_the_loss_curve_of_the_head_behind_the_frozen_backbone(tmp_path, backbone, prepared):
+def test_a_head_on_cached_features_has_the_loss_curve_of_one_behind_the_backbone(tmp_path, backbone, prepared):
     """The claim that the whole study rests on: features once is the same as images every time."""
     import keras
 

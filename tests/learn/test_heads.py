@@ -1,5 +1,7 @@
 """The heads are METHOD.md part 4, and serving them in numpy changes nothing."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,19 @@ def test_numpy_serves_what_keras_fitted(name):
     served = predict_head(key, model.get_weights(), PAPER, features)
     wanted = np.asarray(model(features, training=False))
     np.testing.assert_allclose(served.reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+    alone = predict_head(key, model.get_weights(), PAPER, features[:1])
+    np.testing.assert_allclose(alone, served[:1], rtol=1e-4)
+
+
+def test_serving_a_head_costs_about_a_millisecond():
+    key = ModelKey.parse("regressor-male-2")
+    weights, features = initial_weights(key.task, 1280, PAPER, 0), np.zeros((1, 1280), np.float32)
+    times = []
+    for _ in range(30):
+        began = time.perf_counter()
+        predict_head(key, weights, PAPER, features)
+        times.append(time.perf_counter() - began)
+    assert sorted(times)[15] < 0.01
 
 
 def test_probabilities_sum_to_one_even_for_huge_logits():
