@@ -132,7 +132,7 @@ def _cells(row: Mapping[str, object], language: str) -> list[str]:
         f"{number(low, language)}–{number(high, language)}"
         if isinstance(low, float) and isinstance(high, float)
         else "",
-        RANGE_LABELS[group - 1] if isinstance(group, int) else "",
+        RANGE_LABELS[group - 1].replace("-", "–") if isinstance(group, int) else "",
         str(row.get("error") or row.get("warnings") or ""),
     ]
 

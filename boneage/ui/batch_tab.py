@@ -15,7 +15,7 @@ from boneage.ui.tables import html_table
 from boneage.ui.texts import sex_choices, text
 
 
-def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -> None:
+def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, language: gr.Dropdown) -> None:
     """Lay out the tab and connect it."""
     with labels.made(gr.Tab, {"label": "tab_batch"}), gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -37,13 +37,14 @@ def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -
         given: list[str] | None,
         sex_of_all: str | None,
         sexes: str | None,
+        uri: str | None,
         code: str,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ) -> list[Any]:
         with Boundary(code):
             items, wishes = items_of(given or [], code), read_table(sexes, code)
             done = []
-            for row in estimate_all(around.service, items, wishes, "", sex_of_all, code):
+            for row in estimate_all(around.service, items, wishes, uri or "", sex_of_all, code):
                 done.append(row)
                 progress((len(done), len(items)), desc=str(row["image"]))
             bad = sum(1 for row in done if row.get("error"))
@@ -51,10 +52,11 @@ def add_batch_tab(labels: Labels, around: Surroundings, language: gr.Dropdown) -
             words = text("batch_done", code, good=len(done) - bad, bad=bad)
             return [words, html_table(table_headers(code), to_cells(done, code)), gr.update(value=made, visible=True)]
 
+    asked = [files, sex, table, model, language]
+    one_at_a_time = {"concurrency_id": "batch", "concurrency_limit": 1}
     button.click(
-        run, [files, sex, table, language], [summary, rows, download], concurrency_id="batch", concurrency_limit=1,
-        show_progress_on=summary, api_visibility="private",
-    )  # fmt: skip
+        run, asked, [summary, rows, download], show_progress_on=summary, api_visibility="private", **one_at_a_time
+    )
 
 
 def _hint(language: str) -> str:

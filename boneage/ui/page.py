@@ -35,7 +35,7 @@ def build_page(around: Surroundings) -> gr.Blocks:
         case = gr.State(None, time_to_live=CACHE_SECONDS)
         with gr.Tabs():
             estimate = add_estimate_tab(labels, around, case, language)
-            add_batch_tab(labels, around, language)
+            add_batch_tab(labels, around, estimate.model, language)
             add_models_tab(labels, around.service, language)
         add_api(around, case)
         _follow(page, around, labels, language, status, case, estimate)
@@ -79,7 +79,8 @@ def status_line(service: ModelService, language: str) -> str:
         return f'<p class="ba-status ba-ready" role="status">{escape(words)}</p>'
     if status.phase is Phase.LOADING:
         return f'<p class="ba-status ba-loading" role="status">{escape(text("status_loading", language))}</p>'
-    missing, then = text("status_missing", language), text("status_then", language)
+    missing = text("status_missing", language)
+    then = text("status_others" if service.choices else "status_then", language)
     return (
         f'<div class="ba-status ba-missing" role="alert"><p><b>{escape(missing)}</b></p>'
         f"<p>{_with_commands(sentence_in(language, status.problem))}</p><p>{escape(then)}</p></div>"

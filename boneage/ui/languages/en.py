@@ -117,6 +117,7 @@ TEXTS = {
     "status_ready": "Ready: {model}, version {version}",
     "status_missing": "No model answers yet.",
     "status_then": "The page notices by itself when there is one.",
+    "status_others": "Other models are registered: you may choose one under “Model”.",
     "progress_read": "Reading the image",
     "progress_model": "Waiting for the model",
     "progress_prepare": "Finding the hand",

@@ -117,6 +117,7 @@ TEXTS = {
     "status_ready": "Listo: {model}, versión {version}",
     "status_missing": "Todavía no hay modelo que responda.",
     "status_then": "La página se da cuenta sola cuando haya uno.",
+    "status_others": "Hay otros modelos registrados: puede elegir uno en «Modelo».",
     "progress_read": "Leyendo la imagen",
     "progress_model": "Esperando al modelo",
     "progress_prepare": "Buscando la mano",

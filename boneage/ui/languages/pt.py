@@ -117,6 +117,7 @@ TEXTS = {
     "status_ready": "Pronto: {model}, versão {version}",
     "status_missing": "Ainda não há modelo para responder.",
     "status_then": "A página percebe sozinha quando houver um.",
+    "status_others": "Há outros modelos registrados: você pode escolher um em “Modelo”.",
     "progress_read": "Lendo a imagem",
     "progress_model": "Aguardando o modelo",
     "progress_prepare": "Procurando a mão",
