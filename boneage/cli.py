@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from boneage import __version__
-from boneage.commands import data, doctor, evaluate, flags, predict, registry, store, train
+from boneage.commands import data, doctor, evaluate, flags, gate, predict, registry, store, train
 from boneage.commands.common import UsageError, complain
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
@@ -65,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     registry.add_parser(commands)
     store.add_parser(commands)
     flags.add_parser(commands)
+    gate.add_parser(commands)
     return parser
 
 

@@ -169,10 +169,14 @@ class TuningConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class CascadeConfig:
-    """`[cascade]`: how the classifier's answer is used; hard routing is the paper's."""
+    """`[cascade]`: how the classifier's answer is used; hard routing is the paper's.
+
+    `gate` withholds an estimate, with the reason, from films that do not show one usable hand.
+    """
 
     routing: Routing = "hard"
     coverage: float = 0.9
+    gate: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)

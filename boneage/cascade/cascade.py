@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.cascade.estimate import Estimate, EstimateError
+from boneage.cascade.gate import Gate, RefusedError
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.routing import Predictor, Routed, route
@@ -39,6 +40,8 @@ class Cascade:
         intervals: the prediction intervals, None when the study made none.
         model: the registered name, set by whoever loads it.
         version: the registered version.
+        gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the shipped one by
+            default, opened at the first film.
     """
 
     preparer: Preparer
@@ -49,32 +52,41 @@ class Cascade:
     intervals: Intervals | None = None
     model: str = ""
     version: str = ""
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         missing = [key.name for key in ALL_MODELS if key not in self.heads]
         if missing:
             raise EstimateError(f"a cascade needs all ten heads, but these are missing: {', '.join(missing)}")
 
-    def estimate(self, radiograph: Source, sex: Sex | str, age_range: str | None = None) -> Estimate:
+    def estimate(
+        self, radiograph: Source, sex: Sex | str, age_range: str | None = None, *, anyway: bool = False
+    ) -> Estimate:
         """Estimate the bone age of one radiograph.
 
         Args:
             radiograph: a path (`archive.zip!member` too), a file's bytes, or decoded pixels, uint8 (H, W).
             sex: the patient's sex.
             age_range: one of the four range labels such as `58-114`; it skips the classifier. None or empty: no range.
+            anyway: estimate what the gate would refuse, too; its reasons then are warnings.
 
         Raises:
+            RefusedError: when the gate finds no usable hand.
             BoneageError: when the image cannot be read, or sex or range is none of the known.
         """
         sex, age_range = _known_sex(sex), _known_range(age_range)
         read = _read(radiograph)
-        prepared = self._prepared(read)
+        prepared = self._prepared(read, anyway)
         prepared = replace(prepared, warnings=(*prepared.warnings, *_contradictions(read, sex)))
         return self.estimate_prepared(prepared, sex, age_range)
 
-    def prepare(self, radiograph: Source) -> Prepared:
-        """Read one radiograph and prepare it for the backbone; the file's own warnings come with it."""
-        return self._prepared(_read(radiograph))
+    def prepare(self, radiograph: Source, *, anyway: bool = False) -> Prepared:
+        """Read one radiograph and prepare it for the backbone; the file's own warnings come with it.
+
+        Raises:
+            RefusedError: when the gate finds no usable hand, unless `anyway`.
+        """
+        return self._prepared(_read(radiograph), anyway)
 
     def estimate_prepared(self, prepared: Prepared, sex: Sex | str, age_range: str | None = None) -> Estimate:
         """Estimate from a prepared image: one backbone pass, then the heads."""
@@ -123,9 +135,21 @@ class Cascade:
             warnings=(*notes, *routed.warnings[i]),
         )
 
-    def _prepared(self, radiograph: Radiograph) -> Prepared:
-        prepared = self.preparer.prepare(radiograph.pixels)
-        return replace(prepared, warnings=(*radiograph.warnings, *prepared.warnings))
+    def _prepared(self, radiograph: Radiograph, anyway: bool) -> Prepared:
+        film, said = self._inspected(radiograph.pixels, anyway)
+        prepared = self.preparer.prepare(film)
+        return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings))
+
+    def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Pass a film through the gate: the film to use, corrected where that is possible, and what to say of it."""
+        if not self.config.cascade.gate:
+            return film, ()
+        if self.gate is None:
+            self.gate = Gate()
+        verdict = self.gate.inspect(film)
+        if not verdict.accepted and not anyway:
+            raise RefusedError(verdict)
+        return verdict.film, (*(f"estimated in spite of this: {reason}" for reason in verdict.reasons), *verdict.notes)
 
 
 def _read(source: Source) -> Radiograph:

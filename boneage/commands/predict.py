@@ -29,6 +29,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--sex", required=True, choices=[str(sex) for sex in Sex])
     parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
+    parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     add_model(parser)
     parser.set_defaults(run=run)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 def _records(cascade: Cascade, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for image in args.images:
         try:
-            estimate = cascade.estimate(image, args.sex, args.age_range)
+            estimate = cascade.estimate(image, args.sex, args.age_range, anyway=args.anyway)
         except (BoneageError, OSError) as error:
             yield {"image": image, "error": str(error)}
             continue
