@@ -16,6 +16,7 @@ from PIL import Image
 from boneage.cascade.estimate import ESTIMATE_FIELDS, RESEARCH_NOTICE, Estimate
 from boneage.cli import main
 from boneage.commands.common import DEFAULT_MODEL
+from boneage.config import Config
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, group_from_label, group_of
 
@@ -25,7 +26,9 @@ class FakeCascade:
 
     model, version = "fake", "3"
 
-    def estimate(self, radiograph, sex, age_range=None):
+    config = Config()
+
+    def estimate(self, radiograph, sex, age_range=None, *, anyway=False):
         try:
             age = float(np.asarray(Image.open(radiograph)).mean())
         except OSError as error:
@@ -104,6 +107,25 @@ def test_chronological_age_adds_the_difference(fake, image, capsys):
     main(["predict", image, "--sex", "male", "--chronological", "120", "--format", "json"])
     record = json.loads(capsys.readouterr().out)
     assert (record["chronological_months"], record["difference_months"]) == (120, 10)
+
+
+def test_a_named_table_gives_a_z_score_and_says_where_it_comes_from(fake, image, capsys):
+    given = ["predict", image, "--sex", "male", "--chronological", "120", "--table", "greulich-pyle"]
+    assert main([*given, "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert record["table"] == "Greulich-Pyle V/VI" and record["z_score"] == pytest.approx(10 / record["sd_months"], abs=0.01)
+    assert sum(record[f"probability_{name}"] for name in ("delayed", "average", "advanced")) == pytest.approx(1, abs=1e-3)
+    assert "not seen" in err
+    assert main(given) == 0
+    assert "z-score +" in capsys.readouterr().out
+    assert main([*given, "--format", "csv"]) == 0
+    assert next(csv.DictReader(io.StringIO(capsys.readouterr().out)))["verdict"] == "average"
+
+
+def test_a_table_without_an_age_is_wrong_usage(fake, image, capsys):
+    assert main(["predict", image, "--sex", "male", "--table", "greulich-pyle"]) == 2
+    assert "--chronological" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

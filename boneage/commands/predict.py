@@ -18,8 +18,14 @@ from boneage.groups import RANGE_LABELS, Sex
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
+    from boneage.cascade.clinical import SdTable
 
 _CHRONOLOGICAL = ("chronological_months", "difference_months")
+_COMPARED = (
+    "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average", "probability_advanced",
+    "table_note",
+)  # fmt: skip
+TABLES = ("brush-foundation", "greulich-pyle")
 
 
 def add_parser(commands: Any) -> None:
@@ -29,6 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--sex", required=True, choices=[str(sex) for sex in Sex])
     parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
+    parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLES)} or a CSV")
     parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     add_model(parser)
@@ -39,17 +46,28 @@ def run(args: argparse.Namespace) -> int:
     """Print one record per image; return 0 if all were estimated, 1 if any failed."""
     if args.chronological is not None and not (math.isfinite(args.chronological) and args.chronological >= 0):
         raise UsageError(f"--chronological must be a number of months from 0 on, but {args.chronological} was given")
+    if args.table is not None and args.chronological is None:
+        raise UsageError("--table belongs to --chronological MONTHS, which was not given")
+    table = _table(args.table)
     cascade = open_cascade(args.model)
     failed = 0
     writer = _writer(args)
-    for record in _records(cascade, args):
+    for record in _records(cascade, args, table):
         failed += "error" in record
         writer.write(record)
+    if table is not None:
+        print(f"Table: {table.name}. {table.provenance}", file=sys.stdout if args.format == "table" else sys.stderr)
     notice(sys.stdout if args.format == "table" else sys.stderr)
     return 1 if failed else 0
 
 
-def _records(cascade: Cascade, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _table(name: str | None) -> SdTable | None:
+    from boneage.cascade.clinical import open_table
+
+    return None if name is None else open_table(name)
+
+
+def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) -> Iterator[dict[str, Any]]:
     for image in args.images:
         try:
             estimate = cascade.estimate(image, args.sex, args.age_range, anyway=args.anyway)
@@ -60,6 +78,10 @@ def _records(cascade: Cascade, args: argparse.Namespace) -> Iterator[dict[str, A
         if args.chronological is not None:
             record["chronological_months"] = args.chronological
             record["difference_months"] = round(estimate.bone_age_months - args.chronological, 2)
+        if table is not None:
+            from boneage.cascade.clinical import compare
+
+            record |= compare(estimate, args.chronological, table, cascade.config.cascade.coverage).to_json()
         yield record
 
 
@@ -79,6 +101,7 @@ class _CsvWriter:
 
     def __init__(self, args: argparse.Namespace) -> None:
         extra = _CHRONOLOGICAL if args.chronological is not None else ()
+        extra += _COMPARED if args.table is not None else ()
         self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
         self._line(self._columns)
 
@@ -116,8 +139,22 @@ class _TableWriter:
         cells = f"{years_and_months(age):>10}  {age:>6.1f}  {interval:>15}  {where:<16}"
         difference = f"  {record['difference_months']:>+10.1f}" if "difference_months" in record else ""
         print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
+        if "table" in record:
+            print(f"{'':<{self._width}}  {_clinical(record)}", flush=True)
         for warning in record["warnings"]:
             print(f"{'':<{self._width}}  warning: {warning}", flush=True)
+
+
+def _clinical(record: dict[str, Any]) -> str:
+    """Say in one line what a table makes of the difference."""
+    if record["z_score"] is None:
+        return f"no z-score: {record['table_note']}"
+    against = f"{record['table']} (SD {record['sd_months']:.1f})"
+    line = f"z-score {record['z_score']:+.2f} against {against}: {record['verdict']}"
+    if record["probability_average"] is not None:
+        chances = (f"{name} {record[f'probability_{name}']:.0%}" for name in ("delayed", "average", "advanced"))
+        line += f"; with the model's own error: {', '.join(chances)}"
+    return line + (f" ({record['table_note']})" if record["table_note"] else "")
 
 
 def _writer(args: argparse.Namespace) -> _Writer:

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import pytest
+
+from boneage.cascade.clinical import TABLE_NAMES, TableError, compare, model_sd, open_table
+from boneage.cascade.estimate import Estimate
+from boneage.groups import Sex
+
+GIRL = Estimate("female", None, 178.0, 166.0, 190.0, 4, (0.0, 0.0, 0.1, 0.9), "hard")
+
+
+@pytest.mark.parametrize(("name", "z"), [("brush-foundation", 2.06), ("greulich-pyle", 1.51)])
+def test_the_tables_disagree_about_one_girl_as_the_field_notes_say(name, z):
+    found = compare(GIRL, 156.0, open_table(name), 0.9)
+    assert found.z_score == pytest.approx(z, abs=0.005)
+    assert found.verdict == ("advanced" if z > 2 else "average")
+    assert found.difference_months == 22 and "not seen" in found.provenance
+
+
+def test_the_models_own_error_makes_a_verdict_a_probability():
+    found = compare(GIRL, 156.0, open_table("brush-foundation"), 0.9)
+    delayed, average, advanced = found.probabilities
+    assert delayed + average + advanced == pytest.approx(1)
+    assert 0.5 < advanced < 0.6 and delayed < 1e-6
+    surer = compare(replace(GIRL, low_months=177.0, high_months=179.0), 156.0, open_table("brush-foundation"), 0.9)
+    assert surer.probabilities[2] > advanced
+
+
+def test_a_clipped_interval_does_not_make_the_model_surer():
+    assert model_sd(replace(GIRL, bone_age_months=225.0, low_months=205.0, high_months=228.0), 0.9) == pytest.approx(
+        20 / 1.6449, rel=1e-3
+    )
+    assert model_sd(replace(GIRL, low_months=None), 0.9) is None
+
+
+@pytest.mark.parametrize("name", TABLE_NAMES)
+@pytest.mark.parametrize("sex", list(Sex))
+def test_a_table_is_interpolated_and_never_extrapolated(name, sex):
+    table = open_table(name)
+    ages, sds = table.months[sex], table.sds[sex]
+    middle = (ages[3] + ages[4]) / 2
+    assert table.sd_months(sex, middle) == pytest.approx((sds[3] + sds[4]) / 2)
+    assert table.sd_months(sex, float(ages[-1])) == sds[-1]
+    for outside in (ages[0] - 0.5, ages[-1] + 0.5):
+        assert table.sd_months(sex, outside) is None
+        assert "not extrapolated" in table.note(sex, outside)
+
+
+def test_without_a_value_nothing_is_claimed():
+    found = compare(replace(GIRL, sex="male"), 220.0, open_table("greulich-pyle"), 0.9)
+    assert found.z_score is None and found.verdict is None and found.probabilities is None
+    assert found.to_json()["probability_advanced"] is None and found.difference_months == -42
+
+
+def test_doubtful_rows_are_named():
+    table = open_table("greulich-pyle")
+    assert "disagree at 180" in table.note(Sex.MALE, 180.0)
+    assert "disagree at 180" in table.note(Sex.MALE, 175.0)
+    assert table.note(Sex.MALE, 100.0) == ""
+
+
+def test_ones_own_table_is_read_and_a_bad_one_refused(tmp_path):
+    own = tmp_path / "clinic.csv"
+    own.write_text("chronological_months,sex,sd_months\n100,F,8\n120,female,10\n")
+    assert open_table(str(own)).sd_months(Sex.FEMALE, 110.0) == pytest.approx(9)
+    assert open_table(str(own)).note(Sex.MALE, 110.0)
+    for content in (
+        "a,b\n1,2\n",
+        "chronological_months,sex,sd_months\n1,F,x\n",
+        "chronological_months,sex,sd_months\n",
+    ):
+        own.write_text(content)
+        with pytest.raises(TableError, match="clinic"):
+            open_table(str(own))
+    with pytest.raises(TableError, match="brush-foundation"):
+        open_table("tanner")
