@@ -58,7 +58,7 @@ def run(config: Config, keys: Sequence[ModelKey], workers: int = 1, *, promote: 
     from tuning.workers import spread
 
     if config.tuning.trials < 1:
-        raise BoneageError(f"a search needs at least one trial, but {config.tuning.trials} was given: use `boneage train`")
+        raise BoneageError(f"a search needs a trial or more, but {config.tuning.trials} was given: use `boneage train`")
     stopped = (TrialPruned,)
     outcome = run_study(
         config, keys=keys, choose=choose_by_search, train_all=spread(workers, stopped), stopped=stopped, stage=stage

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boneage.config import HeadParameters
 from boneage.groups import Task
-from boneage.learn.crossval import CVResult, FoldResult
+from boneage.learn.crossval import FoldResult
+from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
+from boneage.study.saved import load_chosen, save_chosen
 from tuning.spaces import suggest
 from tuning.study import base_parameters, open_study, remaining_trials, storage_for
 
@@ -19,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Objective:
-    """Scores a trial by the mean over its folds; keeps the best cross-validation for the final training.
+    """Scores a trial by the mean over its folds; the best cross-validation so far is kept in a file.
 
     Attributes:
         task: the model's samples and folds.
         tracker: logs the trial and its folds as runs.
-        best: the best complete cross-validation of this process, with its parameters and trial number.
+        file: where the best cross-validation is kept for the final training, also of a process that was killed.
     """
 
     task: ModelTask
     tracker: StudyTracker
-    best: Chosen | None = None
+    file: Path
 
     @property
     def metric(self) -> str:
@@ -48,32 +50,34 @@ class Objective:
                 raise optuna.TrialPruned()
 
         cv = cross_validate_tracked(self.task, params, trial.number, self.tracker, after_fold)
-        self._keep(cv, params, trial.number)
+        self._keep(Chosen(params, cv, trial.number))
         return float(cv.mean[self.metric])
 
-    def _keep(self, cv: CVResult, params: HeadParameters, number: int) -> None:
-        sign = 1 if self.task.key.task is Task.CLASSIFIER else -1
-        if self.best is None or sign * cv.mean[self.metric] > sign * self.best.cv.mean[self.metric]:
-            self.best = Chosen(params, cv, number)
+    def _keep(self, chosen: Chosen) -> None:
+        sign, best = 1 if self.task.key.task is Task.CLASSIFIER else -1, load_chosen(self.file)
+        if best is None or sign * chosen.cv.mean[self.metric] > sign * best.cv.mean[self.metric]:
+            save_chosen(self.file, chosen)
 
 
 def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Search one model's hyperparameters within the budget; a study that was begun earlier goes on.
 
-    The best trial's cross-validation is run again where an earlier process made it: same seed, same folds, same result.
+    The best trial's cross-validation is read from its file; where that is gone it is run again: same seed, same folds,
+    same result.
     """
     from optuna.trial import FixedTrial
 
     tuning = task.config.tuning
     study = open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config))
-    objective = Objective(task, tracker)
+    file = study_folder(task.config.study.name) / "trials" / f"{study.study_name.rpartition('/')[2]}-{task.key}.npz"
+    objective = Objective(task, tracker, file)
     started, left = time.monotonic(), remaining_trials(study, tuning.trials)
     while left > 0 and not (tuning.seconds and time.monotonic() - started > tuning.seconds and _complete(study)):
         study.optimize(objective, n_trials=1)
         left = remaining_trials(study, tuning.trials)
-    best = study.best_trial
-    if objective.best is not None and objective.best.trial == best.number:
-        return objective.best
+    best, kept = study.best_trial, load_chosen(file)
+    if kept is not None and kept.trial == best.number:
+        return kept
     params = suggest(FixedTrial(best.params), task.key.task, base_parameters(task.config, task.key))
     return Chosen(params, cross_validate_tracked(task, params, best.number, tracker), best.number)
 

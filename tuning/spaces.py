@@ -1,7 +1,7 @@
 """What is searched: the only `trial.suggest_*` calls of the project.
 
-Every value of the paper's architecture (widths 1024 and 512, dropout 0.2) lies in the space, because that architecture is
-always the first trial. Discrete steps keep the number of distinct networks small, so traced graphs are used again.
+Every value of the paper's architecture (widths 1024 and 512, dropout 0.2) lies in the space, because that architecture
+is always the first trial. Discrete steps keep the number of distinct networks small, so traced graphs are used again.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
     """Name a model's study by everything its trials depend on, so that trials of other settings never mix in."""
     settings = {name: to_mapping(getattr(config, name)) for name in ("preprocess", "backbone", "training")}
     settings["base"] = to_mapping(base_parameters(config, key))
-    digest = hashlib.sha256(json.dumps([settings, split_sha256, config.study.seed], sort_keys=True).encode()).hexdigest()
+    text = json.dumps([settings, split_sha256, config.study.seed], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{config.study.name}/{key}/{digest[:12]}"
 
 
@@ -43,8 +44,8 @@ def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:
     """Open or resume a model's study; the paper's architecture is its first trial.
 
-    A trial left RUNNING by a killed process is failed and asked again with the same parameters. Only one process may work
-    on a model at a time, which the workers see to.
+    A trial left RUNNING by a killed process is failed and asked again with the same parameters. Only one process may
+    work on a model at a time, which the workers see to.
     """
     import optuna
 

@@ -13,7 +13,6 @@ from boneage.cascade.evaluate import Evaluation, evaluate_estimates, training_me
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_ages
 from boneage.cascade.report import markdown_report
-from boneage.config import Config
 from boneage.groups import RANGE_LABELS, ModelKey, Sex
 from boneage.preprocess.pipeline import Preparer
 from boneage.study.materials import Materials, Part
@@ -119,9 +118,7 @@ def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (rows["true_group"].to_numpy() - 1, rows["group"].to_numpy() - 1), 1)
     return {
-        "predicted-against-true": plots.predicted_against_true(true, estimated, f"Cascade, {name} images", list(rows["sex"])),
+        "predicted-against-true": plots.predicted_against_true(true, estimated, f"Cascade, {name} images", rows["sex"]),
         "confusion-matrix": plots.confusion_matrix(counts, f"Routing, {name} images"),
         "bland-altman": plots.bland_altman(true, estimated, f"Cascade, {name} images"),
     }
-
-

@@ -110,7 +110,8 @@ def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker
         profile = {f"{sex}-{group}": int(count) for (sex, group), count in counts.items()}
         tracker.log_dataset(run_id, name, materials.splits.sha256, context, {"images": len(ids), **profile})
     tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
-    tracker.log_metrics(run_id, {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)})
+    counted = {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)}
+    tracker.log_metrics(run_id, counted)
 
 
 def _finish(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from boneage.config import Config, SourceConfig
-from boneage.data.annotations import TestSet, TrainingSet, load_test, load_training
+from boneage.data.annotations import TrainingSet, load_test, load_training
 from boneage.data.phantom import write_dataset
 from boneage.data.splits import Splits, check_leaks, load_or_draw
 from boneage.errors import BoneageError
@@ -80,11 +80,13 @@ def resolve_sources(config: Config, stage: Stage = silent) -> Config:
     """
     root = Path(config.data.root).expanduser() if config.data.root else workspace()
     root = root if root.is_absolute() else project_root() / root
-    sources = tuple(_draw(source, root, stage) if source.layout == "phantom" else source for source in config.data.sources)
+    sources = tuple(_drawn(source, root, stage) for source in config.data.sources)
     return replace(config, data=replace(config.data, root=str(root), sources=sources))
 
 
-def _draw(source: SourceConfig, root: Path, stage: Stage) -> SourceConfig:
+def _drawn(source: SourceConfig, root: Path, stage: Stage) -> SourceConfig:
+    if source.layout != "phantom":
+        return source
     write_dataset(root / source.path, source.count, source.seed, progress=stage(f"draw {source.name}"))
     return replace(source, layout="rsna")
 
@@ -99,24 +101,25 @@ def gather(config: Config, stage: Stage = silent) -> Materials:
     training, prepared = _usable(load_training(resolved.data), resolved, stage)
     test = load_test(resolved.data)
     splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, resolved.data, config.study.seed)
-    test_prepared = None
-    if len(test.table):
-        test_prepared = prepare_table(
-            test.table, config.preprocess, workspace() / "prepared", progress=stage("prepare test images")
-        )
+    test_prepared = _prepare(test.table, config, stage("prepare test images")) if len(test.table) else None
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
     backbone = open_backbone(config.backbone, config.preprocess.size)
     part = _part(training.table, prepared, backbone, config, stage("features"))
-    test_part = _part(_readable(test, test_prepared), test_prepared, backbone, config, stage("test features")) if test_prepared else None
-    problems = [training.problems, test.problems] + ([test_prepared.problems] if test_prepared else [])
+    problems, test_part = [training.problems, test.problems], None
+    if test_prepared is not None:
+        problems.append(test_prepared.problems)
+        readable = test.table[test.table["id"].isin(test_prepared.content_sha256)].reset_index(drop=True)
+        test_part = _part(readable, test_prepared, backbone, config, stage("test features"))
     return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part)
+
+
+def _prepare(table: pd.DataFrame, config: Config, progress: Progress) -> PreparedSet:
+    return prepare_table(table, config.preprocess, workspace() / "prepared", progress=progress)
 
 
 def _usable(training: TrainingSet, config: Config, stage: Stage) -> tuple[TrainingSet, PreparedSet]:
     """Prepare the images; those that cannot be read leave the table and join the problems."""
-    prepared = prepare_table(
-        training.table, config.preprocess, workspace() / "prepared", progress=stage("prepare images")
-    )
+    prepared = _prepare(training.table, config, stage("prepare images"))
     table = training.table[training.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
     if table.empty:
         raise BoneageError(
@@ -127,11 +130,9 @@ def _usable(training: TrainingSet, config: Config, stage: Stage) -> tuple[Traini
     return replace(training, table=table, problems=problems), prepared
 
 
-def _readable(test: TestSet, prepared: PreparedSet) -> pd.DataFrame:
-    return test.table[test.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
-
-
-def _part(table: pd.DataFrame, prepared: PreparedSet, backbone: FrozenBackbone, config: Config, progress: Progress) -> Part:
+def _part(
+    table: pd.DataFrame, prepared: PreparedSet, backbone: FrozenBackbone, config: Config, progress: Progress
+) -> Part:
     ids = list(table["id"])
     features = extract(prepared, ids, backbone, config.backbone.views, workspace() / "features", progress=progress)
     hashes = {name: prepared.content_sha256[name] for name in ids}

@@ -81,7 +81,8 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         )
     views = config.backbone.views
     parts = [materials.part.samples(ids, view) for view in views]
-    train = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "ages", "groups")))
+    columns = ("features", "ages", "groups")
+    train = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
     validation = materials.part.samples(materials.ids(key, materials.splits.validation))
     return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), ids * len(views), validation)
 
@@ -104,9 +105,7 @@ def cross_validate_tracked(
                 after_fold(number, result)
 
         seed = task.config.study.seed
-        cv = cross_validate(
-            task.key, task.train, task.fold, params, task.config.training, seed=seed, on_fold=on_fold
-        )
+        cv = cross_validate(task.key, task.train, task.fold, params, task.config.training, seed=seed, on_fold=on_fold)
         tracker.log_cv(run_id, cv)
     return cv
 

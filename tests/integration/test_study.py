@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -87,9 +89,17 @@ def test_runs_nest_from_study_to_fold_and_every_level_carries_the_tags(client):
     assert counts["trial"] >= 20
     for level in counts:
         for run in runs(client, level):
-            assert {"level", "task", "sex", "age_group", "trial", "fold", "study", "split_sha256", "config_sha256"} <= set(
-                run.data.tags
-            )
+            assert {
+                "level",
+                "task",
+                "sex",
+                "age_group",
+                "trial",
+                "fold",
+                "study",
+                "split_sha256",
+                "config_sha256",
+            } <= set(run.data.tags)
     complete = [run for run in runs(client, "trial") if run.info.status == "FINISHED"]
     folds = [run for run in runs(client, "fold") if run.data.tags["mlflow.parentRunId"] == complete[0].info.run_id]
     assert len(folds) == 5
@@ -108,7 +118,11 @@ def test_the_first_trial_is_the_papers_architecture(client):
     first = [run for run in runs(client, "trial") if run.data.tags["trial"] == "000"]
     assert len(first) == 10
     for run in first:
-        assert (run.data.params["width_1"], run.data.params["width_2"], run.data.params["dropout"]) == ("1024", "512", "0.2")
+        assert (run.data.params["width_1"], run.data.params["width_2"], run.data.params["dropout"]) == (
+            "1024",
+            "512",
+            "0.2",
+        )
 
 
 def test_a_study_makes_one_backbone_pass_per_image_and_view(home, client):
@@ -157,8 +171,34 @@ def test_running_the_study_again_reuses_its_trials(home, client):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    # No new search: only the best trial's folds are run once more, to warm-start the final training.
-    assert len(runs(client, "trial")) == before + 1
+    assert len(runs(client, "trial")) == before, "finished trials must not be run again"
+
+
+def test_a_killed_study_goes_on_and_leaves_nothing_running(home, client):
+    """Killed with -9 in the middle of its second trial; the same command then finishes it."""
+    command = [sys.executable, "-m", "tuning", str(home / "tiny.toml"), "--models", "regressor-male-2", "--trials", "3"]
+    command += ["--set", "study.name=killed", "--set", "training.epochs=40", "--set", "training.patience=40"]
+
+    def trials():
+        experiment = client.get_experiment_by_name("killed")
+        query = "tags.level = 'trial'"
+        return list(client.search_runs([experiment.experiment_id], query)) if experiment else []
+
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while len(trials()) < 2 and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.05)
+    assert first.poll() is None, "the study ended before it could be killed"
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert not [
+        run for run in client.search_runs(["0", trials()[0].info.experiment_id], "attributes.status = 'RUNNING'")
+    ]
+    finished = [run for run in trials() if run.info.status in ("FINISHED", "KILLED")]
+    assert len(finished) == len(trials()) >= 3
+    assert (study_folder("killed") / "best.toml").is_file()
 
 
 def test_best_parameters_and_splits_are_files(home):

@@ -1,0 +1,68 @@
+"""A model's best cross-validation as one file, so that a study which is started again does not run it again.
+
+Arrays (weights, predictions, rows) and a JSON text in an `.npz` without pickle, replaced at once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from boneage.config import head_parameters
+from boneage.errors import BoneageError
+from boneage.learn.crossval import CVResult, FoldResult
+from boneage.learn.fit import FitResult
+from boneage.study.models import Chosen
+
+_FACTS = "facts"
+
+
+def save_chosen(path: Path, chosen: Chosen) -> Path:
+    """Write hyperparameters, folds and trial number."""
+    arrays: dict[str, Any] = {}
+    for number, fold in enumerate(chosen.cv.folds):
+        arrays |= {f"fold{number}_weight{i}": weight for i, weight in enumerate(fold.fit.weights)}
+        arrays[f"fold{number}_predictions"] = fold.predictions
+        arrays[f"fold{number}_indices"] = fold.indices
+    facts = {
+        "trial": chosen.trial,
+        "params": asdict(chosen.params),
+        "mean": chosen.cv.mean,
+        "std": chosen.cv.std,
+        "best": chosen.cv.best,
+        "folds": [
+            {"metrics": fold.metrics, "history": fold.fit.history, "best_epoch": fold.fit.best_epoch,
+             "seconds": fold.fit.seconds, "weights": len(fold.fit.weights)}
+            for fold in chosen.cv.folds
+        ],
+    }  # fmt: skip
+    arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as stream:
+        np.savez(stream, **arrays)
+    return partial.replace(path)
+
+
+def load_chosen(path: Path) -> Chosen | None:
+    """Read back what `save_chosen` wrote; None where there is nothing, or nothing whole."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            facts = json.loads(bytes(arrays[_FACTS]))
+            folds = tuple(_fold(arrays, number, each) for number, each in enumerate(facts["folds"]))
+        params = head_parameters(facts["params"], origin=str(path))
+    except (OSError, KeyError, ValueError, BadZipFile, BoneageError):
+        # A cache that cannot be read is made again: nothing is lost but time.
+        return None
+    return Chosen(params, CVResult(folds, facts["mean"], facts["std"], facts["best"]), facts["trial"])
+
+
+def _fold(arrays: Any, number: int, facts: dict[str, Any]) -> FoldResult:
+    weights = [arrays[f"fold{number}_weight{i}"] for i in range(facts["weights"])]
+    fit = FitResult(weights, facts["history"], facts["best_epoch"], facts["seconds"])
+    return FoldResult(fit, facts["metrics"], arrays[f"fold{number}_predictions"], arrays[f"fold{number}_indices"])
