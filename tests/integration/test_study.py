@@ -17,6 +17,7 @@ from boneage.groups import ALL_MODELS
 from boneage.paths import study_folder, workspace
 
 ROOT = Path(__file__).parents[2]
+TAGS = {"level", "task", "sex", "age_group", "trial", "fold", "study", "split_sha256", "config_sha256"}
 CONFIG = """
 [study]
 name = "tiny"
