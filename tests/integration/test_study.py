@@ -194,9 +194,7 @@ def test_a_killed_study_goes_on_and_leaves_nothing_running(home, client):
     first.wait()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert not [
-        run for run in client.search_runs(["0", trials()[0].info.experiment_id], "attributes.status = 'RUNNING'")
-    ]
+    assert not list(client.search_runs(["0", trials()[0].info.experiment_id], "attributes.status = 'RUNNING'"))
     finished = [run for run in trials() if run.info.status in ("FINISHED", "KILLED")]
     assert len(finished) == len(trials()) >= 3
     assert (study_folder("killed") / "best.toml").is_file()
