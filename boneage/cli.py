@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from boneage import __version__
-from boneage.commands import data, doctor, evaluate, flags, gate, predict, registry, store, train
+from boneage.commands import audit, data, doctor, evaluate, flags, gate, predict, registry, steps, store, train
 from boneage.commands.common import UsageError, complain
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
@@ -59,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     doctor.add_parser(commands)
     data.add_parsers(commands)
+    audit.add_parser(commands)
+    steps.add_parser(commands)
     train.add_parser(commands)
     predict.add_parser(commands)
     evaluate.add_parser(commands)

@@ -57,7 +57,8 @@ class SourceConfig:
     `path` (a folder or a table, relative to `data.root`) and `images` (folders or zip archives searched in this order,
     relative to `data.root`) may be absolute. `role = "test"` keeps a source away from everything that trains.
     `sizes`: a table `id,width,height` of original sizes; images whose aspect ratio differs are stretched back.
-    `columns`: for `layout = "table"`, which column holds `id`, `image`, `sex`, `age_months` or `age_years`.
+    `columns`: for `layout = "table"`, which column holds `id`, `image`, `sex`, `age_months`, `age_years` or
+    `laterality`; columns of a table without headers are named by number, from 1.
     `only_with_images_in`: keep only the rows whose image lies in this one of `images`.
     `count`, `seed`: for `layout = "phantom"`, so many simulated hands are drawn into `path` where they are missing.
     """
@@ -209,9 +210,18 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    return from_mapping(apply_overrides(tree, overrides), origin=str(file))
+
+
+def apply_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Set `section.key=value` in a nested mapping (values as in TOML; bare words are strings) and return it.
+
+    Raises:
+        ConfigError: when an override has another form.
+    """
     for override in overrides:
         _apply_override(tree, override)
-    return from_mapping(tree, origin=str(file))
+    return tree
 
 
 def from_mapping(tree: Mapping[str, Any], origin: str = "configuration") -> Config:

@@ -9,15 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {"groups", "errors", "paths", "processes", "config", "__init__"}
-ROOMS = ["data", "preprocess", "learn", "pretrain", "cascade", "tracking", "study", "ui"]
+ROOMS = ["data", "preprocess", "audit", "learn", "pretrain", "cascade", "tracking", "study", "ui"]
 ALLOWED = {
     "data": BASE,
     "preprocess": BASE | {"data"},
+    "audit": BASE | {"data", "preprocess"},
     "learn": BASE | {"data", "preprocess"},
     "pretrain": BASE | {"data", "preprocess", "learn"},
     "cascade": BASE | {"data", "preprocess", "learn"},
     "tracking": BASE | {"data", "preprocess", "learn", "cascade"},
-    "study": BASE | {"data", "preprocess", "learn", "cascade", "tracking"},
+    "study": BASE | {"data", "preprocess", "audit", "learn", "cascade", "tracking"},
     "ui": BASE | {"data", "preprocess", "learn", "cascade", "tracking", "study"},
 }
 SOURCES = sorted((ROOT / "boneage").rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py")) + [ROOT / "app.py"]

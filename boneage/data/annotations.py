@@ -23,6 +23,7 @@ from boneage.paths import project_root
 
 TABLE_COLUMNS = (
     "id", "image", "sex", "age_months", "group", "source", "role", "original_width", "original_height", "crop",
+    "laterality",
 )  # fmt: skip
 PROBLEM_COLUMNS = ("source", "id", "image", "reason")
 
@@ -34,14 +35,16 @@ class Annotations:
     Attributes:
         table: One row per image: `id` (str, unique), `image` (str, path or zip reference), `sex` ('female' or 'male'),
             `age_months` (float), `group` (1-4), `source`, `role` ('train' or 'test'), `original_width` and
-            `original_height` (float, pixels, NaN when unknown), `crop` ('' or 'left-half').
+            `original_height` (float, pixels, NaN when unknown), `crop` ('' or 'left-half'), `laterality` (L, R or '').
         problems: `source, id, image, reason`.
         layout: What the layout is called.
+        unlabelled: The images that no row names.
     """
 
     table: pd.DataFrame
     problems: pd.DataFrame
     layout: str = ""
+    unlabelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,8 @@ def load_source(source: SourceConfig, root: Path) -> Annotations:
             rows.append(row)
     if only:
         problems = [problem for problem in problems if not problem["reason"].startswith("no image ")]
-    return Annotations(_table(rows, source), _problems(problems, source.name), raw.layout)
+    unlabelled = finder.unwanted(item.image for item in raw.rows)
+    return Annotations(_table(rows, source), _problems(problems, source.name), raw.layout, unlabelled)
 
 
 def audit_counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -207,6 +211,7 @@ def _checked(row: RawRow, finder: ImageFinder, sizes: Mapping[str, tuple[float, 
         "original_width": width,
         "original_height": height,
         "crop": row.crop,
+        "laterality": row.laterality,
     }
 
 

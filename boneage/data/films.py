@@ -21,12 +21,14 @@ class FilmSource(NamedTuple):
     original_width: float
     original_height: float
     crop: str
+    laterality: str = ""
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | pd.Series) -> FilmSource:
         """Take it from a row of an annotation table; sizes and crop may be missing."""
         width, height = (float(row.get(key, np.nan)) for key in ("original_width", "original_height"))
-        return cls(str(row["image"]), width, height, str(row.get("crop", "") or ""))
+        crop, side = (str(row.get(key, "") or "") for key in ("crop", "laterality"))
+        return cls(str(row["image"]), width, height, crop, side)
 
     def fit(self, film: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Undo what was done to the stored pixels: take the half that counts, unstretch to the original's aspect."""

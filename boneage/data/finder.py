@@ -47,9 +47,14 @@ class ImageFinder:
                 raise DataError(f"{len(found)} images are named {wanted!r}, such as {found[0]} and {found[1]}")
         raise DataError(f"no image {wanted!r} in {', '.join(place.root for place in self._places)}")
 
-    def all_images(self) -> list[tuple[str, str]]:
-        """Return (place, file) of every image in every place."""
-        return [(place.root, name) for place in self._places for name in place.files]
+    def unwanted(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Return the references of the images that none of these ids, names or relative paths means."""
+        meant: set[tuple[str, str]] = set()
+        for text in wanted:
+            for place in self._places:
+                meant.update((place.root, name) for name in place.matches(text))
+        everything = ((place.root, name) for place in self._places for name in place.files)
+        return tuple(join(root, name) for root, name in everything if (root, name) not in meant)
 
 
 class _Place:

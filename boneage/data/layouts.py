@@ -24,6 +24,7 @@ _HEADERS: dict[str, tuple[str, ...]] = {
         "bone age months", "age in months", "boneage months",
     ),
     "age_years": ("age years", "age (years)", "bone age (years)", "bone age years", "age in years"),
+    "laterality": ("laterality", "side", "hand"),
 }  # fmt: skip
 _RHPE = {"id", "male", "boneage", "chronological"}
 _SEX_WORDS = {"true": Sex.MALE, "1": Sex.MALE, "yes": Sex.MALE, "false": Sex.FEMALE, "0": Sex.FEMALE, "no": Sex.FEMALE}
@@ -43,6 +44,7 @@ class Columns:
     sex: str = ""
     age_months: str = ""
     age_years: str = ""
+    laterality: str = ""
     crop: str = ""
     recognised: str = "table"
 
@@ -52,8 +54,12 @@ class Columns:
         return bool((self.id or self.image) and self.sex and (self.age_months or self.age_years))
 
 
-def read_table(reference: str) -> pd.DataFrame:
+def read_table(reference: str, headers: bool = True) -> pd.DataFrame:
     """Read a CSV, semicolon or tab separated file (also inside an archive) as text columns.
+
+    Args:
+        reference: The file, or `archive.zip!table.csv`.
+        headers: Whether the first line names the columns; without, they are called 1, 2, 3, ...
 
     Raises:
         DataError: when it cannot be read, is empty or no table.
@@ -68,10 +74,18 @@ def read_table(reference: str) -> pd.DataFrame:
         raise DataError(f"{reference} is not a table: give a CSV file with a header")
     separator = max(",;\t", key=first.count)
     try:
-        frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
+        frame = pd.read_csv(
+            StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_MINIMAL,
+            header="infer" if headers else None,
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise DataError(f"{reference} is not a readable table: {error}") from error
-    frame.columns = [str(column).strip() for column in frame.columns]
+    names = frame.columns if headers else range(1, len(frame.columns) + 1)
+    frame.columns = [str(name).strip() for name in names]
     return frame
 
 
@@ -109,6 +123,12 @@ def parse_sex(text: str) -> Sex:
     """
     word = text.strip().lower().removesuffix(".0")
     return _SEX_WORDS[word] if word in _SEX_WORDS else Sex.parse(text)
+
+
+def parse_laterality(text: str) -> str:
+    """Read the side of a hand as tables write it: "L", "R", or "" where it is not said or not understood."""
+    first = text.strip()[:1].upper()
+    return first if first in {"L", "R"} else ""
 
 
 def parse_age(text: str, months_a_unit: float = 1.0) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boneage.config import SourceConfig
+from boneage.data import handatlas
 from boneage.data.archives import DataError, is_archive, is_reference, join, list_files
 from boneage.data.finder import image_files
 from boneage.data.flags import FlagStore
-from boneage.data.layouts import Columns, parse_file_name, read_table, recognise
+from boneage.data.layouts import Columns, parse_file_name, parse_laterality, read_table, recognise
 
 _TABLE_ENDINGS = (".csv", ".tsv")
 
@@ -26,6 +27,7 @@ class RawRow:
         age: As written.
         months_a_unit: 1 for an age in months, 12 for years.
         crop: "" or the part of the image that is used.
+        laterality: "L", "R" or "" where it is not said.
     """
 
     id: str
@@ -34,6 +36,7 @@ class RawRow:
     age: str
     months_a_unit: float = 1.0
     crop: str = ""
+    laterality: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def read_source(source: SourceConfig, root: Path) -> RawSource:
     if source.layout == "flagged":
         return _flagged(Path(location))
     if source.layout == "atlas":
-        return RawSource(_named_files(location), places or (location,), "file names", sizes)
+        named = _named_files(location)
+        return RawSource(named, places or (location,), _layout_of_names(named), sizes)
     if not _is_folder(location):
         columns, rows = _table_rows(location, source.columns)
         return RawSource(rows, places or _places_around(location), columns.recognised, sizes)
@@ -100,7 +104,7 @@ def _look_around(location: str, source: SourceConfig, places: tuple[str, ...], s
             f"{location} holds no images with ages: give a table with an id or image, sex and bone age (any layout of "
             "the RSNA challenge, or name its columns), or images named like male_132.png"
         )
-    return RawSource(named, places or around, "file names", sizes)
+    return RawSource(named, places or around, _layout_of_names(named), sizes)
 
 
 def places_in(location: str) -> tuple[str, ...]:
@@ -135,15 +139,18 @@ def _is_size_table(table: str) -> bool:
 
 
 def _table_rows(table: str, given: Mapping[str, str]) -> tuple[Columns, tuple[RawRow, ...]]:
-    frame = read_table(table)
+    frame = read_table(table, headers=not (given and all(header.isdigit() for header in given.values())))
     columns = recognise([str(header) for header in frame.columns], given)
-    if not columns.usable:
+    in_folders = columns.image and any(handatlas.parse_folder(name)[0] for name in frame[columns.image].head(1))
+    if not (columns.usable or in_folders):
         raise DataError(
             f"{table} has the columns {', '.join(frame.columns)}: an id or image, a sex and an age are needed; "
             "name them in the source's `columns`"
         )
     unit = 1.0 if columns.age_months else 12.0
     records = ({str(key): str(value) for key, value in item.items()} for item in frame.to_dict("records"))
+    if in_folders and not columns.usable:
+        columns = replace(columns, recognised=handatlas.NAME)
     return columns, tuple(_row(item, columns, unit) for item in records)
 
 
@@ -151,13 +158,15 @@ def _row(item: Mapping[str, str], columns: Columns, unit: float) -> RawRow:
     image = item.get(columns.image, "").strip() or item.get(columns.id, "").strip()
     folder = item.get(columns.dir, "").strip()
     name = item.get(columns.id, "").strip() or image
+    sex, years = handatlas.parse_folder(image)
     return RawRow(
         id=name.removesuffix(".0"),
         image=f"{folder}/{image}" if folder else image.removesuffix(".0"),
-        sex=item[columns.sex],
-        age=item[columns.age_months or columns.age_years],
-        months_a_unit=unit,
+        sex=item.get(columns.sex, sex),
+        age=item.get(columns.age_months or columns.age_years, years),
+        months_a_unit=unit if columns.age_months or columns.age_years else 1.0,
         crop=columns.crop,
+        laterality=parse_laterality(item.get(columns.laterality, "")),
     )
 
 
@@ -165,10 +174,18 @@ def _named_files(place: str) -> tuple[RawRow, ...]:
     """Read sex and age from file names; images whose name says neither are no annotations."""
     rows = []
     for name in image_files(place):
+        sex, age = handatlas.parse_folder(name)
+        if sex:
+            rows.append(RawRow(id=name.rpartition("/")[2].rpartition(".")[0], image=name, sex=sex, age=age))
+            continue
         sex, age = parse_file_name(name)
         if sex or age:
             rows.append(RawRow(id=name.rpartition(".")[0] or name, image=name, sex=sex, age=age))
     return tuple(rows)
+
+
+def _layout_of_names(rows: tuple[RawRow, ...]) -> str:
+    return handatlas.NAME if rows and handatlas.parse_folder(rows[0].image)[0] else "file names"
 
 
 def _flagged(folder: Path) -> RawSource:

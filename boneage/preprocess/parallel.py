@@ -13,6 +13,7 @@ from boneage.errors import BoneageError
 from boneage.processes import core_count, start_worker
 
 T = TypeVar("T")
+R = TypeVar("R")
 _AHEAD = 4
 _WORTH_A_POOL = 24
 
@@ -25,9 +26,9 @@ class Failure:
 
 
 def run_parallel(
-    work: Callable[[T], None], tasks: Sequence[T], workers: int | None = None
-) -> Iterator[tuple[T, Failure | None]]:
-    """Do tasks in worker processes and yield each with None or its failure, in the order in which they end.
+    work: Callable[[T], R], tasks: Sequence[T], workers: int | None = None
+) -> Iterator[tuple[T, R | Failure]]:
+    """Do tasks in worker processes and yield each with its result or its failure, in the order in which they end.
 
     A few tasks are done in this process: starting workers would cost more. Memory is bounded: only a few tasks per
     worker are under way. Workers are started fresh (never forked), because TensorFlow's threads may run here.
@@ -52,25 +53,22 @@ def run_parallel(
         yield from _one_by_one(work, suspects)
 
 
-def attempt(work: Callable[[T], None], task: T) -> Failure | None:
-    """Do one task and return why it failed, if it did."""
+def attempt(work: Callable[[T], R], task: T) -> R | Failure:
+    """Do one task and return its result, or why it failed."""
     try:
-        work(task)
+        return work(task)
     except MemoryError:
         return Failure("not enough memory for this image")
     except (BoneageError, OSError) as error:
         return Failure(str(error))
-    return None
 
 
-def _drain(
-    work: Callable[[T], None], waiting: list[T], count: int, suspects: list[T]
-) -> Iterator[tuple[T, Failure | None]]:
+def _drain(work: Callable[[T], R], waiting: list[T], count: int, suspects: list[T]) -> Iterator[tuple[T, R | Failure]]:
     """Feed one pool from `waiting` until it is empty or the pool breaks; what was under way then goes to `suspects`."""
     with _pool(count) as pool:
         if not _starts(pool):
             raise BoneageError("worker processes cannot be started here: prepare with one worker (--workers 1)")
-        running: dict[Future[Failure | None], T] = {}
+        running: dict[Future[R | Failure], T] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < _AHEAD * count:
@@ -83,7 +81,7 @@ def _drain(
             suspects.extend(running.values())
 
 
-def _one_by_one(work: Callable[[T], None], suspects: Sequence[T]) -> Iterator[tuple[T, Failure | None]]:
+def _one_by_one(work: Callable[[T], R], suspects: Sequence[T]) -> Iterator[tuple[T, R | Failure]]:
     """Do suspects in one worker, one after another, so that the one that kills it is known."""
     rest = list(reversed(suspects))
     while rest:

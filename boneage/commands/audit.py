@@ -1,0 +1,115 @@
+"""`boneage audit`: what a study's images are like and what is wrong with them, as a table, JSON and an HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boneage.commands.common import UsageError, add_overrides, complain, stage
+from boneage.config import load_config
+
+if TYPE_CHECKING:
+    from boneage.audit.audit import Audit, Collection
+
+_SHOWN = 20
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("audit", help="count images, and list unreadable files, duplicates and leaks")
+    parser.add_argument("data", metavar="CONFIG", help="a study's CONFIG.toml, or a folder or table of labelled images")
+    parser.add_argument("--out", type=Path, metavar="CSV", help="write all problems to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found; - for stdout alone")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write one page with plots and films (keep it private)"
+    )
+    parser.add_argument("--labels-only", action="store_true", help="do not read the films: quick, finds no duplicates")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes; by default one per core")
+    add_overrides(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Audit; the exit status is 1 when a film is in two of training, validation and test."""
+    from boneage.audit.audit import audit
+
+    found = audit(_collect(args), stage, args.labels_only, args.workers)
+    if args.json == Path("-"):
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        _show(found)
+    _write(found, args)
+    if found.leaks:
+        complain(
+            f"{len(found.leaks)} pairs of rows show the same film in two of training, validation and test, "
+            "which stops a study: remove one of each"
+        )
+    return 1 if found.leaks else 0
+
+
+def _collect(args: argparse.Namespace) -> Collection:
+    from boneage.audit.audit import collect_folder, collect_study
+
+    if Path(args.data).suffix.lower() != ".toml":
+        if args.overrides:
+            raise UsageError(f"--set belongs to a CONFIG.toml, but {args.data} is data")
+        return collect_folder(Path(args.data))
+    from boneage.study.materials import resolve_sources
+
+    return collect_study(resolve_sources(load_config(args.data, args.overrides), stage))
+
+
+def _show(found: Audit) -> None:
+    """Print the figures."""
+    from boneage.audit.labels import heaping, problem_counts, sizes
+    from boneage.cascade.report import text_table
+    from boneage.data.annotations import audit_counts
+
+    for source, layout in found.layouts.items():
+        print(f"{source}: {layout} layout")
+    print(text_table(audit_counts(found.table)))
+    print()
+    print(text_table(heaping(found.table)))
+    if found.films_read:
+        print()
+        print(text_table(sizes(found.table)))
+    sets = ", ".join(f"{count} {name}" for name, count in found.table["set"].value_counts().items() if name)
+    print(f"\n{len(found.table)} usable images" + (f" ({sets})" if sets else ""))
+    for kind, count in problem_counts(found.problems).items():
+        print(f"{count} x {kind}")
+    if len(found.problems):
+        print(text_table(found.problems.head(_SHOWN)))
+    _say_rest(len(found.problems), "problems")
+    if found.films_read:
+        print(f"{len(found.pairs)} pairs of rows show the same film, {len(found.leaks)} of them in different sets")
+    for pair in found.pairs[:_SHOWN]:
+        print(f"  {pair.sentence()}")
+    _say_rest(len(found.pairs), "pairs")
+
+
+def _say_rest(count: int, what: str) -> None:
+    if count > _SHOWN:
+        print(f"... and {count - _SHOWN} more {what}; --json FILE writes all of them")
+
+
+def _write(found: Audit, args: argparse.Namespace) -> None:
+    """Write the files that were asked for; each appears whole or not at all."""
+    if args.out:
+        _replace(args.out, found.problems.to_csv(index=False))
+    if args.json and args.json != Path("-"):
+        _replace(args.json, json.dumps(found.to_json(), indent=1) + "\n")
+    if args.html:
+        from boneage.audit.page import page
+
+        _replace(args.html, page(found, str(args.data)))
+        print(f"{args.html} shows films of patients: keep it on this machine")
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
