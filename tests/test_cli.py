@@ -114,8 +114,10 @@ def test_a_named_table_gives_a_z_score_and_says_where_it_comes_from(fake, image,
     assert main([*given, "--format", "json"]) == 0
     out, err = capsys.readouterr()
     record = json.loads(out)
-    assert record["table"] == "Greulich-Pyle V/VI" and record["z_score"] == pytest.approx(10 / record["sd_months"], abs=0.01)
-    assert sum(record[f"probability_{name}"] for name in ("delayed", "average", "advanced")) == pytest.approx(1, abs=1e-3)
+    assert record["table"] == "Greulich-Pyle V/VI"
+    assert record["z_score"] == pytest.approx(10 / record["sd_months"], abs=0.01)
+    chances = [record[f"probability_{name}"] for name in ("delayed", "average", "advanced")]
+    assert sum(chances) == pytest.approx(1, abs=1e-3)
     assert "not seen" in err
     assert main(given) == 0
     assert "z-score +" in capsys.readouterr().out

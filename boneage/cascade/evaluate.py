@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from boneage.cascade.account import routed_ages
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import Estimate
 from boneage.data.annotations import read_row
@@ -69,6 +70,8 @@ def evaluate_cascade(
     experts = cascade.estimate_features(matrix, sexes, [RANGE_LABELS[group - 1] for group in kept["group"]])
     medians = training_median_months or cascade.card.get("training_median_months")
     scored = evaluate_estimates(kept, estimates, medians, experts)
+    for name, ages in routed_ages(cascade.heads, matrix, sexes, list(kept["group"])).items():
+        scored.per_image[f"{name}_months"] = ages
     return Evaluation(scored.metrics, scored.per_image, _problems(problems))
 
 

@@ -153,7 +153,16 @@ def shipped_model() -> GateModel:
     Raises:
         GateError: when its files are missing or were changed.
     """
-    return _read(assets() / "gate.npz", assets() / "gate.json")
+    return read_model(assets())
+
+
+def read_model(folder: Path) -> GateModel:
+    """Read `gate.npz` and `gate.json` of a folder.
+
+    Raises:
+        GateError: when they are missing or do not belong together.
+    """
+    return _read(folder / "gate.npz", folder / "gate.json")
 
 
 def save_model(model: GateModel, folder: Path) -> None:

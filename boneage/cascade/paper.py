@@ -50,3 +50,34 @@ RIVALS: tuple[Figure, ...] = (
     Figure("within_12_months_female", 0.7559, "Lee 2017, segmented and fine-tuned CNN"),
 )
 PUBLISHED: tuple[Figure, ...] = PAPER + RIVALS
+
+
+@dataclass(frozen=True)
+class System:
+    """What another system publishes of itself.
+
+    Attributes:
+        system: its name.
+        figure: the published figure, in months.
+        images: on which images.
+        truth: whose reading counts as the truth.
+    """
+
+    system: str
+    figure: str
+    images: str
+    truth: str
+
+
+_TEST = "RSNA 2017 test set, 200 images"
+_SIX = "mean of six readers' readings"
+_VALIDATION = "RSNA 2017 validation set, 1,425 images"
+SYSTEMS: tuple[System, ...] = (
+    System("Deeplasia", "MAE 3.87", _TEST, _SIX),
+    System("ConvNeXtV2 3-fold (bone-age.app)", "MAE 4.16", _TEST, _SIX),
+    System("16 Bit (challenge winner)", "MAE 4.265", _TEST, _SIX),
+    System("BoneXpert v3 (commercial)", "RMSE 5.4", "not stated in our sources", "not stated in our sources"),
+    System("BoNet / SIMBA", "MAE 5.47", "RHPE", "RHPE's own readers"),
+    System("chronos-msk", "MAE 8.81", "RSNA 2017 validation", "the challenge's labels"),
+    System("fine-tuned, sex-conditioned ConvNeXt-Tiny", "MAE 6.18", _VALIDATION, "the challenge's labels"),
+)

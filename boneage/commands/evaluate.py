@@ -33,8 +33,10 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures; return 1 when some images could not be estimated."""
     table, name, problems = _labelled(args)
+    from boneage.cascade.account import account
+    from boneage.cascade.account_page import account_tables
     from boneage.cascade.evaluate import evaluate_cascade
-    from boneage.cascade.report import CAUTION, report_tables, text_table
+    from boneage.cascade.report import CAUTION, text_table
 
     if table.empty:
         raise BoneageError(f"{name} has no labelled image that can be used" + _first(problems))
@@ -46,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
         f"routing: {cascade.config.cascade.routing}",
     ]
     print("\n".join(facts))
-    for heading, figures in report_tables(evaluation.metrics):
-        print(f"\n{heading}\n{text_table(figures)}")
+    figures = account(evaluation.per_image)
+    for heading, table in account_tables(figures, evaluation.per_image, evaluation.metrics):
+        print(f"\n{heading}\n{text_table(table)}")
     print(f"\n{CAUTION}")
     notice()
     for _, row in evaluation.problems.iterrows():
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         complain(f"{len(problems)} rows of {name} were left out; `boneage audit {args.data}` lists the reasons")
     if args.out:
         write_report(args.out, evaluation, name, facts)
+        write_account(args.out, evaluation, figures, f"Evaluation on {name}", facts)
         print(f"written to {args.out}")
     return 1 if len(evaluation.problems) else 0
 
@@ -75,6 +79,31 @@ def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[st
     true, estimated = frame["true_months"].to_numpy(), frame["estimated_months"].to_numpy()
     figure = predicted_against_true(true, estimated, name, list(frame["sex"]))
     figure.savefig(folder / "predicted_against_true.png", dpi=120)
+
+
+def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, title: str, facts: list[str]) -> None:
+    """Write `account.json` (every figure with its interval) and `account.html` (tables and plots) into a folder."""
+    import io
+
+    from boneage.cascade.account_page import account_html, account_tables
+    from boneage.tracking import plots
+
+    frame = evaluation.per_image
+    true, estimated, sexes = frame["true_months"].to_numpy(), frame["estimated_months"].to_numpy(), list(frame["sex"])
+    probabilities = frame[[f"probability_{number}" for number in (1, 2, 3, 4)]].to_numpy()
+    drawn = {
+        "Estimated against true age": plots.predicted_against_true(true, estimated, title, sexes),
+        "Difference against mean (Bland-Altman)": plots.bland_altman(true, estimated, title, sexes),
+        "Calibration of the classifiers": plots.calibration(probabilities, frame["true_group"].to_numpy(), title),
+    }
+    pictures = {}
+    for caption, figure in drawn.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+        pictures[caption] = buffer.getvalue()
+    tables = account_tables(figures, frame, evaluation.metrics)
+    (folder / "account.html").write_text(account_html(title, facts, tables, pictures), encoding="utf-8")
+    figures.to_json(folder / "account.json", orient="records", indent=1)
 
 
 def _labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:

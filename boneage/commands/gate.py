@@ -20,6 +20,8 @@ def add_parser(commands: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="{measure,fit}")
     measure = _action(actions, "measure", "wrong refusals and acceptances on a study's validation images", run_measure)
     measure.add_argument("--flaws", type=int, default=200, metavar="N", help="films made of each flaw (default 200)")
+    measure.add_argument("--films", type=int, metavar="N", help="so many good films (default: all validation images)")
+    measure.add_argument("--gate", type=Path, metavar="DIR", help="a gate of `boneage gate fit`, not the shipped one")
     measure.add_argument("--out", type=Path, metavar="CSV", help="write one row per film here")
     fit = _action(actions, "fit", "fit the gate anew on a study's training images", run_fit)
     fit.add_argument("--flaws", type=int, default=500, metavar="N", help="films made of each flaw (default 500)")
@@ -38,13 +40,14 @@ def _action(actions: Any, name: str, words: str, run: Any) -> argparse.ArgumentP
 
 def run_measure(args: argparse.Namespace) -> int:
     """Print what the gate does with films that it was not fitted on."""
-    from boneage.cascade.gate import Gate
+    from boneage.cascade.gate import Gate, read_model
     from boneage.cascade.gatefit import measure, summary
     from boneage.cascade.report import text_table
     from boneage.preprocess.background import mask_session
 
     mask = mask_session("handmask")
-    measured = measure(Gate(mask=mask), _draw(args, 1, None), mask, stage("inspect"))
+    gate = Gate(read_model(args.gate) if args.gate else None, mask)
+    measured = measure(gate, _draw(args, 1, args.films), mask, stage("inspect"))
     print(text_table(summary(measured)))
     good = measured["made"] == "usable"
     bad = ~measured["made"].isin(["usable", "mirrored", "inverted"])
