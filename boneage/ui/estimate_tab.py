@@ -25,7 +25,6 @@ from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import age_in_words, range_choices, sex_choices, text
 
 MODEL_TURN = "model"
-WAITING_ROOM = 24
 
 
 @dataclass(frozen=True)

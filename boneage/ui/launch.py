@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_SIZE = "64mb"
 MAX_SESSIONS = 200
+MAX_WAITING = 24
 _FOLDER = "boneage-page-"
 
 
@@ -39,16 +40,12 @@ class LaunchOptions:
         port: the port, 0-65535; 0 takes any free one.
         auth: `USER:PASSWORD_FILE`, or empty for no login.
         insecure: bind to other addresses than this machine's own without a login.
-        block: wait until the server ends.
-        quiet: print nothing.
     """
 
     host: str = "127.0.0.1"
     port: int = 7860
     auth: str = ""
     insecure: bool = False
-    block: bool = True
-    quiet: bool = False
 
 
 def private_folder() -> Path:
@@ -81,7 +78,7 @@ def _is_orphan(folder: Path) -> bool:
     return False
 
 
-def serve(uri: str, options: LaunchOptions) -> str:
+def serve(uri: str, options: LaunchOptions) -> None:
     """Build the page for a model and serve it; models load and examples are drawn while it is already up.
 
     Raises:
@@ -106,9 +103,12 @@ def serve(uri: str, options: LaunchOptions) -> str:
         Downloads(folder / "downloads"),
     )
     page = build_page(around)
-    around.examples.start()
+    url = launch(page, options, around.examples.folder, around.flags.folder)
+    # Only now: what these threads import would keep the page from answering for seconds.
     around.service.start()
-    return launch(page, options, around.examples.folder, around.flags.folder)
+    around.examples.start()
+    _say(url)
+    page.block_thread()
 
 
 def check(options: LaunchOptions) -> None:
@@ -140,40 +140,36 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
     from boneage.ui.theme import STYLE, theme
 
     check(options)
-    login = _login(options.auth)
-    page.queue(max_size=24, default_concurrency_limit=4)
+    settings = {
+        "server_name": options.host,
+        "server_port": options.port or None,
+        "auth": _login(options.auth),
+        "share": False,
+        "show_error": False,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        "max_file_size": MAX_FILE_SIZE,
+        "allowed_paths": [str(examples)],
+        "blocked_paths": [str(project_root() / "mlruns"), str(flagged)],
+        "strict_cors": True,
+        "enable_monitoring": False,
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "state_session_capacity": MAX_SESSIONS,
+        "footer_links": ["api"],
+        # Gradio would ask itself for the page and give up after three seconds, which a busy machine may well need.
+        "_frontend": False,
+        "theme": theme(),
+        "css_paths": [STYLE],
+    }
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
     try:
-        _, url, _ = page.launch(
-            server_name=options.host,
-            server_port=options.port or None,
-            auth=login,
-            share=False,
-            show_error=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            max_file_size=MAX_FILE_SIZE,
-            allowed_paths=[str(examples)],
-            blocked_paths=[str(project_root() / "mlruns"), str(flagged)],
-            strict_cors=True,
-            enable_monitoring=False,
-            run_history=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            state_session_capacity=MAX_SESSIONS,
-            footer_links=["api"],
-            theme=theme(),
-            css_paths=[STYLE],
-        )
+        return str(page.launch(**settings)[1])
     except OSError as error:
-        raise LaunchError(
-            f"port {options.port} of {options.host} cannot be used ({error}): give another --port"
-        ) from error
-    if not options.quiet:
-        _say(url)
-    if options.block:
-        page.block_thread()
-    return str(url)
+        place = f"port {options.port} of {options.host}"
+        raise LaunchError(f"{place} cannot be used, perhaps another page has it: give another --port") from error
 
 
 def _is_own(host: str) -> bool:

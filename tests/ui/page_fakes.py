@@ -161,7 +161,7 @@ def serving(folder: Path) -> Iterator[Running]:
         write_png(around.examples.folder / "drawn-male-66-months.png", hand_pixels())
         page = build_page(around)
         around.service.start()
-        url = launch(page, LaunchOptions(port=0, block=False, quiet=True), around.examples.folder, around.flags.folder)
+        url = launch(page, LaunchOptions(port=0), around.examples.folder, around.flags.folder)
         try:
             yield Running(url, around, catalogue)
         finally:
