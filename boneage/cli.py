@@ -9,7 +9,23 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from boneage import __version__
-from boneage.commands import audit, data, doctor, evaluate, flags, gate, predict, registry, steps, store, train
+from boneage.commands import (
+    ablate,
+    audit,
+    data,
+    doctor,
+    evaluate,
+    explain,
+    flags,
+    gate,
+    predict,
+    recalibrate,
+    registry,
+    steps,
+    store,
+    stress,
+    train,
+)
 from boneage.commands.common import UsageError, complain
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
@@ -68,6 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
     store.add_parser(commands)
     flags.add_parser(commands)
     gate.add_parser(commands)
+    ablate.add_parser(commands)
+    stress.add_parser(commands)
+    recalibrate.add_parser(commands)
+    explain.add_parsers(commands)
     return parser
 
 

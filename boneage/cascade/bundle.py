@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from boneage import __version__
+from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
@@ -81,6 +82,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         "prepare_sha256": cascade.preparer.sha256,
         "heads": heads,
         "intervals": cascade.intervals.to_mapping() if cascade.intervals else None,
+        "calibration": cascade.calibration.to_mapping() if cascade.calibration else None,
         "card": cascade.card,
         "versions": _versions(),
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
@@ -116,6 +118,8 @@ def load_bundle(folder: str | Path) -> Cascade:
         config=config,
         card=dict(values["card"]),
         intervals=Intervals.from_mapping(values["intervals"]) if values["intervals"] else None,
+        # Bundles of before calibrations existed have no such key.
+        calibration=Calibration.from_mapping(values["calibration"]) if values.get("calibration") else None,
         model=content.folder.name,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boneage.cascade.calibration import Calibration
 from boneage.cascade.estimate import Estimate, EstimateError
 from boneage.cascade.gate import Gate, RefusedError
 from boneage.cascade.head import Head
@@ -40,6 +41,7 @@ class Cascade:
         intervals: the prediction intervals, None when the study made none.
         model: the registered name, set by whoever loads it.
         version: the registered version.
+        calibration: a site's correction of the routed age, None without one.
         gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the shipped one by
             default, opened at the first film.
     """
@@ -52,6 +54,7 @@ class Cascade:
     intervals: Intervals | None = None
     model: str = ""
     version: str = ""
+    calibration: Calibration | None = None
     gate: Gate | None = None
 
     def __post_init__(self) -> None:
@@ -119,6 +122,8 @@ class Cascade:
 
     def _one(self, routed: Routed, i: int, sex: Sex, age_range: str | None, notes: tuple[str, ...]) -> Estimate:
         age = float(routed.ages[i])
+        if self.calibration is not None:
+            age = self.calibration.apply(sex, age)
         low, high = self.intervals.bounds(sex, age) if self.intervals else (None, None)
         one, two, three, four = (float(p) for p in routed.probabilities[i])
         return Estimate(

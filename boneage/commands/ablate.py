@@ -1,0 +1,73 @@
+"""`boneage ablate`: what each idea beyond the paper is worth on a study's validation images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boneage.commands.common import add_overrides, import_keras_quietly, notice, stage
+from boneage.config import load_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from boneage.config import Config
+    from boneage.study.materials import Materials
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("ablate", help="measure routings, windows, joint heads and stacks one by one")
+    parser.add_argument("config", metavar="CONFIG")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as markdown here, a CSV beside it")
+    add_overrides(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit every variant, print the table and write it."""
+    config = load_config(args.config, args.overrides)
+    import_keras_quietly()
+    from boneage.cascade.report import text_table
+    from boneage.study.ablation import ablation_table, gather_ablation, run_ablation
+    from boneage.study.materials import gather
+    from boneage.study.seen import seen_images
+
+    materials, seen = gather(config, stage), seen_images(config.backbone)
+    frame = run_ablation(gather_ablation(materials, seen), config, stage("variants"))
+    table = ablation_table(frame)
+    facts = _facts(config, materials, frame)
+    print("\n".join(facts))
+    print(text_table(table))
+    notice()
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(_markdown(table, facts, args), encoding="utf-8")
+        frame.to_csv(args.out.with_suffix(".csv"), index=False)
+        print(f"written to {args.out}")
+    return 0
+
+
+def _facts(config: Config, materials: Materials, frame: pd.DataFrame) -> list[str]:
+    from boneage.study.seen import seen_images
+
+    seen, hashes = seen_images(config.backbone), materials.part.content_sha256
+    training = seen.describe(hashes[name] for name in materials.splits.train)
+    validation = seen.describe(hashes[name] for name in materials.splits.validation)
+    return [
+        f"set: {len(frame)} validation images of the study {config.study.name}; truth: the source's own labels",
+        f"backbone: {config.backbone.name} ({materials.backbone.sha256[:16]}); of the training images it had seen "
+        f"{training}, of the validation images {validation}",
+        "intervals: 95 %, paired bootstrap over the validation images; minus_hard below 0 is better than hard routing",
+    ]
+
+
+def _markdown(table: pd.DataFrame, facts: list[str], args: argparse.Namespace) -> str:
+    from boneage.cascade.estimate import RESEARCH_NOTICE
+    from boneage.cascade.report import markdown_table
+
+    overrides = "".join(f" --set {item}" for item in args.overrides if "root" not in item)
+    command = f"boneage ablate {args.config} --set data.root=PATH{overrides} --out {args.out.name}"
+    items = "\n".join(f"- {fact}" for fact in facts)
+    return f"# Ablation\n\nMade by `{command}`.\n\n{items}\n\n{markdown_table(table)}\n\n{RESEARCH_NOTICE}\n"

@@ -1,0 +1,132 @@
+"""`boneage recalibrate`: fit a site's own correction on local images; a new version only where it is proven better."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boneage.commands.common import UsageError, add_model, complain, notice, open_cascade, stage
+from boneage.errors import BoneageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from boneage.cascade.calibration import Recalibration
+    from boneage.cascade.cascade import Cascade
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's list."""
+    parser = commands.add_parser("recalibrate", help="correct a registered cascade for one's own site")
+    parser.add_argument("data", metavar="DATA", type=Path, help="a folder or table of local images with readings")
+    parser.add_argument("--dry-run", action="store_true", help="print the figures and register nothing")
+    add_model(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the figures and register the corrected cascade; return 1 where it is no better beyond its interval."""
+    from boneage.cascade.calibration import recalibrate
+    from boneage.data.annotations import load_folder
+
+    if not args.dry_run and not str(args.model).startswith("models:"):
+        raise UsageError(f"only a registered cascade gets a new version, but {args.model} was given: add --dry-run")
+    table = load_folder(args.data).table
+    if table.empty:
+        raise BoneageError(f"{args.data} has no labelled image that can be used")
+    cascade = open_cascade(args.model)
+    rows = _estimated(cascade, table)
+    found = recalibrate(
+        list(rows["sex"]),
+        rows["estimated_months"].to_numpy(float),
+        rows["true_months"].to_numpy(float),
+        cascade.config.cascade.coverage,
+        cascade.intervals,
+    )
+    _print(found, len(rows))
+    notice()
+    if not found.better:
+        complain("refused: the correction is no better beyond its interval, so nothing was changed")
+        return 1
+    if not args.dry_run:
+        version = register_recalibrated(cascade, found, rows, str(args.model))
+        print(f"registered version {version} as challenger; `boneage registry promote` makes it the champion")
+    return 0
+
+
+def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataFrame, uri: str) -> int:
+    """Register the corrected cascade as a new version; its validation images are the local ones, out of fold."""
+    from boneage.cascade.bundle import save_bundle
+    from boneage.learn.metrics import regression_metrics
+    from boneage.tracking.card import model_card
+    from boneage.tracking.registry import Submission, register_cascade, show, validation_table
+    from boneage.tracking.store import ensure_experiment, open_store
+    from boneage.tracking.versions import parse_uri
+
+    client = open_store()
+    info = show(client, *parse_uri(uri))
+    site = {
+        "images": len(rows),
+        "before_mae_months": found.before_mae_months,
+        "after_mae_months": found.after_mae_months,
+    }
+    card = {**cascade.card, "recalibrated": {**site, "from": f"{info.name} version {info.version}"}}
+    corrected = replace(cascade, calibration=found.calibration, intervals=found.intervals, card=card)
+    local = rows.assign(estimated_months=found.out_of_fold)
+    metrics = regression_metrics(local["true_months"].to_numpy(), found.out_of_fold)
+    experiment = ensure_experiment(client, "recalibration")
+    run_id = client.create_run(experiment, tags={"level": "recalibration"}, run_name="recalibration").info.run_id
+    status = "FAILED"
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            submission = Submission(
+                bundle=save_bundle(corrected, Path(temporary) / "cascade"),
+                run_id=run_id,
+                card=model_card(corrected, metrics),
+                metrics=metrics,
+                validation=validation_table(local, dict(zip(rows["id"], rows["content_sha256"], strict=True))),
+                prefix=info.name.removesuffix("-cascade"),
+                tags={"recalibrated_from": str(info.version)},
+            )
+            version = register_cascade(client, submission)
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status)
+    return version
+
+
+def _estimated(cascade: Cascade, table: pd.DataFrame) -> pd.DataFrame:
+    """Estimate the local images with the cascade as it is; what cannot be estimated is said and left out."""
+    import pandas as pd
+
+    from boneage.data.annotations import read_row
+    from boneage.data.flags import pixels_sha256
+
+    # An earlier correction must not be corrected again: lines are always fitted on the cascade's own ages.
+    plain, rows, progress = replace(cascade, calibration=None), [], stage("estimate")
+    for done, (_, row) in enumerate(table.iterrows(), start=1):
+        try:
+            film = read_row(row)
+            age = plain.estimate(film, str(row["sex"])).bone_age_months
+        except BoneageError as error:
+            complain(f"left out: {row['image']}: {error}")
+        else:
+            known = {"id": str(row["id"]), "sex": str(row["sex"]), "true_months": float(row["age_months"])}
+            rows.append({**known, "estimated_months": age, "content_sha256": pixels_sha256(film)})
+        progress(done, len(table))
+    return pd.DataFrame(rows, columns=["id", "sex", "true_months", "estimated_months", "content_sha256"])
+
+
+def _print(found: Recalibration, images: int) -> None:
+    print(f"{images} local images, five folds: figures on images that the correction had not seen")
+    print(f"MAE before     {found.before_mae_months:.2f} months")
+    print(f"MAE after      {found.after_mae_months:.2f} months")
+    difference = found.after_mae_months - found.before_mae_months
+    print(f"difference     {difference:+.2f} (95 % interval {found.low_months:+.2f} to {found.high_months:+.2f})")
+    for sex, slope in found.calibration.slopes.items():
+        print(f"{sex:<14} age = {slope:.3f} x estimate {found.calibration.intercepts[sex]:+.1f} months")
+    for cell, half in found.intervals.half_widths.items():
+        print(f"interval {cell:<9} +-{half:.1f} months")

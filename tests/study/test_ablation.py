@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boneage.config import Config, HeadParameters, TrainingConfig
+from boneage.groups import Sex, group_of
+from boneage.learn.fit import Samples
+from boneage.study.ablation import AblationData, Set, ablation_table, best_temperature, fit_experts, run_ablation
+
+
+def simulated(count, seed):
+    """Features from which the age can be read, with noise."""
+    rng = np.random.default_rng(seed)
+    ages = rng.uniform(2, 226, count).astype(np.float32)
+    base = np.stack([ages / 100, np.sqrt(ages) / 10, np.sin(ages / 40), rng.normal(0, 1, count)], axis=1)
+    features = (base + rng.normal(0, 0.05, base.shape)).astype(np.float32)
+    groups = np.array([group_of(float(age)) for age in ages])
+    return Set(Samples(features, ages, groups), np.where(np.arange(count) % 2, "male", "female"))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return AblationData(simulated(400, 1), simulated(120, 2), simulated(120, 3), np.arange(400) % 2)
+
+
+@pytest.fixture(scope="module")
+def config():
+    params = HeadParameters(width_1=16, width_2=8, standardize=True, initial_learning_rate=0.01)
+    return replace(Config(), classifier=params, regressor=params, training=TrainingConfig(epochs=8, patience=3))
+
+
+def test_every_variant_is_measured_on_the_same_images(data, config):
+    seen = []
+    frame = run_ablation(data, config, lambda *step: seen.append(step))
+    table = ablation_table(frame, resamples=100).set_index("variant")
+    assert len(frame) == 120 and seen[-1][0] == seen[-1][1]
+    for name in ("hard", "soft", "oracle", "soft, windows +12", "hard, sexes together", "soft, ensemble of folds"):
+        assert name in table.index
+    assert any(name.startswith("soft stacked") for name in table.index)
+    assert table.loc["hard", "minus_hard"] == 0
+    assert (table["low"] <= table["mae_months"]).all() and (table["mae_months"] <= table["high"]).all()
+    constant = np.abs(frame["true_months"] - frame["true_months"].median()).mean()
+    assert table.loc["soft", "mae_months"] < constant / 2
+
+
+def test_wider_windows_give_the_experts_more_images(data, config):
+    sizes = []
+    for months in (0.0, 24.0):
+        heads = fit_experts(data.train, data.watch, config, overlap_months=months)
+        sizes.append(len(heads))
+    assert sizes == [8, 8]
+
+
+def test_the_temperature_flattens_a_classifier_that_is_too_sure(data):
+    class Sure:
+        def predict(self, features):
+            wrong = np.full((len(features), 4), 1e-6)
+            wrong[:, 0] = 1
+            return wrong
+
+    assert best_temperature({key: Sure() for key in _classifiers()}, data.watch) == 3.0
+
+
+def _classifiers():
+    from boneage.groups import CLASSIFIERS
+
+    return [key for key in CLASSIFIERS if key.sex in list(Sex)]
