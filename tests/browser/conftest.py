@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "ui"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "ui")]
 
+from chromium import find_browser  # noqa: E402
 from page_fakes import Running, serving  # noqa: E402 (its folder is on the path only now)
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find_browser() -> str | None:
-    return os.environ.get("BONEAGE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")
