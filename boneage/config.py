@@ -150,12 +150,14 @@ class TrainingConfig:
     """`[training]`: how long a head is fitted and what stops the final training.
 
     `final_stop = "validation"` watches the validation part, as the paper does; `"folds"` trains for the folds' median
-    best epoch, so that the validation part stays untouched.
+    best epoch, so that the validation part stays untouched. `overlap_months` lets each regressor learn from so many
+    months beyond its group, too, on either side; the paper's learn from their group alone.
     """
 
     epochs: int = 60
     patience: int = 10
     final_stop: FinalStop = "folds"
+    overlap_months: float = 0.0
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -172,12 +174,14 @@ class TuningConfig:
 class CascadeConfig:
     """`[cascade]`: how the classifier's answer is used; hard routing is the paper's.
 
-    `gate` withholds an estimate, with the reason, from films that do not show one usable hand.
+    `gate` withholds an estimate, with the reason, from films that do not show one usable hand. `widen_unsure` makes
+    intervals wider where the classifier is unsure, at the same coverage.
     """
 
     routing: Routing = "hard"
     coverage: float = 0.9
     gate: bool = False
+    widen_unsure: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -124,7 +124,8 @@ class Cascade:
         age = float(routed.ages[i])
         if self.calibration is not None:
             age = self.calibration.apply(sex, age)
-        low, high = self.intervals.bounds(sex, age) if self.intervals else (None, None)
+        surest = float(routed.probabilities[i].max())
+        low, high = self.intervals.bounds(sex, age, surest) if self.intervals else (None, None)
         one, two, three, four = (float(p) for p in routed.probabilities[i])
         return Estimate(
             sex=sex,

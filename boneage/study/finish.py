@@ -11,7 +11,7 @@ import numpy as np
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.evaluate import Evaluation, evaluate_estimates, training_medians
 from boneage.cascade.head import Head
-from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_ages
+from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_routed
 from boneage.cascade.report import markdown_report
 from boneage.groups import RANGE_LABELS, ModelKey, Sex
 from boneage.preprocess.pipeline import Preparer
@@ -60,14 +60,15 @@ def out_of_fold_intervals(materials: Materials, outcomes: Outcomes, seen: SeenIm
         return Intervals(config.cascade.coverage)
     samples = materials.part.samples(ids)
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
-    ages = out_of_fold_ages(
+    ages, surest = out_of_fold_routed(
         [_fold_heads(outcomes, number) for number in range(config.data.folds)],
         samples.features,
         sexes,
         materials.folds(ids),
         config.cascade.routing,
     )
-    return fit_intervals(sexes, ages, samples.ages, config.cascade.coverage)
+    unsure = surest if config.cascade.widen_unsure else None
+    return fit_intervals(sexes, ages, samples.ages, config.cascade.coverage, unsure)
 
 
 def _fold_heads(outcomes: Outcomes, number: int) -> dict[ModelKey, Head]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from boneage.config import Config, HeadParameters
 from boneage.errors import BoneageError
-from boneage.groups import ModelKey, Task
+from boneage.groups import AGE_GROUPS, ModelKey, Task
 from boneage.learn.crossval import CVResult, FoldResult, cross_validate, evaluate_head, train_final
 from boneage.learn.fit import FitResult, Samples, predict_head
 from boneage.learn.metrics import confusion
@@ -73,7 +73,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         BoneageError: when a model has fewer training images than folds.
     """
     config = materials.config
-    ids = materials.ids(key, materials.splits.train)
+    ids = _training_ids(materials, key)
     if len(ids) < config.data.folds:
         raise BoneageError(
             f"{key} has {len(ids)} training images, but {config.data.folds} folds need at least as many: "
@@ -85,6 +85,16 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
     train = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
     validation = materials.part.samples(materials.ids(key, materials.splits.validation))
     return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), ids * len(views), validation)
+
+
+def _training_ids(materials: Materials, key: ModelKey) -> tuple[str, ...]:
+    """Return the training images of a model; a regressor's reach beyond its group where the configuration says so."""
+    overlap = materials.config.training.overlap_months
+    if key.group is None or overlap <= 0:
+        return materials.ids(key, materials.splits.train)
+    rows, group = materials.part.table.loc[list(materials.splits.train)], AGE_GROUPS[key.group - 1]
+    near = rows["age_months"].between(group.low - overlap, group.high + overlap, inclusive="left")
+    return tuple(rows.index[(rows["sex"] == key.sex.value) & (near | (rows["group"] == key.group))])
 
 
 def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:

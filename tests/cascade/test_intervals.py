@@ -66,3 +66,21 @@ def test_images_without_an_estimate_are_left_out():
     estimated = np.full(30, 100.0)
     estimated[:10] = np.nan
     assert fit_intervals([Sex.MALE] * 30, estimated, np.full(30, 110.0), 0.9).counts["male-2"] == 20
+
+
+def test_intervals_widen_where_routing_is_unsure_and_still_cover():
+    rng = np.random.default_rng(1)
+    true, surest = rng.uniform(0, 228, 20000), rng.uniform(0.3, 1, 20000)
+    estimated = np.clip(true + rng.normal(0, 4, true.size) * (1 + 2 * (1 - surest)), 0, 228)
+    sexes = [Sex.FEMALE] * true.size
+    half = slice(0, 10000)
+    widened = fit_intervals(sexes[half], estimated[half], true[half], 0.9, surest[half])
+    plain = fit_intervals(sexes[half], estimated[half], true[half], 0.9)
+    assert widened.half_width(Sex.FEMALE, 100.0, 0.4) > 1.5 * widened.half_width(Sex.FEMALE, 100.0, 1.0)
+    assert plain.half_width(Sex.FEMALE, 100.0, 0.4) == plain.half_width(Sex.FEMALE, 100.0, 1.0)
+    inside = []
+    for estimate, age, sure in zip(estimated[10000:], true[10000:], surest[10000:], strict=True):
+        low, high = widened.bounds(Sex.FEMALE, float(estimate), float(sure))
+        inside.append(low <= age <= high)
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.012)
+    assert Intervals.from_mapping(json.loads(json.dumps(widened.to_mapping()))) == widened
