@@ -39,7 +39,7 @@ def page(browser, running):
     opened = context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(60_000)  # a busy machine may need them
     opened.goto(running.url)
     opened.get_by_text("Ready: boneage-cascade").wait_for()
     yield opened

@@ -129,7 +129,7 @@ def test_the_browser_brings_its_language(browser, running) -> None:
     context = browser.new_context(locale="pt-BR")
     opened = context.new_page()
     opened.goto(running.url)
-    opened.get_by_text("Somente para pesquisa").wait_for(timeout=15_000)
+    opened.get_by_text("Somente para pesquisa").wait_for(timeout=60_000)
     context.close()
 
 
@@ -143,7 +143,7 @@ def test_where_nothing_is_promoted_it_says_what_to_run_and_notices_later(page, r
     running.catalogue.fault = BoneageError("nothing is promoted yet: run `boneage registry promote`")
     try:
         page.reload()
-        page.locator(".ba-missing").wait_for(timeout=30_000)
+        page.locator(".ba-missing").wait_for(timeout=60_000)
         assert page.locator(".ba-missing code").inner_text() == "boneage registry promote"
         upload(page, phantom)
         page.locator("#sex").get_by_label("Male", exact=True).check()
@@ -151,7 +151,7 @@ def test_where_nothing_is_promoted_it_says_what_to_run_and_notices_later(page, r
         page.get_by_text("run `boneage registry promote`").first.wait_for()
     finally:
         running.catalogue.fault = None
-    page.locator(".ba-ready").wait_for(timeout=30_000)
+    page.locator(".ba-ready").wait_for(timeout=60_000)
 
 
 def test_a_batch_with_a_broken_file_has_one_row_a_file(page, tmp_path) -> None:
@@ -186,7 +186,7 @@ def test_the_models_tab_shows_versions_and_cards(page) -> None:
 def test_with_several_models_the_reader_chooses_who_answers(page, running, phantom) -> None:
     running.catalogue.versions["models:/demo-cascade@champion"] = "7"
     try:
-        page.locator("#model").wait_for(timeout=30_000)
+        page.locator("#model").wait_for(timeout=60_000)
         page.click("#model input")
         page.get_by_role("option", name="demo-cascade · champion · v7").click()
         estimate(page, phantom)
@@ -211,7 +211,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser, running, phantom) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
     opened = context.new_page()
     opened.goto(running.url)
-    opened.locator(".ba-ready").wait_for(timeout=15_000)
+    opened.locator(".ba-ready").wait_for(timeout=60_000)
     estimate(opened, phantom)
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()

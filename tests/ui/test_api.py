@@ -148,17 +148,17 @@ def test_flagged_cases_and_the_store_are_not_reachable(running: Running) -> None
                project_root() / "boneage" / "config.py"]  # fmt: skip
     for target in targets:
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{running.url}gradio_api/file={target}", timeout=10)
+            urllib.request.urlopen(f"{running.url}gradio_api/file={target}", timeout=30)
         assert refused.value.code in {403, 404}, target
 
 
 def test_privacy_settings_are_off(running: Running) -> None:
     import json
 
-    with urllib.request.urlopen(f"{running.url}config", timeout=10) as answer:
+    with urllib.request.urlopen(f"{running.url}config", timeout=30) as answer:
         config = json.load(answer)
     assert config["analytics_enabled"] is False
     assert config["run_history"] is False
     for path in ("monitoring", "gradio_api/monitoring/summary"):
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(f"{running.url}{path}", timeout=10)
+            urllib.request.urlopen(f"{running.url}{path}", timeout=30)
