@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,9 +11,10 @@ import pandas as pd
 from boneage.data.archives import DataError
 from boneage.data.films import read_row
 from boneage.data.fingerprint import agreement, candidates, likeness, same_film
-from boneage.data.splits import same_films
+from boneage.data.splits import SplitError, same_films
 
 _MOST_CANDIDATES = 20_000
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,33 @@ def find_pairs(table: pd.DataFrame) -> tuple[Pair, ...]:
     pairs = [_pair(rows[one], rows[other], True, 1.0, 1.0) for group in groups for one, other in _chain(group, rows)]
     pairs += _near(rows)
     return tuple(sorted(pairs, key=lambda pair: (not pair.leak, not pair.exact, pair.one, pair.other)))
+
+
+def refuse_near_copies(sets: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]]) -> None:
+    """Refuse a study in which a film is in two sets, stored in two ways; equal pixels are `check_leaks`'s business.
+
+    Args:
+        sets: For each set its annotation table and the fingerprints of its films by id ("" where unknown).
+
+    Raises:
+        SplitError: naming the films.
+    """
+    found = []
+    for (name, (table, prints)), (other, (others, more)) in combinations(sets.items(), 2):
+        rows, columns = (part.set_index("id", drop=False).to_dict("index") for part in (table, others))
+        ids, other_ids = list(prints), list(more)
+        for i, j in candidates(list(prints.values()), list(more.values())):
+            if same_film(read_row(_named(rows[ids[i]])), read_row(_named(columns[other_ids[j]]))):
+                found.append(f"{ids[i]} ({name}) = {other_ids[j]} ({other})")
+    if found:
+        raise SplitError(
+            f"{len(found)} films are in two sets, stored in two ways ({'; '.join(found[:_SHOWN])}): remove one of each "
+            "from the sources, then delete the study's splits.json to draw anew; `boneage audit CONFIG` lists all"
+        )
+
+
+def _named(row: Mapping[Hashable, object]) -> dict[str, object]:
+    return {str(key): value for key, value in row.items()}
 
 
 def _chain(group: Sequence[str], rows: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ def add_parsers(commands: Any) -> None:
 
     prepare = commands.add_parser("prepare", help="preprocess a study's images and compute their features (resumable)")
     prepare.add_argument("config", metavar="CONFIG")
+    prepare.add_argument("--ray", metavar="ADDRESS", default="", help="do it on a Ray cluster: auto or HOST:PORT")
     add_overrides(prepare)
     prepare.set_defaults(run=run_prepare)
 
@@ -39,13 +40,17 @@ def run_prepare(args: argparse.Namespace) -> int:
     """Prepare every image of a study and push it through the backbone once."""
     config = load_config(args.config, args.overrides)
     import_keras_quietly()
+    from boneage.audit.labels import problem_counts
     from boneage.study.materials import gather
 
-    materials = gather(config, stage)
+    materials = gather(config, stage, args.ray)
     print(f"{len(materials.part.table)} images are ready for training and validation")
     if materials.test is not None:
         print(f"{len(materials.test.table)} images are ready for testing")
-    print(f"{materials.backbone.passes} images passed the backbone just now; the others came from the cache")
+    if not args.ray:
+        print(f"{materials.backbone.passes} images passed the backbone just now; the others came from the cache")
     if len(materials.problems):
-        complain(f"{len(materials.problems)} images were left out; `boneage audit {args.config}` lists the reasons")
+        complain(f"{len(materials.problems)} rows were left out; `boneage audit {args.config}` lists the reasons")
+        for kind, count in problem_counts(materials.problems).items():
+            complain(f"  {count} x {kind}")
     return 0

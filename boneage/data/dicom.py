@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _DAYS_A_MONTH = 365.25 / 12
 _MONTHS = {"D": 1 / _DAYS_A_MONTH, "W": 7 / _DAYS_A_MONTH, "M": 1.0, "Y": 12.0}
+# pyjpegls (MIT, with CharLS, BSD) and GDCM (BSD): the plugin for lossless JPEG that is more often met is GPL.
+_PLUGINS = ("pydicom", "pillow", "pyjpegls", "gdcm")
 _BROKEN = (
     ValueError, KeyError, AttributeError, TypeError, IndexError, OSError, EOFError, NotImplementedError, RuntimeError,
     OverflowError, MemoryError, struct.error, ArithmeticError,
@@ -44,7 +46,7 @@ def read(data: bytes, name: str) -> Radiograph:
         ImageError: when it has no single frame of pixels, is too large, damaged, or compressed in an unsupported way.
     """
     import pydicom
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
         dataset = pydicom.dcmread(BytesIO(data), force=data[128:132] != b"DICM")
@@ -57,7 +59,7 @@ def read(data: bytes, name: str) -> Radiograph:
             laterality=_laterality(dataset),
             warnings=warnings,
         )
-    except (InvalidDicomError, *_BROKEN) as error:
+    except (InvalidDicomError, BytesLengthException, *_BROKEN) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{name} is a damaged or incomplete DICOM file: export it again") from error
@@ -84,14 +86,24 @@ def _pixels(dataset: Dataset, name: str) -> tuple[NDArray[np.uint8], tuple[str, 
 def _stored_values(dataset: Dataset, name: str) -> NDArray[Any]:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     try:
+        if syntax is not None and syntax.is_encapsulated:
+            dataset.pixel_array_options(decoding_plugin=_plugin(syntax))
         return np.asarray(dataset.pixel_array)
     except (RuntimeError, NotImplementedError) as error:
         if syntax is not None and syntax.is_compressed:
             raise ImageError(
                 f"{name} is compressed as {syntax.name}, which is damaged or not supported here: "
-                "export it uncompressed, as RLE, JPEG baseline or JPEG 2000"
+                "export it uncompressed, as RLE, JPEG baseline, lossless JPEG, JPEG 2000 or JPEG-LS"
             ) from error
         raise
+
+
+def _plugin(syntax: Any) -> str:
+    """Choose the decoder of a compressed file, so that it never depends on what else is installed; "" for none."""
+    from pydicom.pixels import get_decoder
+
+    there = get_decoder(syntax).available_plugins
+    return next((name for name in _PLUGINS if name in there), "")
 
 
 def _windowed(dataset: Dataset, array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

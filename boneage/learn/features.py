@@ -19,6 +19,7 @@ from boneage.errors import BoneageError
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
+    from boneage.learn.spread import SpreadBackbone
 
 Progress = Callable[[int, int], None]
 ROTATION_DEGREES = 10.0
@@ -76,7 +77,7 @@ class Features:
 def extract(
     prepared: Prepared,
     ids: Sequence[str],
-    backbone: FrozenBackbone,
+    backbone: FrozenBackbone | SpreadBackbone,
     views: Sequence[str],
     cache: Path,
     progress: Progress | None = None,
@@ -176,7 +177,7 @@ class FeatureTable:
 
 
 def _fill(
-    table: FeatureTable, prepared: Prepared, ids: Sequence[str], backbone: FrozenBackbone, view: str
+    table: FeatureTable, prepared: Prepared, ids: Sequence[str], backbone: FrozenBackbone | SpreadBackbone, view: str
 ) -> Iterator[int]:
     """Push through the backbone what the table lacks, a batch at a time; yield how many ids are done."""
     wanted = {prepared.content_sha256[name]: name for name in ids}

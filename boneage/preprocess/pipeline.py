@@ -8,31 +8,30 @@ whatever is there is whole, so a killed preparation continues where it was.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from boneage.config import PreprocessConfig
 from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.archives import DataError, read_bytes
 from boneage.data.films import FilmSource
-from boneage.data.flags import pixels_sha256
-from boneage.data.images import read_image
 from boneage.preprocess.background import mask_session
+from boneage.preprocess.cluster import run_on_cluster
+from boneage.preprocess.mapped import stacked
 from boneage.preprocess.parallel import Failure, run_parallel
+from boneage.preprocess.png import prepare_png, read_note, write_whole
 from boneage.preprocess.preparer import Prepared as Prepared
 from boneage.preprocess.preparer import Preparer
 
 Progress = Callable[[int, int], None]
-_NOTE = "boneage"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class PreparedSet:
         warnings: What was noted about each film, where anything was.
         problems: `source, id, image, reason` of the rows that could not be prepared.
         config_sha256: What identifies how they were prepared.
+        fingerprints: What tells each film's near copies; empty for films prepared by an older version.
     """
 
     ids: tuple[str, ...]
@@ -54,6 +54,7 @@ class PreparedSet:
     warnings: dict[str, tuple[str, ...]] = field(repr=False)
     problems: pd.DataFrame = field(repr=False)
     config_sha256: str = ""
+    fingerprints: dict[str, str] = field(default_factory=dict, repr=False)
 
     def load(self, image_id: str) -> NDArray[np.uint8]:
         """Return a prepared film.
@@ -74,6 +75,19 @@ class PreparedSet:
         except (OSError, SyntaxError) as error:
             raise DataError(f"the prepared film {self.files[image_id]} cannot be read: prepare again") from error
 
+    def array(self, progress: Progress | None = None) -> np.ndarray:
+        """Return all films in the order of `ids`, uint8 (N, S, S), memory-mapped for reading.
+
+        The array is a file beside the prepared films, made at the first call and whenever the films are others.
+
+        Args:
+            progress: Called with (done, total) while the file is made.
+
+        Raises:
+            DataError: when there is no film, or one cannot be read.
+        """
+        return stacked([self.files[name] for name in self.ids], lambda number: self.load(self.ids[number]), progress)
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -85,11 +99,13 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Note:
-    """What a prepared PNG says about itself."""
+class _Parcel:
+    """One film to prepare on another machine."""
 
-    content: str
-    warnings: tuple[str, ...]
+    source: FilmSource
+    config: PreprocessConfig
+    data: bytes
+    identity: str
 
 
 def prepare_table(
@@ -98,6 +114,7 @@ def prepare_table(
     cache: Path,
     workers: int | None = None,
     progress: Progress | None = None,
+    ray: str = "",
 ) -> PreparedSet:
     """Prepare every film of an annotation table that is not prepared yet.
 
@@ -107,16 +124,18 @@ def prepare_table(
         cache: Folder of everything prepared; a subfolder per configuration is made in it.
         workers: Processes; None for one per core, 1 for this process alone.
         progress: Called with (done, total); films that were prepared before count as done at once.
+        ray: The address of a Ray cluster to prepare on instead of here; "" for none.
 
     Raises:
         BackgroundError: when the mask network cannot be opened.
+        ClusterError: when there is no such cluster.
         DataError: when the cache cannot be written.
     """
     identity = Preparer(config).sha256
     folder = Path(cache) / identity[:16]
     folder.mkdir(parents=True, exist_ok=True)
     tasks, reasons = _tasks(table, config, folder)
-    waiting = {task.file: task for task in tasks.values() if _read_note(task.file) is None}
+    waiting = {task.file: task for task in tasks.values() if read_note(task.file) is None}
     done = len(table) - len(waiting)
     if progress:
         progress(done, len(table))
@@ -125,7 +144,9 @@ def prepare_table(
     names: dict[Path, list[str]] = defaultdict(list)
     for name, task in tasks.items():
         names[task.file].append(name)
-    for number, (task, result) in enumerate(run_parallel(_prepare, list(waiting.values()), workers), start=done + 1):
+    missing = list(waiting.values())
+    results = _on_cluster(missing, identity, ray) if ray else run_parallel(_prepare, missing, workers)
+    for number, (task, result) in enumerate(results, start=done + 1):
         if isinstance(result, Failure):
             reasons.update(dict.fromkeys(names[task.file], result.reason))
         if progress:
@@ -144,40 +165,47 @@ def _tasks(table: pd.DataFrame, config: PreprocessConfig, folder: Path) -> tuple
         except DataError as error:
             reasons[name] = str(error)
             continue
-        digest.update(repr(source[1:]).encode())
+        digest.update(repr((source.original_width, source.original_height, source.crop)).encode())
+        if config.mirror != "none":
+            digest.update(source.laterality.encode())
         key = digest.hexdigest()
         tasks[name] = _Task(source, folder / key[:2] / f"{key[2:]}.png", config)
     return tasks, reasons
 
 
-_PREPARERS: dict[PreprocessConfig, Preparer] = {}
+def _on_cluster(tasks: list[_Task], identity: str, ray: str) -> Iterator[tuple[_Task, None | Failure]]:
+    """Prepare on a cluster: the film's bytes go there, the PNG comes back and is written here."""
+
+    def argument(task: _Task) -> _Parcel:
+        return _Parcel(task.source, task.config, read_bytes(task.source.image), identity)
+
+    for task, result in run_on_cluster(_prepare_parcel, tasks, argument, ray):
+        if isinstance(result, Failure):
+            yield task, result
+        else:
+            write_whole(task.file, result)
+            yield task, None
+
+
+def _prepare_parcel(parcel: _Parcel) -> bytes:
+    """Prepare one film on another machine, which must do it just as this one would."""
+    if _identity(parcel.config) != parcel.identity:
+        raise DataError("a machine of the cluster has another version of boneage: install the same one everywhere")
+    return prepare_png(parcel.source, parcel.config, parcel.data)
+
+
+@cache
+def _identity(config: PreprocessConfig) -> str:
+    return Preparer(config).sha256
 
 
 def _prepare(task: _Task) -> None:
     """Prepare one film and write it; runs in a worker process, where the mask network is opened once."""
-    preparer = _PREPARERS.setdefault(task.config, Preparer(task.config, threads=1))
-    film = task.source.fit(read_image(task.source.image))
-    prepared = preparer.prepare(film)
-    note = PngImagePlugin.PngInfo()
-    note.add_text(_NOTE, json.dumps({"content": pixels_sha256(film), "warnings": prepared.warnings}))
-    task.file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = task.file.with_name(f".{task.file.stem}.{os.getpid()}")
-    Image.fromarray(prepared.image).save(temporary, format="PNG", pnginfo=note, compress_level=1)
-    temporary.replace(task.file)
-
-
-def _read_note(file: Path) -> _Note | None:
-    """Read what a prepared PNG says about itself; None when it is missing or not one of ours."""
-    try:
-        with Image.open(file) as picture:
-            note = json.loads(picture.info[_NOTE])
-            return _Note(str(note["content"]), tuple(note["warnings"]))
-    except (OSError, SyntaxError, KeyError, TypeError, ValueError):
-        return None
+    write_whole(task.file, prepare_png(task.source, task.config))
 
 
 def _collect(table: pd.DataFrame, tasks: Mapping[str, _Task], reasons: Mapping[str, str], identity: str) -> PreparedSet:
-    notes = {name: note for name, task in tasks.items() if (note := _read_note(task.file)) is not None}
+    notes = {name: note for name, task in tasks.items() if (note := read_note(task.file)) is not None}
     bad = table[~table["id"].isin(notes)]
     problems = [
         {
@@ -196,4 +224,5 @@ def _collect(table: pd.DataFrame, tasks: Mapping[str, _Task], reasons: Mapping[s
         warnings={name: notes[name].warnings for name in ids if notes[name].warnings},
         problems=pd.DataFrame(problems, columns=list(PROBLEM_COLUMNS)),
         config_sha256=identity,
+        fingerprints={name: notes[name].fingerprint for name in ids},
     )

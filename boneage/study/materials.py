@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from boneage.audit.duplicates import refuse_near_copies
 from boneage.config import Config, SourceConfig
 from boneage.data.annotations import TrainingSet, load_test, load_training
 from boneage.data.phantom import write_dataset
@@ -18,6 +19,7 @@ from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import FrozenBackbone, open_backbone
 from boneage.learn.features import Features, extract
 from boneage.learn.fit import Samples
+from boneage.learn.spread import SpreadBackbone
 from boneage.paths import project_root, study_folder, workspace
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
 
@@ -91,35 +93,56 @@ def _drawn(source: SourceConfig, root: Path, stage: Stage) -> SourceConfig:
     return replace(source, layout="rsna")
 
 
-def gather(config: Config, stage: Stage = silent) -> Materials:
+def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
     """Read, prepare, split and push every image through the backbone once; all of it cached and resumable.
+
+    Args:
+        config: The study.
+        stage: Gives the progress callable of a named stage.
+        ray: The address of a Ray cluster that prepares and computes features; "" to do it here.
 
     Raises:
         BoneageError: when a source cannot be read, nothing usable is left, or a picture stands in two sets.
     """
     resolved = resolve_sources(config, stage)
-    training, prepared = _usable(load_training(resolved.data), resolved, stage)
+    training, prepared = _usable(load_training(resolved.data), resolved, stage, ray)
     test = load_test(resolved.data)
     splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, resolved.data, config.study.seed)
-    test_prepared = _prepare(test.table, config, stage("prepare test images")) if len(test.table) else None
+    test_prepared = None
+    if len(test.table):
+        test_prepared = _prepare(test.table, config, stage("prepare test images"), ray)
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
+    _refuse_near_copies(splits, (training.table, prepared), (test.table, test_prepared))
     backbone = open_backbone(config.backbone, config.preprocess.size)
-    part = _part(training.table, prepared, backbone, config, stage("features"))
+    spread = SpreadBackbone(backbone, ray) if ray else backbone
+    part = _part(training.table, prepared, spread, config, stage("features"))
     problems, test_part = [training.problems, test.problems], None
     if test_prepared is not None:
         problems.append(test_prepared.problems)
         readable = test.table[test.table["id"].isin(test_prepared.content_sha256)].reset_index(drop=True)
-        test_part = _part(readable, test_prepared, backbone, config, stage("test features"))
+        test_part = _part(readable, test_prepared, spread, config, stage("test features"))
     return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part)
 
 
-def _prepare(table: pd.DataFrame, config: Config, progress: Progress) -> PreparedSet:
-    return prepare_table(table, config.preprocess, workspace() / "prepared", progress=progress)
+def _refuse_near_copies(
+    splits: Splits, training: tuple[pd.DataFrame, PreparedSet], test: tuple[pd.DataFrame, PreparedSet | None]
+) -> None:
+    """Stop where a film is, in another form, in two of training, validation and test."""
+    table, prepared = training
+    films = {"training": splits.train, "validation": splits.validation}
+    sets = {name: (table, {key: prepared.fingerprints.get(key, "") for key in ids}) for name, ids in films.items()}
+    if test[1] is not None:
+        sets["test"] = (test[0], test[1].fingerprints)
+    refuse_near_copies(sets)
 
 
-def _usable(training: TrainingSet, config: Config, stage: Stage) -> tuple[TrainingSet, PreparedSet]:
+def _prepare(table: pd.DataFrame, config: Config, progress: Progress, ray: str) -> PreparedSet:
+    return prepare_table(table, config.preprocess, workspace() / "prepared", progress=progress, ray=ray)
+
+
+def _usable(training: TrainingSet, config: Config, stage: Stage, ray: str) -> tuple[TrainingSet, PreparedSet]:
     """Prepare the images; those that cannot be read leave the table and join the problems."""
-    prepared = _prepare(training.table, config, stage("prepare images"))
+    prepared = _prepare(training.table, config, stage("prepare images"), ray)
     table = training.table[training.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
     if table.empty:
         raise BoneageError(
@@ -131,7 +154,11 @@ def _usable(training: TrainingSet, config: Config, stage: Stage) -> tuple[Traini
 
 
 def _part(
-    table: pd.DataFrame, prepared: PreparedSet, backbone: FrozenBackbone, config: Config, progress: Progress
+    table: pd.DataFrame,
+    prepared: PreparedSet,
+    backbone: FrozenBackbone | SpreadBackbone,
+    config: Config,
+    progress: Progress,
 ) -> Part:
     ids = list(table["id"])
     features = extract(prepared, ids, backbone, config.backbone.views, workspace() / "features", progress=progress)

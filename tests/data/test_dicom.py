@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -58,6 +62,29 @@ def dicom(values: np.ndarray, syntax: str = ExplicitVRLittleEndian, **elements: 
     return buffer.getvalue()
 
 
+def compressed(values: np.ndarray, syntax: str) -> bytes:
+    """A DICOM file that pydicom's encoders compressed."""
+    data = pydicom.dcmread(BytesIO(dicom(values)))
+    data.compress(syntax, generate_instance_uid=False)
+    buffer = BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def framed(values: np.ndarray, syntax: str, form: str, **options: object) -> bytes:
+    """A DICOM file around a picture that Pillow compressed; an unknown syntax around no picture for form ""."""
+    frame = BytesIO(b"" if form else b"no picture at all")
+    if form:
+        Image.fromarray(values).save(frame, form, **options)
+    data = pydicom.dcmread(BytesIO(dicom(values)))
+    data.PixelData = pydicom.encaps.encapsulate([frame.getvalue()])
+    data["PixelData"].VR = "OB"
+    data.file_meta.TransferSyntaxUID = syntax
+    buffer = BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
 FORMS = {
     "8 bit": lambda f: dicom(f),
     "16 bit": lambda f: dicom(f.astype(np.uint16) * 257),
@@ -65,6 +92,10 @@ FORMS = {
     "implicit VR": lambda f: dicom(f, ImplicitVRLittleEndian),
     "deflated": lambda f: dicom(f, DeflatedExplicitVRLittleEndian),
     "RLE": lambda f: dicom(f.astype(np.uint16) * 257, RLELossless),
+    "JPEG-LS": lambda f: compressed(f.astype(np.uint16) * 257, JPEGLSLossless),
+    "JPEG 2000": lambda f: framed(f, JPEG2000Lossless, "JPEG2000", no_jp2=True),
+    "JPEG 2000, 16 bit": lambda f: framed(f.astype(np.uint16) * 257, JPEG2000Lossless, "JPEG2000", no_jp2=True),
+    "JPEG baseline": lambda f: framed(f, JPEGBaseline8Bit, "JPEG", quality=100),
     "MONOCHROME1": lambda f: dicom(255 - f, PhotometricInterpretation="MONOCHROME1"),
     "12-bit MONOCHROME1": lambda f: dicom(
         4095 - (f.astype(np.uint16) << 4), BitsStored=12, PhotometricInterpretation="MONOCHROME1"
@@ -152,7 +183,8 @@ def unsupported(film: np.ndarray) -> bytes:
 
 REFUSED = {
     "several frames": (lambda f: dicom(np.stack([f, f])), "2 frames"),
-    "an unsupported compression": (unsupported, "JPEG-LS"),
+    "a damaged compression": (unsupported, "JPEG-LS"),
+    "an unsupported compression": (lambda f: framed(f, HTJ2KLossless, ""), "High-Throughput JPEG 2000"),
     "cut off": (lambda f: dicom(f)[:-500], "damaged or incomplete"),
     "cut off in its header": (lambda f: dicom(f)[:200], "DICOM"),
     "too large": (lambda f: dicom(f, Rows=20000, Columns=20000), "at most 64 million"),
@@ -195,8 +227,9 @@ def test_a_real_monochrome1_film_is_inverted_as_its_header_demands():
 
 @pytest.mark.parametrize(
     "name",
-    ["CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "liver_1frame.dcm"],
-)
+    ["CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "liver_1frame.dcm",
+     "SC_rgb_jpeg_gdcm.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm"],
+)  # fmt: skip
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_pydicoms_own_files_are_read(name):
     pixels = read_image(Path(pydicom.data.get_testdata_file(name, download=False)))
@@ -206,9 +239,19 @@ def test_pydicoms_own_files_are_read(name):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_same_scan_in_two_transfer_syntaxes_is_the_same_film():
-    plain, rle, big = (
-        read_image(Path(pydicom.data.get_testdata_file(name, download=False)))
-        for name in ("MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm")
+    syntaxes = ("", "_RLE", "_bigendian", "_jpeg_ls_lossless", "_jp2klossless")
+    plain, *others = (
+        read_image(Path(pydicom.data.get_testdata_file(f"MR_small{syntax}.dcm", download=False))) for syntax in syntaxes
     )
-    np.testing.assert_array_equal(plain, rle)
-    np.testing.assert_array_equal(plain, big)
+    for other in others:
+        np.testing.assert_array_equal(plain, other)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_lossless_jpeg_is_the_same_picture_as_the_uncompressed_one():
+    """In files of pydicom's own: the same colour test image, as lossless JPEG and as RLE."""
+    lossless, plain = (
+        read_image(Path(pydicom.data.get_testdata_file(name, download=False)))
+        for name in ("SC_rgb_jpeg_gdcm.dcm", "SC_rgb_rle.dcm")
+    )
+    np.testing.assert_array_equal(lossless, plain)

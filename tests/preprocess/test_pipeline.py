@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -286,3 +288,35 @@ def test_real_films_are_prepared_in_parallel_within_their_time(tmp_path):
     again = [preparer.prepare(read_row(row)).image for _, row in table.iterrows()]
     assert (time.process_time() - start) / len(table) < 0.25
     np.testing.assert_array_equal(again[5], prepared.load(prepared.ids[5]))
+
+
+def test_a_prepared_set_reads_back_memory_mapped(tmp_path):
+    table = table_of(tmp_path / "films", 5)
+    prepared = prepare_table(table, PLAIN, tmp_path / "cache", workers=1)
+    array = prepared.array()
+    assert isinstance(array, np.memmap)
+    assert array.shape == (5, 64, 64) and array.dtype == np.uint8
+    for number, name in enumerate(prepared.ids):
+        np.testing.assert_array_equal(array[number], prepared.load(name))
+    for file in prepared.files.values():
+        file.unlink()
+    np.testing.assert_array_equal(prepared.array(), array)  # no film is decoded again
+
+
+def test_right_hands_are_mirrored_where_the_table_says_so(tmp_path):
+    table = table_of(tmp_path / "films", 2).assign(laterality=["R", "L"])
+    plain = prepare_table(table, PLAIN, tmp_path / "cache", workers=1)
+    mirrored = prepare_table(table, replace(PLAIN, mirror="right"), tmp_path / "cache", workers=1)
+    np.testing.assert_array_equal(mirrored.load("0"), plain.load("0")[:, ::-1])
+    np.testing.assert_array_equal(mirrored.load("1"), plain.load("1"))
+    left = table.assign(laterality="L")
+    other_hand = prepare_table(left, replace(PLAIN, mirror="right"), tmp_path / "cache", workers=1)
+    np.testing.assert_array_equal(other_hand.load("0"), plain.load("0"))
+
+
+def test_names_in_the_cache_stay_what_they_were(tmp_path):
+    """Whatever is added later must not make anybody prepare a hundred thousand films again."""
+    table = table_of(tmp_path / "films", 1)
+    file = prepare_table(table, PLAIN, tmp_path / "cache", workers=1).files["0"]
+    key = hashlib.sha256((tmp_path / "films" / "0.png").read_bytes() + b"(nan, nan, '')").hexdigest()
+    assert file.parent.name + file.stem == key

@@ -1,0 +1,71 @@
+"""The PNG of one prepared film, which carries what is known about the film inside."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from boneage.config import PreprocessConfig
+from boneage.data.films import FilmSource
+from boneage.data.fingerprint import fingerprint
+from boneage.data.flags import pixels_sha256
+from boneage.data.images import read_radiograph
+from boneage.preprocess.preparer import Preparer
+
+_NOTE = "boneage"
+_PREPARERS: dict[PreprocessConfig, Preparer] = {}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a prepared PNG says about itself."""
+
+    content: str
+    warnings: tuple[str, ...]
+    fingerprint: str = ""
+
+
+def prepare_png(source: FilmSource, config: PreprocessConfig, data: bytes | None = None) -> bytes:
+    """Prepare one film as the bytes of its PNG, with what is noted about it inside.
+
+    Args:
+        source: Where the film is, and how it was stored.
+        config: The steps; the network of each configuration is opened once per process.
+        data: The file's bytes, where they are there already.
+
+    Raises:
+        ImageError: when the film cannot be read.
+    """
+    preparer = _PREPARERS.setdefault(config, Preparer(config, threads=1))
+    radiograph = read_radiograph(source.image if data is None else data, name=source.image)
+    film = source.fit(radiograph.pixels)
+    prepared = preparer.prepare(film, source.laterality or radiograph.laterality)
+    known = {"content": pixels_sha256(film), "warnings": prepared.warnings, "fingerprint": fingerprint(film)}
+    note = PngImagePlugin.PngInfo()
+    note.add_text(_NOTE, json.dumps(known))
+    buffer = BytesIO()
+    Image.fromarray(prepared.image).save(buffer, format="PNG", pnginfo=note, compress_level=1)
+    return buffer.getvalue()
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file so that it is there as a whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(file)
+
+
+def read_note(file: Path) -> Note | None:
+    """Read what a prepared PNG says about itself; None when it is missing or not one of ours."""
+    try:
+        with Image.open(file) as picture:
+            note = json.loads(picture.info[_NOTE])
+            return Note(str(note["content"]), tuple(note["warnings"]), str(note.get("fingerprint", "")))
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError):
+        return None

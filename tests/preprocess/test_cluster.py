@@ -1,0 +1,85 @@
+"""Facts about preparing on a Ray cluster, on a local one of two machines of which one is killed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from boneage.config import PreprocessConfig
+from boneage.data.archives import DataError
+from boneage.preprocess.cluster import ClusterError, connect, run_on_cluster
+from boneage.preprocess.parallel import Failure
+from boneage.preprocess.pipeline import prepare_table
+from tests.preprocess.test_pipeline import table_of
+
+pytestmark = pytest.mark.slow
+CONFIG = PreprocessConfig(background="none", size=64)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray", reason="Ray (extra `cluster`) is not installed")
+    from ray.cluster_utils import Cluster
+
+    try:
+        machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000})
+        machines.add_node(num_cpus=1, object_store_memory=80_000_000)
+        ray.init(address=machines.address, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # Ray raises bare Exceptions where its daemons do not come up within half a minute
+        pytest.skip(f"no local Ray cluster comes up here: {str(error)[:80]}")
+    yield machines
+    ray.shutdown()
+    machines.shutdown()
+
+
+def _slow_square(number):
+    time.sleep(0.3)
+    if number == 5:
+        raise DataError("five is refused")
+    return np.full(1000, number * number)
+
+
+def test_a_machine_killed_midway_loses_nothing(cluster):
+    second = cluster.list_all_nodes()[-1]
+    results = {}
+    for number, result in run_on_cluster(_slow_square, range(30), lambda n: n, cluster.address):
+        results[number] = result
+        if len(results) == 6:
+            cluster.remove_node(second, allow_graceful=False)
+    assert set(results) == set(range(30))
+    assert results.pop(5) == Failure("five is refused")
+    assert all((result == number * number).all() for number, result in results.items())
+
+
+def test_films_are_prepared_as_without_a_cluster(cluster, tmp_path):
+    table = table_of(tmp_path / "films", 6)
+    (tmp_path / "films" / "2.png").write_text("no picture")
+    (tmp_path / "films" / "3.png").unlink()
+    there = prepare_table(table, CONFIG, tmp_path / "there", ray=cluster.address)
+    here = prepare_table(table, CONFIG, tmp_path / "here", workers=1)
+    assert there.ids == here.ids == ("0", "1", "4", "5")
+    assert list(there.problems["reason"]) == list(here.problems["reason"])
+    assert there.content_sha256 == here.content_sha256
+    for name in there.ids:
+        np.testing.assert_array_equal(there.load(name), here.load(name))
+
+
+def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
+    from boneage.config import BackboneConfig
+    from boneage.learn.backbones import open_backbone
+    from boneage.learn.spread import SpreadBackbone
+
+    backbone = open_backbone(BackboneConfig(name="handnet", weights="none", batch_size=2), 64)
+    images = np.random.default_rng(0).integers(0, 255, (5, 64, 64)).astype(np.uint8)
+    spread = SpreadBackbone(backbone, cluster.address)
+    np.testing.assert_allclose(spread.pooled(images), backbone.pooled(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_cluster_that_does_not_answer_is_said():
+    ray = pytest.importorskip("ray", reason="Ray (extra `cluster`) is not installed")
+    if ray.is_initialized():
+        ray.shutdown()
+    with pytest.raises(ClusterError, match="no Ray cluster answers"):
+        connect("auto")
