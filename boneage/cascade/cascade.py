@@ -143,7 +143,8 @@ class Cascade:
 
     def _prepared(self, radiograph: Radiograph, anyway: bool) -> Prepared:
         film, said = self._inspected(radiograph.pixels, anyway)
-        prepared = self.preparer.prepare(film)
+        # A film that the gate put right is a left hand already.
+        prepared = self.preparer.prepare(film, radiograph.laterality if film is radiograph.pixels else None)
         return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings))
 
     def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...]]:
