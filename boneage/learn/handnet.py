@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-INPUT_SIZE = 112
+INPUT_SIZE = 128
 FEATURES = 512
 WIDTHS = (32, 64, 128, 256)
 BLOCKS = (0, 2, 3, 2)
@@ -40,7 +40,7 @@ def build_handnet(weights: Weights = "asset") -> keras.Model:
             random ones.
 
     Returns:
-        A model from a prepared hand (N, 112, 112, 1) of 0-255, background 0, to a map (N, 7, 7, 512) of float32, 0 and
+        A model from a prepared hand (N, 128, 128, 1) of 0-255, background 0, to a map (N, 8, 8, 512) of float32, 0 and
         above, whose average over height and width is the pooled feature. The scaling of grey levels is inside.
 
     Raises:
@@ -67,7 +67,7 @@ def build_end_to_end(weights: Weights = "asset") -> keras.Model:
     """Build backbone and end-to-end head, for comparison with the cascade.
 
     Returns:
-        A model from `[hand (N, 112, 112, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
+        A model from `[hand (N, 128, 128, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
 
     Raises:
         FileNotFoundError: when the weights are missing.

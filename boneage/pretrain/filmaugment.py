@@ -112,7 +112,7 @@ def _plate(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Gen
     inside = np.full_like(patch, 255)
     bright, dark = sorted(rng.integers(0, 256, 2))[::-1] if rng.random() < 0.3 else (rng.integers(180, 256), 40)
     patch[:] = bright if rng.random() < 0.4 else dark
-    text = "".join(rng.choice(list(LETTERS), max(1, patch.shape[1] // 40)))
+    text = "".join(LETTERS[k] for k in rng.integers(0, len(LETTERS), max(1, patch.shape[1] // 40)))
     ink = int(dark if patch[0, 0] == bright else bright)
     cv2.putText(patch, text, (6, 54), int(rng.integers(0, 5)), 1.7, (ink,), int(rng.integers(3, 9)))
     if rng.random() < 0.5:

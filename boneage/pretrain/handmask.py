@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -25,20 +26,20 @@ def silent(line: str) -> None:
 
 
 class MaskTrainer:
-    """One training: network, average, optimiser and schedule, saved whole every `save_every` steps."""
+    """One training: network, average and optimiser, saved whole every `save_every` steps."""
 
     def __init__(self, recipe: MaskRecipe) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
-        self.net = masknet.MaskNet(recipe.widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = masknet.MaskNet(recipe.widths).to(memory_format=torch.channels_last)
         self.average = Average(self.net, recipe.decay)
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.15
-        )
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), weight_decay=recipe.weight_decay)
 
     def run(self, films: Films, steps: int) -> float:
-        """Train some steps; return their mean loss."""
+        """Train at most `steps` steps of the present stage; return their mean loss."""
+        stage, within = self.recipe.stage_at(self.step)
+        steps = min(steps, stage.steps - within)
+        cv2.setNumThreads(1)  # before the fork: a forked OpenCV waits for ever on threads that only its parent has
         loader = DataLoader(
             maskfilms.AugmentedFilms(films, self.recipe, self.step),
             self.recipe.batch,
@@ -48,21 +49,23 @@ class MaskTrainer:
         self.net.train()
         total = 0.0
         for _, (film, truth) in zip(range(steps), loader, strict=False):
+            stage, within = self.recipe.stage_at(self.step)
+            for group in self.optimiser.param_groups:
+                group["lr"] = stage.rate_at(within)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = self.net(film.to(memory_format=torch.channels_last))
             loss = mask_loss(logits.float(), truth)
             self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
             self.optimiser.step()
-            self.schedule.step()
             self.average.update(self.net)
             self.step, total = self.step + 1, total + loss.item()
         return total / steps
 
     def save(self, path: Path) -> None:
         """Save everything that a resumed training needs, replacing the file at once."""
-        state = {name: getattr(self, name).state_dict() for name in ("net", "optimiser", "schedule")}
+        state = {name: getattr(self, name).state_dict() for name in ("net", "optimiser")}
         more = {"average": self.average.average.state_dict(), "updates": self.average.steps, "step": self.step}
         torch.save(state | more, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
@@ -70,7 +73,7 @@ class MaskTrainer:
     def resume(self, path: Path) -> None:
         """Continue from a saved training of the same recipe."""
         state = torch.load(path, weights_only=True)
-        for name in ("net", "optimiser", "schedule"):
+        for name in ("net", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
         self.average.average.load_state_dict(state["average"])
         self.average.steps, self.step = state["updates"], state["step"]
@@ -95,7 +98,7 @@ def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, p
         trainer.resume(checkpoint)
         progress(f"resumed after step {trainer.step}")
     while trainer.step < chosen.steps:
-        loss = trainer.run(films, min(chosen.save_every, chosen.steps - trainer.step))
+        loss = trainer.run(films, chosen.save_every)
         trainer.save(checkpoint)
         overlaps = list(score(trainer.average.average, films.validation, chosen.side).values())
         progress(

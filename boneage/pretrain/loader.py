@@ -75,12 +75,12 @@ def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
 
 def epoch_batches(training: Training, side: int, batch: int, seed: tuple[int, int], team: Team) -> Iterator[Batch]:
     """Yield one epoch of augmented batches, this process's share of each; the last incomplete one is left out."""
+    cv2.setNumThreads(1)  # before the fork: a forked OpenCV waits for ever on threads that only its parent has
     loader = DataLoader(
         _Epoch(training, side, batch, seed, team),
         batch_size=None,
         num_workers=1,
         prefetch_factor=8,
-        worker_init_fn=_single_threaded,
         multiprocessing_context="fork",
     )
     yield from loader
@@ -92,8 +92,3 @@ def plain_batches(training: Training, side: int, batch: int) -> Iterator[Batch]:
     for k in range(0, len(rows), batch):
         images = [handaugment.plain(np.asarray(training.prepared.images[r]), side) for r in rows[k : k + batch]]
         yield to_batch(images, [training.table[i] for i in training.ids[k : k + batch]])
-
-
-def _single_threaded(_: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

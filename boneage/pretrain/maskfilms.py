@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from torch.utils.data import IterableDataset
 
@@ -16,6 +16,32 @@ from boneage.groups import MAX_AGE_MONTHS, Sex
 from boneage.preprocess import handmask as runtime
 from boneage.pretrain import filmaugment, masknet, outlines, sources
 
+WARM = 0.15
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training, one learning-rate cycle long.
+
+    Attributes:
+        steps: Training steps.
+        rate: Highest learning rate.
+        phantom_share: Share of the films that are simulated, 0-1.
+        cast: Share of the films on which a plaster cast is drawn, 0-1.
+    """
+
+    steps: int
+    rate: float
+    phantom_share: float
+    cast: float
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step of this stage: up for 15 % of it, then down by a cosine."""
+        done = step / self.steps
+        if done < WARM:
+            return self.rate * (0.04 + 0.96 * done / WARM)
+        return self.rate * max(1e-4, (1 + math.cos(math.pi * (done - WARM) / (1 - WARM))) / 2)
+
 
 @dataclass(frozen=True)
 class MaskRecipe:
@@ -23,29 +49,38 @@ class MaskRecipe:
 
     Attributes:
         side: Input in pixels.
-        steps: Training steps of `batch` films.
+        stages: The parts of the training, in order.
         batch: Films a step.
-        rate: Highest learning rate (one cycle).
         weight_decay: AdamW's.
         decay: Decay a step of the moving average that ships.
         phantoms: How many simulated hands are drawn.
-        phantom_share: Share of the films of a batch that are simulated, 0-1.
         seed: Seed of everything random.
         save_every: Steps between checkpoints.
         widths: Channels of the network.
     """
 
     side: int = runtime.SIDE
-    steps: int = 2400
+    stages: tuple[Stage, ...] = (Stage(1600, 3e-3, 0.0, 0.0), Stage(300, 1e-3, 0.15, 0.08))
     batch: int = 12
-    rate: float = 3e-3
     weight_decay: float = 1e-3
-    decay: float = 0.996
-    phantoms: int = 160
-    phantom_share: float = 0.2
+    decay: float = 0.995
+    phantoms: int = 120
     seed: int = 3
-    save_every: int = 200
+    save_every: int = 100
     widths: tuple[int, ...] = masknet.WIDTHS
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, int]:
+        """Return the stage that a step belongs to, and the step's number within it."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage, step
+            step -= stage.steps
+        raise ValueError(f"a step must be below {self.steps}, but one {step} beyond was given")
 
 
 @dataclass(frozen=True)
@@ -89,12 +124,12 @@ class AugmentedFilms(IterableDataset[tuple[np.ndarray, np.ndarray]]):
         self.films, self.recipe, self.start = films, recipe, start
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        cv2.setNumThreads(1)
         rng = np.random.default_rng([self.recipe.seed, self.start])
+        stage, _ = self.recipe.stage_at(self.start)
+        accidents = filmaugment.Accidents(cast=stage.cast)
         while True:
-            simulated = self.films.phantoms and rng.random() < self.recipe.phantom_share
-            pool = self.films.phantoms if simulated else self.films.train
-            film, truth = filmaugment.augment(pool[rng.integers(len(pool))], rng, self.recipe.side)
+            pool = self.films.phantoms if rng.random() < stage.phantom_share else self.films.train
+            film, truth = filmaugment.augment(pool[rng.integers(len(pool))], rng, self.recipe.side, accidents)
             yield film[None], truth[None]
 
 

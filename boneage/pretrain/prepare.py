@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boneage.config import PreprocessConfig
 from boneage.preprocess.preparer import Preparer
 from boneage.pretrain import sources
+from boneage.processes import start_worker
 
 PREPARATION = PreprocessConfig(background="handmask", select="largest", contrast="equalize", crop=True, pad=True)
 CACHED_SIDE = 256
@@ -50,7 +51,7 @@ def prepare_all(
     shape = (len(films), CACHED_SIDE, CACHED_SIDE)
     images = np.lib.format.open_memmap(array, mode="w+", dtype=np.uint8, shape=shape)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(initializer=_start_worker) as pool:
+    with context.Pool(initializer=start_worker) as pool:
         one = partial(_prepare_one, data, Preparer(config, threads=1))
         for row, image in enumerate(pool.imap(one, films, chunksize=64)):
             images[row] = image
@@ -64,10 +65,6 @@ def prepare_all(
 def shrink_prepared(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Shrink a prepared square, uint8 (S, S), as the backbone's input is shrunk when serving."""
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
 
 
 def _prepare_one(data: Path, preparer: Preparer, film: sources.Film) -> NDArray[np.uint8]:

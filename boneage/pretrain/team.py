@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import distributed, multiprocessing, nn
 
+from boneage.processes import start_worker
+
 
 @dataclass(frozen=True)
 class Team:
@@ -50,6 +52,7 @@ def work_together(work: Callable[..., None], size: int, arguments: tuple[Any, ..
 
 
 def _member(number: int, work: Callable[..., None], size: int, address: str, arguments: tuple[Any, ...]) -> None:
+    start_worker()
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=address, rank=number, world_size=size)
     try:

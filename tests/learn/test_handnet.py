@@ -12,20 +12,20 @@ def backbone():
 
 
 def test_backbone_gives_a_frozen_map_that_is_never_negative(backbone):
-    hands = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 1)).astype(np.float32)
+    hands = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 1)).astype(np.float32)
     found = backbone.predict(hands, verbose=0)
-    assert found.shape == (2, 7, 7, handnet.FEATURES) and found.dtype == np.float32
+    assert found.shape == (2, 8, 8, handnet.FEATURES) and found.dtype == np.float32
     assert found.min() >= 0 and np.isfinite(found).all() and found.std() > 0
     assert not backbone.trainable and not backbone.trainable_weights
 
 
 def test_a_black_image_gives_finite_features(backbone):
-    assert np.isfinite(backbone.predict(np.zeros((1, 112, 112, 1), np.float32), verbose=0)).all()
+    assert np.isfinite(backbone.predict(np.zeros((1, 128, 128, 1), np.float32), verbose=0)).all()
 
 
 def test_end_to_end_stays_within_the_ages_and_heeds_the_sex():
     model = handnet.build_end_to_end()
-    hands = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 1)).astype(np.float32).repeat(2, axis=0)
+    hands = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 1)).astype(np.float32).repeat(2, axis=0)
     girl, boy = model.predict([hands, np.array([[0.0], [1.0]])], verbose=0)[:, 0]
     assert 0 <= girl <= 228 and 0 <= boy <= 228 and girl != boy
 

@@ -40,7 +40,7 @@ def test_backbone_gives_the_same_map(torch, trained, exported, hands):
     with torch.no_grad():
         wanted = trained.backbone(torch.from_numpy(hands.transpose(0, 3, 1, 2))).numpy().transpose(0, 2, 3, 1)
     found = handnet.build_handnet(exported).predict(hands, verbose=0)
-    assert found.shape == (3, 7, 7, handnet.FEATURES)
+    assert found.shape == (3, 8, 8, handnet.FEATURES)
     np.testing.assert_allclose(found, wanted, atol=0.02 * wanted.max())  # float16 storage
 
 
