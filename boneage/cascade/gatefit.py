@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from boneage.cascade import gatefilms
 from boneage.cascade.gate import KINDS, Gate, GateModel
 from boneage.cascade.look import look
+from boneage.cascade.stress import shrink
 from boneage.data.annotations import read_row
 from boneage.errors import BoneageError
 from boneage.preprocess.background import MaskFunction
@@ -134,7 +135,7 @@ def _measured(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, Film]]:
         yield kind, film
         if kind == "usable" and number < draw.flaws:
             yield "inverted", np.asarray(255 - film, np.uint8)
-            yield "small", np.ascontiguousarray(film[:: max(1, len(film) // 60), :: max(1, len(film) // 60)])
+            yield "small", shrink(film, 60)
     for level in (0, 128, 255):
         yield "blank", np.full((300, 240), level, np.uint8)
     for film in draw.strangers:

@@ -21,6 +21,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("ablate", help="measure routings, windows, joint heads and stacks one by one")
     parser.add_argument("config", metavar="CONFIG")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as markdown here, a CSV beside it")
+    parser.add_argument("--no-ensemble", action="store_true", help="leave out the ensemble, half of the time")
     add_overrides(parser)
     parser.set_defaults(run=run)
 
@@ -35,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from boneage.study.seen import seen_images
 
     materials, seen = gather(config, stage), seen_images(config.backbone)
-    frame = run_ablation(gather_ablation(materials, seen), config, stage("variants"))
+    data = gather_ablation(materials, seen)
+    frame = run_ablation(data, config, stage("variants"), ensemble=not args.no_ensemble)
     table = ablation_table(frame)
     facts = _facts(config, materials, frame)
     print("\n".join(facts))

@@ -100,7 +100,7 @@ class _CsvWriter:
     """A header and one row per image; lists are written as JSON."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        extra = _CHRONOLOGICAL if args.chronological is not None else ()
+        extra: tuple[str, ...] = _CHRONOLOGICAL if args.chronological is not None else ()
         extra += _COMPARED if args.table is not None else ()
         self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
         self._line(self._columns)

@@ -68,8 +68,10 @@ def gather_ablation(materials: Materials, seen: SeenImages) -> AblationData:
     )
 
 
-def run_ablation(data: AblationData, config: Config, progress: Progress | None = None) -> pd.DataFrame:
-    """Fit every variant and estimate the validation images with each.
+def run_ablation(
+    data: AblationData, config: Config, progress: Progress | None = None, *, ensemble: bool = True
+) -> pd.DataFrame:
+    """Fit every variant and estimate the validation images with each; the ensemble costs as much as all others.
 
     Returns:
         One row per validation image: sex, true_months, true_group, and `<variant>_months` per variant.
@@ -90,9 +92,9 @@ def run_ablation(data: AblationData, config: Config, progress: Progress | None =
     steps.done()
     ages |= _whole_range(data, config, base)
     steps.done()
-    ages["soft, ensemble of folds"] = np.mean(
-        [soft_ages(heads, data.validation) for heads in _folds(data, config)], axis=0
-    )
+    if ensemble:
+        members = [soft_ages(heads, data.validation) for heads in _folds(data, config)]
+        ages["soft, ensemble of folds"] = np.mean(members, axis=0)
     steps.done()
     true = data.validation.samples.ages.astype(float)
     frame = pd.DataFrame({"sex": data.validation.sexes, "true_months": true})
