@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -14,7 +15,6 @@ from boneage.preprocess.parallel import Failure
 from boneage.preprocess.pipeline import prepare_table
 from tests.preprocess.test_pipeline import table_of
 
-pytestmark = pytest.mark.slow
 CONFIG = PreprocessConfig(background="none", size=64)
 
 
@@ -23,15 +23,17 @@ def cluster():
     ray = pytest.importorskip("ray", reason="Ray (extra `cluster`) is not installed")
     from ray.cluster_utils import Cluster
 
+    machines = Cluster()
     try:
-        machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000})
-        machines.add_node(num_cpus=1, object_store_memory=80_000_000)
+        for _ in range(2):
+            machines.add_node(num_cpus=1, object_store_memory=80_000_000)
         ray.init(address=machines.address, log_to_driver=False, logging_level="ERROR")
+        yield machines
     except Exception as error:  # Ray raises bare Exceptions where its daemons do not come up within half a minute
         pytest.skip(f"no local Ray cluster comes up here: {str(error)[:80]}")
-    yield machines
-    ray.shutdown()
-    machines.shutdown()
+    finally:
+        ray.shutdown()
+        machines.shutdown()
 
 
 def _slow_square(number):
@@ -41,6 +43,7 @@ def _slow_square(number):
     return np.full(1000, number * number)
 
 
+@pytest.mark.slow
 def test_a_machine_killed_midway_loses_nothing(cluster):
     second = cluster.list_all_nodes()[-1]
     results = {}
@@ -53,6 +56,7 @@ def test_a_machine_killed_midway_loses_nothing(cluster):
     assert all((result == number * number).all() for number, result in results.items())
 
 
+@pytest.mark.slow
 def test_films_are_prepared_as_without_a_cluster(cluster, tmp_path):
     table = table_of(tmp_path / "films", 6)
     (tmp_path / "films" / "2.png").write_text("no picture")
@@ -66,6 +70,7 @@ def test_films_are_prepared_as_without_a_cluster(cluster, tmp_path):
         np.testing.assert_array_equal(there.load(name), here.load(name))
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
     from boneage.config import BackboneConfig
     from boneage.learn.backbones import open_backbone
@@ -77,9 +82,20 @@ def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
     np.testing.assert_allclose(spread.pooled(images), backbone.pooled(images), rtol=1e-4, atol=1e-5)
 
 
-def test_a_cluster_that_does_not_answer_is_said():
+def test_a_cluster_that_does_not_answer_is_said(monkeypatch):
     ray = pytest.importorskip("ray", reason="Ray (extra `cluster`) is not installed")
-    if ray.is_initialized():
-        ray.shutdown()
-    with pytest.raises(ClusterError, match="no Ray cluster answers"):
+
+    def nobody(**_options):
+        raise ConnectionError("Could not find any running Ray instance.\nMore lines")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", nobody)
+    with pytest.raises(ClusterError, match="no Ray cluster answers at 'auto'.*ray start --head") as caught:
+        connect("auto")
+    assert "More lines" not in str(caught.value)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ClusterError, match="boneage\\[cluster\\]"):
         connect("auto")
