@@ -103,13 +103,12 @@ def _outline(main: Film) -> dict[str, float]:
     tall, wide = float(rows[-1] - rows[0] + 1), float(columns[-1] - columns[0] + 1)
     widths = main[rows[0] : rows[-1] + 1].sum(axis=1) / wide
     thirds = np.array_split(widths, 3)
+    thick = [float(part.mean()) if part.size else 0.0 for part in thirds]
     return {
         "solidity": float(main.sum() / max(hull, 1.0)),
         "extent": float(main.sum() / (tall * wide)),
         "aspect": float(np.log(tall / wide)),
-        **{
-            f"{name}_width": float(part.mean()) for name, part in zip(("upper", "middle", "lower"), thirds, strict=True)
-        },
+        **dict(zip(("upper_width", "middle_width", "lower_width"), thick, strict=True)),
     }
 
 

@@ -15,11 +15,12 @@ import pandas as pd
 
 from boneage.cascade.account import routed_ages
 from boneage.cascade.head import Head
-from boneage.cascade.routing import Predictor
+from boneage.cascade.routing import Predictor, Routed, route
 from boneage.config import Config
 from boneage.groups import AGE_GROUPS, ALL_MODELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head
 from boneage.learn.wholerange import fit_whole_range
+from boneage.study.coverage import coverage_table
 from boneage.study.materials import Materials
 from boneage.study.seen import SeenImages
 
@@ -54,6 +55,19 @@ class AblationData:
     fold: np.ndarray
 
 
+@dataclass(frozen=True)
+class AblationOutcome:
+    """What an ablation found on the validation images.
+
+    Attributes:
+        frame: one row per image: sex, true_months, true_group, and `<variant>_months` per variant.
+        coverage: how often 90 % intervals of the softly routed cascade, fitted on the watched images, hold.
+    """
+
+    frame: pd.DataFrame
+    coverage: pd.DataFrame
+
+
 def gather_ablation(materials: Materials, seen: SeenImages) -> AblationData:
     """Split a study's materials; fold 0 is watched where the backbone saw all training images or none."""
     ids = np.array(materials.splits.train)
@@ -70,12 +84,8 @@ def gather_ablation(materials: Materials, seen: SeenImages) -> AblationData:
 
 def run_ablation(
     data: AblationData, config: Config, progress: Progress | None = None, *, ensemble: bool = True
-) -> pd.DataFrame:
-    """Fit every variant and estimate the validation images with each; the ensemble costs as much as all others.
-
-    Returns:
-        One row per validation image: sex, true_months, true_group, and `<variant>_months` per variant.
-    """
+) -> AblationOutcome:
+    """Fit every variant and estimate the validation images with each; the ensemble costs as much as all others."""
     steps = _Steps(progress, total=5 + len(OVERLAPS))
     base = fit_heads(data.train, data.watch, config)
     steps.done()
@@ -100,7 +110,9 @@ def run_ablation(
     frame = pd.DataFrame({"sex": data.validation.sexes, "true_months": true})
     frame["true_group"] = [group_of(float(age)) for age in true]
     steps.done()
-    return frame.assign(**{f"{name}_months": np.clip(values, 0, 228) for name, values in ages.items()})
+    frame = frame.assign(**{f"{name}_months": np.clip(values, 0, 228) for name, values in ages.items()})
+    coverage = coverage_table(_softly(base, data.watch), _softly(base, data.validation), config.cascade.coverage)
+    return AblationOutcome(frame, coverage)
 
 
 def ablation_table(frame: pd.DataFrame, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -210,6 +222,15 @@ def _fit(key: ModelKey, train: Samples, watch: Samples, config: Config, seed: in
     params = config.classifier if key.task is Task.CLASSIFIER else config.regressor
     fitted = fit_head(key, train, watch if len(watch) else None, params, config.training, seed=seed)
     return Head(key, params, tuple(fitted.weights))
+
+
+def _softly(heads: Heads, part: Set) -> tuple[Routed, list[Sex], np.ndarray]:
+    sexes = [Sex.parse(sex) for sex in part.sexes]
+    return (
+        route(heads, part.samples.features, sexes, [None] * len(sexes), "soft"),
+        sexes,
+        part.samples.ages.astype(float),
+    )
 
 
 def _routings(heads: Heads, part: Set) -> dict[str, np.ndarray]:
