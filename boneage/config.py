@@ -12,7 +12,6 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -209,9 +208,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"no configuration at {file}: give a TOML file such as configs/demo.toml"
-        ) from error
+        raise ConfigError(f"no configuration at {file}: give a TOML file such as configs/demo.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     return from_mapping(apply_overrides(tree, overrides), origin=str(file))
@@ -260,14 +257,9 @@ def config_sha256(config: Any) -> str:
 def _read(kind: type[_T], tree: Mapping[str, Any], origin: str) -> _T:
     try:
         # JSON mode is strict about numbers and strings and still takes a TOML array for a tuple.
-        return _adapter(kind).validate_json(json.dumps(dict(tree), default=str), strict=True)
+        return TypeAdapter(kind).validate_json(json.dumps(dict(tree), default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + "; ".join(_explain(kind, item) for item in error.errors())) from error
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _explain(kind: type[Any], error: Any) -> str:

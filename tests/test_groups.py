@@ -53,7 +53,9 @@ def test_a_classifier_has_no_group_and_a_regressor_needs_one():
         ModelKey(Task.REGRESSOR, Sex.MALE)
 
 
-@pytest.mark.parametrize(("text", "sex"), [("F", Sex.FEMALE), ("Male", Sex.MALE), (" girl ", Sex.FEMALE), ("m", Sex.MALE)])
+@pytest.mark.parametrize(
+    ("text", "sex"), [("F", Sex.FEMALE), ("Male", Sex.MALE), (" girl ", Sex.FEMALE), ("m", Sex.MALE)]
+)
 def test_sex_is_read_as_people_write_it(text, sex):
     assert Sex.parse(text) is sex
 

@@ -122,8 +122,10 @@ def train_final(
         FitError: when the validation part is to stop the training and is missing.
     """
     if training.final_stop == "validation" and watch is None:
-        raise FitError(f"{key}: training.final_stop = 'validation' needs validation images of this sex and age group; "
-                       "there is none: use final_stop = 'folds' or a larger validation part")
+        raise FitError(
+            f"{key}: training.final_stop = 'validation' needs validation images of this sex and age group; "
+            "there is none: use final_stop = 'folds' or a larger validation part"
+        )
     start = Start(cv.folds[cv.best].fit.weights, cv.epochs if training.final_stop == "folds" else None)
     return fit_head(key, samples, watch, params, training, seed=fold_seed(seed, -1), start=start)
 

@@ -52,8 +52,10 @@ class Samples:
     def __post_init__(self) -> None:
         sizes = {len(self.features), len(self.ages), len(self.groups)}
         if self.features.ndim != 2 or len(sizes) != 1:
-            raise FitError(f"samples need features (N, D), ages (N,) and groups (N,), but {self.features.shape}, "
-                           f"{self.ages.shape} and {self.groups.shape} came")
+            raise FitError(
+                f"samples need features (N, D), ages (N,) and groups (N,), but {self.features.shape}, "
+                f"{self.ages.shape} and {self.groups.shape} came"
+            )
 
     def __len__(self) -> int:
         return len(self.features)
@@ -182,8 +184,10 @@ def _run(
             if stopping and stopping.stops:
                 break
     if best is None and (stopping or not math.isfinite(history["loss"][-1])):
-        raise FitError(f"{plan.key}: the loss was never a finite number; lower initial_learning_rate "
-                       f"({plan.params.initial_learning_rate:g} was given)")
+        raise FitError(
+            f"{plan.key}: the loss was never a finite number; lower initial_learning_rate "
+            f"({plan.params.initial_learning_rate:g} was given)"
+        )
     return best or engine.weights(), history
 
 

@@ -96,8 +96,10 @@ def check_weights(task: Task, n_features: int, params: HeadParameters, weights: 
     """
     wanted, got = head_shapes(task, n_features, params), [tuple(weight.shape) for weight in weights]
     if wanted != got:
-        raise HeadError(f"a {task} head on {n_features} features needs weights of the shapes {wanted}, but {got} came: "
-                        "take parameters, features and weights from the same run")
+        raise HeadError(
+            f"a {task} head on {n_features} features needs weights of the shapes {wanted}, but {got} came: "
+            "take parameters, features and weights from the same run"
+        )
 
 
 def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, features: np.ndarray) -> np.ndarray:

@@ -108,6 +108,8 @@ def _paired(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Flatten two arrays to float64 and refuse what cannot be compared."""
     left, right = (np.asarray(part, dtype=np.float64).ravel() for part in (first, second))
     if not left.size or left.size != right.size:
-        raise MetricError(f"metrics need as many predictions as true values and at least one, but {right.size} and "
-                          f"{left.size} were given")
+        raise MetricError(
+            f"metrics need as many predictions as true values and at least one, but {right.size} and "
+            f"{left.size} were given"
+        )
     return left, right

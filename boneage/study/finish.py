@@ -116,10 +116,10 @@ def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTr
 def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:
     rows = evaluation.per_image
     true, estimated = rows["true_months"].to_numpy(), rows["estimated_months"].to_numpy()
-    counts = np.zeros((4, 4), int)
+    sexes, counts = list(rows["sex"]), np.zeros((4, 4), int)
     np.add.at(counts, (rows["true_group"].to_numpy() - 1, rows["group"].to_numpy() - 1), 1)
     return {
-        "predicted-against-true": plots.predicted_against_true(true, estimated, f"Cascade, {name} images", rows["sex"]),
+        "predicted-against-true": plots.predicted_against_true(true, estimated, f"Cascade, {name} images", sexes),
         "confusion-matrix": plots.confusion_matrix(counts, f"Routing, {name} images"),
         "bland-altman": plots.bland_altman(true, estimated, f"Cascade, {name} images"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +107,7 @@ def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker
     sets = {"train": (materials.splits.train, "training"), "validation": (materials.splits.validation, "validation")}
     for name, (ids, context) in sets.items():
         rows = materials.part.table.loc[list(ids)]
-        counts = rows.groupby(["sex", "group"]).size()
-        profile = {f"{sex}-{group}": int(count) for (sex, group), count in counts.items()}
+        profile = dict(Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True)))
         tracker.log_dataset(run_id, name, materials.splits.sha256, context, {"images": len(ids), **profile})
     tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
     counted = {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)}

@@ -98,8 +98,10 @@ def test_views_turn_and_mirror():
     image = np.zeros((41, 41), np.uint8)
     image[5, 20] = image[6, 20] = image[5, 21] = 255
     assert apply_view(image, "flip")[5, 20] == 255 and apply_view(image, "flip")[5, 19] == 255
-    assert np.argmax(apply_view(image, "rotate-left").sum(axis=0)) < 20 < np.argmax(
-        apply_view(image, "rotate-right").sum(axis=0)
+    assert (
+        np.argmax(apply_view(image, "rotate-left").sum(axis=0))
+        < 20
+        < np.argmax(apply_view(image, "rotate-right").sum(axis=0))
     )
 
 
