@@ -6,6 +6,7 @@ HOST   ?= 127.0.0.1
 PORT   ?= 7860
 UI_PORT ?= 5000
 CONFIG ?= configs/demo.toml
+WORKERS ?= 2
 export MLFLOW_DISABLE_TELEMETRY = true
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -27,10 +28,10 @@ setup: $(VENV)/.installed ## Install everything into .venv and bring the shipped
 	$(BIN)/boneage registry import --shipped
 
 study: setup ## Run the whole study of CONFIG (default: the demo on phantoms) and promote its cascade
-	$(BIN)/python -m tuning $(CONFIG) --promote
+	$(BIN)/python -m tuning $(CONFIG) --promote --workers $(WORKERS)
 
-demo: study ## The same, then open the page (HOST, PORT)
-	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+demo: study ## The same, then open the page on the demo's cascade (HOST, PORT)
+	$(BIN)/python app.py --host $(HOST) --port $(PORT) --model models:/boneage-demo-cascade@champion
 
 app: setup ## Open the page on the promoted cascade
 	$(BIN)/python app.py --host $(HOST) --port $(PORT)

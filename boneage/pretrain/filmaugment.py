@@ -52,7 +52,7 @@ def augment(
         image = _coarse(image, rng)
     image = _tone(image, rng, chance)
     matrix = _pose(image.shape, rng, side, chance)
-    fill = int(rng.choice([0, 0, int(np.median(image)), rng.integers(0, 256)]))
+    fill = int(rng.choice([0, 0, int(np.median(image)), int(rng.integers(0, 256))]))
     warped = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=(fill,))
     truth = cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=(0,))
     return handmask.stretch(warped.astype(np.float32)), truth.astype(np.float32) / 255
