@@ -1,4 +1,4 @@
-"""What preparing films costs: seconds of one core a film (<= 0.25), two processes against one (>= 1.7), memory (< 2 GB).
+"""What preparing films costs: one core's seconds a film (<= 0.25), two processes against one (>= 1.7), memory (< 2 GB).
 
 The films are phantoms of 1024 px, drawn a few times over with other grain so that no two have the same content. Rates
 are taken after the workers have started, from progress at a fifth to progress at the end, in one run.
