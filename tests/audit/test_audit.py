@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from boneage.audit.audit import audit, collect_folder, collect_study
-from boneage.audit.duplicates import find_pairs
+from boneage.audit.duplicates import find_pairs, refuse_near_copies
 from boneage.audit.films import look_at
 from boneage.audit.labels import heaping, kind_of, problem_counts
 from boneage.audit.page import page
@@ -19,6 +19,7 @@ from boneage.cli import main
 from boneage.config import from_mapping
 from boneage.data.fingerprint import agreement, candidates, fingerprint, likeness, same_film
 from boneage.data.phantom import write_dataset
+from boneage.data.splits import SplitError
 
 
 def film(seed: int, side: int = 160) -> np.ndarray:
@@ -177,3 +178,12 @@ def test_the_commands_status_is_1_when_a_film_leaks(tmp_path, monkeypatch, capsy
 def test_reasons_have_kinds():
     assert kind_of("2 rows of this id contradict each other: none is used") == "contradicting labels of one id"
     assert kind_of("x.png is damaged or cut off (bad): export the image again") == "unreadable file"
+
+
+def test_a_study_stops_at_the_same_film_stored_in_two_ways(folder, tmp_path):
+    table = collect_folder(folder).table
+    prints = {name: fingerprint(film(int(name))) for name in ("1", "3", "5")} | {"4": fingerprint(film(3))}
+    part = {name: (table, {key: prints[key] for key in ids}) for name, ids in (("training", "13"), ("validation", "5"))}
+    refuse_near_copies(part)
+    with pytest.raises(SplitError, match=r"1 films are in two sets.*3 \(training\) = 4 \(test\)"):
+        refuse_near_copies(part | {"test": (table, {"4": prints["4"], "5": ""})})
