@@ -33,7 +33,8 @@ class HandRecipe:
 
     Attributes:
         side: Input side in pixels; the first `early_epochs` see only `early_side`, which costs half as much.
-        epochs: Passes over the training children.
+        epochs: Passes over the training children, one film of each.
+        polish: Further passes over every film (so that large ones count twice as much); cosine from `polish_rate`.
         batch: Children a step.
         rate: Highest learning rate; warmed up to, held, and annealed by a cosine over the last `annealed` share.
         decay_weights: AdamW's weight decay of kernels.
@@ -49,6 +50,8 @@ class HandRecipe:
     early_side: int = 96
     early_epochs: int = 12
     epochs: int = 46
+    polish: int = 11
+    polish_rate: float = 7e-4
     batch: int = 64
     rate: float = 1.5e-3
     annealed: float = 0.45
@@ -60,8 +63,17 @@ class HandRecipe:
     seed: int = 11
     shape: NetShape = field(default_factory=NetShape)
 
-    def rate_at(self, done: float) -> float:
-        """Return the learning rate when a share `done` (0-1) of all steps is done."""
+    @property
+    def passes(self) -> int:
+        """Passes in all."""
+        return self.epochs + self.polish
+
+    def rate_at(self, epoch: float) -> float:
+        """Return the learning rate when `epoch` passes (and parts of one) are done."""
+        if epoch >= self.epochs:
+            done = (epoch - self.epochs) / max(self.polish, 1)
+            return self.polish_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+        done = epoch / self.epochs
         warm = min(1.0, 0.05 + done / 0.02)
         fall = max(0.0, done - (1 - self.annealed)) / self.annealed
         return self.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(fall, 1.0))) / 2)
@@ -81,11 +93,12 @@ class Trainer:
         """Train one epoch; return the mean loss."""
         recipe, total = self.recipe, 0.0
         side = recipe.early_side if self.epoch < recipe.early_epochs else recipe.side
-        steps = len(training.ids) // recipe.batch
+        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), every_film=self.epoch >= recipe.epochs)
+        steps = order.steps(training)
         self.net.train()
-        batches = loader.epoch_batches(training, side, recipe.batch, (recipe.seed, self.epoch), self.team)
+        batches = loader.epoch_batches(training, side, order, self.team)
         for number, (images, ages, males) in enumerate(batches):
-            rate = recipe.rate_at((self.epoch + number / steps) / recipe.epochs)
+            rate = recipe.rate_at(self.epoch + number / steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             hands = images.float().to(memory_format=torch.channels_last)
@@ -169,7 +182,7 @@ def _train(team: Team, data: Path, out: Path, recipe: HandRecipe, progress: Prog
     if checkpoint.is_file():
         trainer.resume(checkpoint)
         progress(f"resumed after epoch {trainer.epoch}")
-    while trainer.epoch < recipe.epochs:
+    while trainer.epoch < recipe.passes:
         start = time.monotonic()
         loss = trainer.run_epoch(parts.train)
         if team.leads:
@@ -187,7 +200,7 @@ def _measure(trainer: Trainer, parts: study.Study, log: Path, loss: float, secon
         entry["unseen_mae_months"] = figures.age_figures(parts.unseen.kids(), guesses)["mae_months"]
     with log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    return f"of {trainer.recipe.epochs} epochs: {json.dumps(entry)}"
+    return f"of {trainer.recipe.passes} epochs: {json.dumps(entry)}"
 
 
 def ship(trainer: Trainer, parts: study.Study, out: Path) -> Path:

@@ -42,15 +42,43 @@ class Training:
         return replace(self, ids=tuple(str(i) for i in ids))
 
 
-class _Epoch(Dataset[Batch]):
-    """One epoch's batches; deterministic from seed, epoch and batch number, so that a resumed run repeats it."""
+@dataclass(frozen=True)
+class Order:
+    """In which order an epoch goes through the films; deterministic from `seed` (seed and epoch).
 
-    def __init__(self, training: Training, side: int, batch: int, seed: tuple[int, int], team: Team) -> None:
-        self.training, self.side, self.seed = training, side, (*seed, team.number)
-        self.rows = training.rows()
-        order = np.random.default_rng(seed).permutation(len(training.ids))
-        whole = [order[k : k + batch] for k in range(0, len(order) - batch + 1, batch)]
-        self.batches = [rows[team.number :: team.size] for rows in whole]
+    Attributes:
+        batch: Films a step; the last incomplete batch is left out.
+        seed: Seed and epoch.
+        every_film: Whether each film comes once, instead of one film of each child.
+    """
+
+    batch: int
+    seed: tuple[int, int]
+    every_film: bool = False
+
+    def steps(self, training: Training) -> int:
+        """Return how many batches the epoch has."""
+        count = sum(len(rows) for rows in training.rows()) if self.every_film else len(training.ids)
+        return count // self.batch
+
+    def batches(self, training: Training) -> list[list[tuple[int, int]]]:
+        """Return the batches: pairs of a child's place in `ids` and the row of its film."""
+        rng = np.random.default_rng(self.seed)
+        rows = training.rows()
+        if self.every_film:
+            pairs = [(child, row) for child, own in enumerate(rows) for row in own]
+        else:
+            pairs = [(child, int(rng.choice(own))) for child, own in enumerate(rows)]
+        shuffled = [pairs[k] for k in rng.permutation(len(pairs))]
+        return [shuffled[k * self.batch : (k + 1) * self.batch] for k in range(self.steps(training))]
+
+
+class _Epoch(Dataset[Batch]):
+    """One epoch's batches, this process's share of each; a resumed run repeats it."""
+
+    def __init__(self, training: Training, side: int, order: Order, team: Team) -> None:
+        self.training, self.side, self.seed = training, side, (*order.seed, team.number)
+        self.batches = [pairs[team.number :: team.size] for pairs in order.batches(training)]
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -58,12 +86,9 @@ class _Epoch(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([*self.seed, number])
         chosen = self.batches[number]
-        images = [
-            handaugment.augment(np.asarray(self.training.prepared.images[rng.choice(self.rows[k])]), rng, self.side)
-            for k in chosen
-        ]
-        kids = [self.training.table[self.training.ids[k]] for k in chosen]
-        return to_batch(images, kids)
+        films = self.training.prepared.images
+        images = [handaugment.augment(np.asarray(films[row]), rng, self.side) for _, row in chosen]
+        return to_batch(images, [self.training.table[self.training.ids[child]] for child, _ in chosen])
 
 
 def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
@@ -73,11 +98,11 @@ def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
     return torch.from_numpy(np.stack(images)[:, None]), ages, males
 
 
-def epoch_batches(training: Training, side: int, batch: int, seed: tuple[int, int], team: Team) -> Iterator[Batch]:
-    """Yield one epoch of augmented batches, this process's share of each; the last incomplete one is left out."""
+def epoch_batches(training: Training, side: int, order: Order, team: Team) -> Iterator[Batch]:
+    """Yield one epoch of augmented batches, this process's share of each."""
     cv2.setNumThreads(1)  # before the fork: a forked OpenCV waits for ever on threads that only its parent has
     loader = DataLoader(
-        _Epoch(training, side, batch, seed, team),
+        _Epoch(training, side, order, team),
         batch_size=None,
         num_workers=1,
         prefetch_factor=8,

@@ -61,21 +61,37 @@ def test_a_training_learns(discs, recipe):
 
 
 def test_a_team_divides_every_batch(discs):
-    from boneage.pretrain.loader import epoch_batches
+    from boneage.pretrain.loader import Order, epoch_batches
     from boneage.pretrain.team import Team
 
-    parts = [list(epoch_batches(discs, 32, 8, (1, 0), Team(number, 2))) for number in (0, 1)]
-    alone = list(epoch_batches(discs, 32, 8, (1, 0), Team()))
+    order = Order(8, (1, 0))
+    parts = [list(epoch_batches(discs, 32, order, Team(number, 2))) for number in (0, 1)]
+    alone = list(epoch_batches(discs, 32, order, Team()))
     assert len(parts[0]) == len(parts[1]) == len(alone) == 3
     for (_, first, _), (_, second, _), (images, whole, _) in zip(*parts, alone, strict=True):
         assert sorted([*first.tolist(), *second.tolist()]) == sorted(whole.tolist())
         assert images.shape == (8, 1, 32, 32)
 
 
-def test_the_learning_rate_warms_up_holds_and_falls(recipe):
-    rates = [recipe.rate_at(done) for done in (0.0, 0.1, 0.4, 0.8, 1.0)]
+def test_the_learning_rate_warms_up_holds_falls_and_polishes(recipe):
+    rates = [recipe.rate_at(epoch) for epoch in (0, 0.4, 1.6, 3.2, 3.999)]
     assert rates[0] < 0.1 * recipe.rate and rates[1] == rates[2] == recipe.rate
-    assert rates[3] < recipe.rate and rates[4] == pytest.approx(0.01 * recipe.rate)
+    assert rates[3] < recipe.rate and rates[4] == pytest.approx(0.01 * recipe.rate, rel=0.01)
+    assert recipe.rate_at(4) == recipe.polish_rate
+    assert recipe.rate_at(recipe.passes) == pytest.approx(0.01 * recipe.polish_rate)
+
+
+def test_polishing_shows_every_film_once(torch):
+    from boneage.pretrain.loader import Order, Training
+    from boneage.pretrain.prepare import Prepared
+
+    films = tuple(Film(name, large) for name in "012345" for large in (False, True) if not large or name < "2")
+    table = {name: Child(name, 50.0, 0) for name in "012345"}
+    training = Training(table, Prepared(films, np.zeros((8, 4, 4), np.uint8)), tuple(table))
+    pairs = [pair for batch in Order(4, (1, 0), every_film=True).batches(training) for pair in batch]
+    assert sorted(row for _, row in pairs) == list(range(8))
+    assert all(films[row].id == training.ids[child] for child, row in pairs)
+    assert len([pair for batch in Order(3, (1, 0)).batches(training) for pair in batch]) == 6
 
 
 def test_expected_months_of_a_sharp_distribution_are_its_bin(torch):
