@@ -20,7 +20,7 @@ from boneage.preprocess.background import MaskFunction
 Film = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 _HIDDEN = 48
-_FALSE_REFUSALS = 0.008
+_FALSE_REFUSALS = 0.012
 
 
 @dataclass(frozen=True)

@@ -157,3 +157,12 @@ def test_flawed_films_are_films():
     made += [gatefilms.broken_phantom(rng)]
     for film in made:
         assert film.dtype == np.uint8 and film.ndim == 2 and min(film.shape) >= 8
+
+
+def test_the_shipped_gate_was_fitted_with_the_shipped_mask_network():
+    from boneage.cascade.gate import shipped_model
+    from boneage.preprocess.background import network_identity
+
+    shipped = shipped_model()
+    assert shipped.record["mask_network"] == network_identity("handmask")
+    assert shipped.arrays["mean"].shape == (SIZE,) and 0 < shipped.least_usable <= 0.5
