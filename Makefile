@@ -8,7 +8,7 @@ UI_PORT ?= 5000
 CONFIG ?= configs/demo.toml
 WORKERS ?= 2
 export MLFLOW_DISABLE_TELEMETRY = true
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo study test lint types ui app bench clean
