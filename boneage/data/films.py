@@ -41,7 +41,7 @@ def read_row(row: Mapping[str, Any] | pd.Series) -> NDArray[np.uint8]:
     """Read the film of a table row, unstretched to its original aspect where it differs by more than 1 %.
 
     Returns:
-        uint8 (H, W); the longer side is that of the stored picture.
+        uint8 (H, W); as stored, or grown where the stored picture had been squeezed.
 
     Raises:
         ImageError: when it cannot be read.

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Film = NDArray[np.uint8]
+SMALLEST_SIDE = 256
+"""Pixels of the longer side to which a squeezed film grows at least."""
 
 
 def resize(film: Film, height: int, width: int) -> Film:
@@ -17,7 +19,10 @@ def resize(film: Film, height: int, width: int) -> Film:
 
 
 def unstretch(film: Film, original_width: float, original_height: float) -> Film:
-    """Give a film its original aspect ratio back, keeping its longer side; unknown (NaN) sizes change nothing.
+    """Give a film its original aspect ratio back; unknown (NaN) sizes change nothing.
+
+    A squeezed film only ever grows: shrinking the other side instead throws columns away, which cost a third of a month
+    of MAE on 100 px films. Small ones grow to 256 px by cubic interpolation, as the mask network sees them.
 
     Args:
         film: uint8 (H, W), possibly squeezed to a square.
@@ -33,9 +38,11 @@ def unstretch(film: Film, original_width: float, original_height: float) -> Film
     wanted = original_width / original_height
     if abs(width / height / wanted - 1) <= 0.01:
         return film
-    side = max(height, width)
-    new_height, new_width = (side, side * wanted) if wanted <= 1 else (side / wanted, side)
-    return resize(film, max(1, round(new_height)), max(1, round(new_width)))
+    # The smallest size of the wanted aspect in which neither side shrinks.
+    new_height = max(height, width / wanted)
+    scale = max(1.0, SMALLEST_SIDE / max(new_height, new_height * wanted))
+    size = (max(1, round(new_height * wanted * scale)), max(1, round(new_height * scale)))
+    return np.asarray(cv2.resize(np.ascontiguousarray(film), size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def left_half(film: Film) -> Film:

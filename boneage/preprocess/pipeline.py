@@ -23,6 +23,7 @@ from boneage.config import PreprocessConfig
 from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.archives import DataError, read_bytes
 from boneage.data.films import FilmSource
+from boneage.data.transforms import SMALLEST_SIDE
 from boneage.preprocess.background import mask_session
 from boneage.preprocess.cluster import run_on_cluster
 from boneage.preprocess.mapped import stacked
@@ -165,7 +166,7 @@ def _tasks(table: pd.DataFrame, config: PreprocessConfig, folder: Path) -> tuple
         except DataError as error:
             reasons[name] = str(error)
             continue
-        digest.update(repr((source.original_width, source.original_height, source.crop)).encode())
+        digest.update(repr((source.original_width, source.original_height, source.crop, SMALLEST_SIDE)).encode())
         if config.mirror != "none":
             digest.update(source.laterality.encode())
         key = digest.hexdigest()

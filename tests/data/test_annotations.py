@@ -229,7 +229,7 @@ def test_stretched_copies_get_their_aspect_back(tmp_path):
     write(tmp_path, **{"sizes.csv": "id,width,height\n1,1500,2000\n2,2000,1500\n"})
     write(tmp_path, **{f"i/{n}.png": png(0, 100, 100) for n in (1, 2, 3)})
     found = load_source(SourceConfig(name="s", path="t.csv", images=("i",), sizes="sizes.csv"), tmp_path)
-    assert [read_row(row).shape for _, row in found.table.iterrows()] == [(100, 75), (75, 100), (100, 100)]
+    assert [read_row(row).shape for _, row in found.table.iterrows()] == [(256, 192), (192, 256), (100, 100)]
 
 
 def test_a_copy_that_kept_its_aspect_is_left_alone(tmp_path):

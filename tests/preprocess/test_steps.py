@@ -96,10 +96,17 @@ def test_padding_makes_a_square_with_the_film_in_its_middle(shape):
 
 
 @pytest.mark.parametrize(
-    ("size", "shape"), [((1500, 2000), (100, 75)), ((2000, 1500), (75, 100)), ((100, 100), (100, 100))]
+    ("side", "size", "shape"),
+    [
+        (100, (1500, 2000), (256, 192)),
+        (100, (2000, 1500), (192, 256)),
+        (300, (1500, 2000), (400, 300)),
+        (300, (2000, 1500), (300, 400)),
+        (100, (100, 100), (100, 100)),
+    ],
 )
-def test_unstretching_keeps_the_longer_side(size, shape):
-    assert unstretch(np.zeros((100, 100), np.uint8), *map(float, size)).shape == shape
+def test_unstretching_grows_and_never_throws_pixels_away(side, size, shape):
+    assert unstretch(np.zeros((side, side), np.uint8), *map(float, size)).shape == shape
 
 
 def test_nothing_is_unstretched_without_sizes_or_need():
