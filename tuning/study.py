@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,15 +85,27 @@ def remaining_trials(study: Any, wanted: int) -> int:
 
 
 def export_best(path: Path, config: Config, best: Mapping[ModelKey, HeadParameters]) -> Path:
-    """Write the best parameters of all models as TOML, one table per model, atomically."""
+    """Write the best parameters as TOML, one table per model, atomically.
+
+    Models that this run left out (`--models`) keep what an earlier run of the same settings found.
+    """
     import tomli_w
 
     tree = {
         "study": {"name": config.study.name, "config_sha256": config_sha256(config)},
-        "models": {key.name: to_mapping(params) for key, params in best.items()},
+        "models": _kept(path, config) | {key.name: to_mapping(params) for key, params in best.items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(tomli_w.dumps(tree).encode())
     partial.replace(path)
     return path
+
+
+def _kept(path: Path, config: Config) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return {}
+    same = tree.get("study", {}).get("config_sha256") == config_sha256(config)
+    return dict(tree.get("models", {})) if same else {}

@@ -64,3 +64,12 @@ def test_best_parameters_are_saved_as_toml_that_a_configuration_accepts(tmp_path
     path = export_best(tmp_path / "deep" / "best.toml", config(), {KEY: params})
     read = tomllib.loads(path.read_text())
     assert head_parameters(read["models"][KEY.name]) == params
+
+
+def test_models_left_out_of_a_run_keep_their_best_parameters(tmp_path):
+    base = from_mapping({}).regressor
+    path = export_best(tmp_path / "best.toml", config(), {KEY: base})
+    export_best(path, config(), {CLASSIFIER: base})
+    assert set(tomllib.loads(path.read_text())["models"]) == {KEY.name, CLASSIFIER.name}
+    export_best(path, config(trials=3), {CLASSIFIER: base})
+    assert set(tomllib.loads(path.read_text())["models"]) == {CLASSIFIER.name}
