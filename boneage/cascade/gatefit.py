@@ -32,12 +32,14 @@ class Draw:
         strangers: films without a hand that were given, such as chest films.
         part: 0 to fit with, 1 to measure with: which photographs, and which seeds.
         flaws: how many films of each flaw.
+        seed: another draw of flaws; a gate that was changed after a measurement is measured on a new one.
     """
 
     table: pd.DataFrame
     strangers: Sequence[Film]
     part: int
     flaws: int
+    seed: int = 0
 
     @property
     def total(self) -> int:
@@ -47,7 +49,7 @@ class Draw:
 
 def films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, Film]]:
     """Yield (kind of `KINDS`, film): every good film as it is, then the flawed ones."""
-    rng = np.random.default_rng(20 + draw.part)
+    rng = np.random.default_rng(20 + draw.part + 2 * draw.seed)
     for _, row in draw.table.iterrows():
         yield "usable", read_row(row)
 

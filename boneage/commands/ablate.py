@@ -76,7 +76,8 @@ def _markdown(table: pd.DataFrame, coverage: pd.DataFrame, facts: list[str], arg
     from boneage.cascade.report import markdown_table
 
     overrides = "".join(f" --set {item}" for item in args.overrides if "root" not in item)
-    command = f"boneage ablate {args.config} --set data.root=PATH{overrides} --out {args.out.name}"
+    ensemble = " --no-ensemble" if args.no_ensemble else ""
+    command = f"boneage ablate {args.config} --set data.root=PATH{overrides}{ensemble} --out {args.out}"
     items = "\n".join(f"- {fact}" for fact in facts)
     tables = f"{markdown_table(table)}\n\n## Intervals\n\n{_COVERAGE}\n\n{markdown_table(coverage)}"
     return f"# Ablation\n\nMade by `{command}`.\n\n{items}\n\n{tables}\n\n{RESEARCH_NOTICE}\n"

@@ -21,6 +21,7 @@ def add_parser(commands: Any) -> None:
     measure = _action(actions, "measure", "wrong refusals and acceptances on a study's validation images", run_measure)
     measure.add_argument("--flaws", type=int, default=200, metavar="N", help="films made of each flaw (default 200)")
     measure.add_argument("--films", type=int, metavar="N", help="so many good films (default: all validation images)")
+    measure.add_argument("--seed", type=int, default=0, metavar="S", help="another draw of the flawed films")
     measure.add_argument("--gate", type=Path, metavar="DIR", help="a gate of `boneage gate fit`, not the shipped one")
     measure.add_argument("--out", type=Path, metavar="CSV", help="write one row per film here")
     fit = _action(actions, "fit", "fit the gate anew on a study's training images", run_fit)
@@ -53,6 +54,11 @@ def run_measure(args: argparse.Namespace) -> int:
     bad = ~measured["made"].isin(["usable", "mirrored", "inverted"])
     print(f"\nfalse refusals  {1 - measured[good]['accepted'].mean():.2%} of {good.sum()} good films")
     print(f"false acceptances {measured[bad]['accepted'].mean():.2%} of {bad.sum()} films that must be refused")
+    # These two are neither refused nor, where nothing was corrected, right: they are counted apart and never hidden.
+    for kind in ("inverted", "mirrored"):
+        part = measured[measured["made"] == kind]
+        unnoticed = part["accepted"] & ~part["said"].str.contains(kind)
+        print(f"{kind} and passed as they are {unnoticed.mean():.2%} of {len(part)} films")
     if args.out:
         measured.to_csv(args.out, index=False)
     return 0
@@ -93,4 +99,4 @@ def _draw(args: argparse.Namespace, part: int, limit: int | None) -> Draw:
         rank = table.sample(frac=1, random_state=part).groupby(place).cumcount()
         table = table.loc[rank.sort_values(kind="stable").index[:limit]]
     files = sorted(path for path in args.not_hands.iterdir() if path.is_file()) if args.not_hands else []
-    return Draw(table, [read_image(path) for path in files[part::2]], part, args.flaws)
+    return Draw(table, [read_image(path) for path in files[part::2]], part, args.flaws, getattr(args, "seed", 0))
