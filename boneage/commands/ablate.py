@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.overrides)
     import_keras_quietly()
     from boneage.cascade.report import text_table
+    from boneage.learn.seen import seen_images
     from boneage.study.ablation import ablation_table, gather_ablation, run_ablation
     from boneage.study.materials import gather
-    from boneage.study.seen import seen_images
 
     materials, seen = gather(config, stage), seen_images(config.backbone)
     data = gather_ablation(materials, seen)
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(config: Config, materials: Materials, frame: pd.DataFrame) -> list[str]:
-    from boneage.study.seen import seen_images
+    from boneage.learn.seen import seen_images
 
     seen, hashes = seen_images(config.backbone), materials.part.content_sha256
     training = seen.describe(hashes[name] for name in materials.splits.train)

@@ -1,4 +1,4 @@
-"""Rebuild a shipped network: `python -m boneage.pretrain {handmask,handnet} DATA --out DIR`."""
+"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,seen} DATA --out DIR`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command and train; return the exit status."""
     options = _parser().parse_args(arguments)
-    if importlib.util.find_spec("torch") is None:
+    if options.network != "seen" and importlib.util.find_spec("torch") is None:
         print("training needs PyTorch: install the extra with `pip install boneage[pretrain]`", file=sys.stderr)
         return 2
     if not (options.data / "rsna_100px.zip").is_file():
         print(f"no rsna_100px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
         return 2
-    path = _train(options)
+    path = _list_seen(options) if options.network == "seen" else _train(options)
     print(f"wrote {path} and {path.with_suffix('.json')}; copy both to boneage/assets/ to ship them")
     return 0
 
@@ -36,13 +36,19 @@ def _train(options: argparse.Namespace) -> Path:
     return train_handnet(options.data, options.out, processes=options.processes, progress=_say)
 
 
+def _list_seen(options: argparse.Namespace) -> Path:
+    from boneage.pretrain.seen import write_seen
+
+    return write_seen(options.data, options.out, progress=_say)
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m boneage.pretrain", description=__doc__)
-    parser.add_argument("network", choices=("handmask", "handnet"), help="which asset to rebuild")
+    parser.add_argument("network", choices=("handmask", "handnet", "seen"), help="which asset to rebuild")
     parser.add_argument("data", type=Path, help="folder with rsna_100px.zip, rsna_1024px.zip and their tables")
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
     parser.add_argument("--processes", type=int, default=2, help="handnet: processes sharing a batch (default 2)")

@@ -19,10 +19,10 @@ from boneage.cascade.routing import Predictor, Routed, route
 from boneage.config import Config
 from boneage.groups import AGE_GROUPS, ALL_MODELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head
+from boneage.learn.seen import SeenImages
 from boneage.learn.wholerange import fit_whole_range
 from boneage.study.coverage import coverage_table
 from boneage.study.materials import Materials
-from boneage.study.seen import SeenImages
 
 Progress = Callable[[int, int], None]
 Heads = Mapping[ModelKey, Predictor]

@@ -14,10 +14,10 @@ from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_routed
 from boneage.cascade.report import markdown_report
 from boneage.groups import RANGE_LABELS, ModelKey, Sex
+from boneage.learn.seen import SeenImages
 from boneage.preprocess.pipeline import Preparer
 from boneage.study.materials import Materials, Part
 from boneage.study.models import ModelOutcome
-from boneage.study.seen import SeenImages
 from boneage.tracking import plots
 
 if TYPE_CHECKING:

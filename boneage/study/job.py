@@ -14,11 +14,11 @@ from boneage.cascade.bundle import save_bundle
 from boneage.cascade.evaluate import Evaluation
 from boneage.config import Config
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.learn.seen import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.study.finish import assemble, report, score
 from boneage.study.materials import Materials, Stage, gather, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
-from boneage.study.seen import SeenImages, seen_images
 from boneage.tracking.card import model_card
 from boneage.tracking.registry import Submission, register_cascade, validation_table
 from boneage.tracking.runs import StudyTracker

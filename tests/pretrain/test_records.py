@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ASSETS = Path(__file__).parents[2] / "boneage" / "assets"
@@ -25,6 +26,39 @@ def test_record_says_where_the_weights_come_from(name):
     assert "Halabi" in record["attribution"] and record["licence"] and record["date"]
     assert record["recipe"]["seed"] is not None and record["command"].startswith("python -m boneage.pretrain")
     assert len(record["data"]["ids_sha256"]["train"]) == 64 and record["figures"]["validation"]
+
+
+def test_the_list_of_seen_films_is_the_one_of_its_record():
+    file = ASSETS / "handnet_seen.npz"
+    record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    with np.load(file, allow_pickle=False) as arrays:
+        assert len(arrays["sha256_prefixes"]) == record["films"] > record["children"] == 10213
+    backbone = json.loads((ASSETS / "handnet.json").read_text(encoding="utf-8"))["data"]
+    assert record["ids_sha256"] == backbone["ids_sha256"]["train"]
+
+
+def test_the_shipped_cascade_is_the_one_of_its_checksum():
+    file = ASSETS / "cascade.zip"
+    assert file.with_suffix(".zip.sha256").read_text().split()[0] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert sum(asset.stat().st_size for asset in ASSETS.iterdir()) <= 24_000_000
+
+
+def test_no_validation_film_is_on_the_list_of_seen_ones(data):
+    from boneage.config import BackboneConfig, SourceConfig
+    from boneage.data.annotations import load_source, read_row
+    from boneage.data.flags import pixels_sha256
+    from boneage.learn.seen import seen_images
+    from boneage.pretrain import sources
+    from boneage.pretrain.seen import trained_ids
+
+    seen, never, trained = seen_images(BackboneConfig()), sources.validation_ids(data), trained_ids(data)
+    source = SourceConfig(name="rsna", layout="rsna", path="boneage-training-dataset.csv", images=(sources.LARGE_ZIP,))
+    table = load_source(source, data).table
+    for ids, wanted in ((never, False), (trained, True)):
+        rows = table[table["id"].isin(ids)].head(15)
+        assert len(rows) == 15
+        assert all(seen.saw(pixels_sha256(read_row(row))) is wanted for _, row in rows.iterrows())
 
 
 def test_record_of_the_backbone_lists_every_unseen_child(data):
