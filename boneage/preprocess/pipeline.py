@@ -166,7 +166,10 @@ def _tasks(table: pd.DataFrame, config: PreprocessConfig, folder: Path) -> tuple
         except DataError as error:
             reasons[name] = str(error)
             continue
-        digest.update(repr((source.original_width, source.original_height, source.crop, SMALLEST_SIDE)).encode())
+        digest.update(repr((source.original_width, source.original_height, source.crop)).encode())
+        if source.original_width > 0 and source.original_height > 0:
+            # Films that may be stretched back are named by how far they grow, too.
+            digest.update(f"grown to {SMALLEST_SIDE}".encode())
         if config.mirror != "none":
             digest.update(source.laterality.encode())
         key = digest.hexdigest()

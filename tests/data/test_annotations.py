@@ -321,5 +321,5 @@ def test_the_real_archives_are_read_as_they_are():
     small = found.table[found.table["image"].str.contains("100px") & found.table["original_width"].notna()]
     for _, row in small.head(20).iterrows():
         height, width = read_row(row).shape
-        assert max(height, width) == 100
+        assert max(height, width) == 256
         assert width / height == pytest.approx(row["original_width"] / row["original_height"], abs=0.02)
