@@ -6,14 +6,13 @@ inside the functions, so that importing this module costs nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from boneage.shipped import checked_asset
 
 if TYPE_CHECKING:
     import keras
@@ -96,19 +95,7 @@ def asset_path() -> Path:
         FileNotFoundError: when the weights or their record are missing.
         ValueError: when the file is not the one that the record describes.
     """
-    return _checked(ASSETS / "handnet.npz", ASSETS / "handnet.json")
-
-
-@lru_cache(maxsize=8)
-def _checked(weights: Path, record: Path) -> Path:
-    for path in (weights, record):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
-    wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if found != wanted:
-        raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
-    return weights
+    return checked_asset(ASSETS / "handnet.npz", ASSETS / "handnet.json")
 
 
 def read_weights(path: Path) -> Arrays:

@@ -6,14 +6,13 @@ is somebody else's choice: `boneage.preprocess.background` runs it as a rembg se
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from boneage.shipped import checked_asset
 
 SIDE = 256
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -26,20 +25,7 @@ def model_path() -> Path:
         FileNotFoundError: when the network or its record is missing.
         ValueError: when the file is not the one that the record describes.
     """
-    return _checked(ASSETS / "handmask.onnx", ASSETS / "handmask.json")
-
-
-@lru_cache(maxsize=8)
-def _checked(weights: Path, record: Path) -> Path:
-    """Compare a file's sha256 with the one in its record; remembered, so that sessions do not hash it again."""
-    for path in (weights, record):
-        if not path.is_file():
-            raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
-    wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if found != wanted:
-        raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
-    return weights
+    return checked_asset(ASSETS / "handmask.onnx", ASSETS / "handmask.json")
 
 
 def letterbox_size(shape: tuple[int, int], side: int = SIDE) -> tuple[int, int]:

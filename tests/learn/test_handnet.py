@@ -50,4 +50,4 @@ def test_changed_weights_are_refused(tmp_path):
     weights.write_bytes(b"something else")
     record.write_text(json.dumps({"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="sha256"):
-        handnet._checked(weights, record)
+        handnet.checked_asset(weights, record)

@@ -42,12 +42,12 @@ def test_a_changed_network_is_refused(tmp_path):
     weights.write_bytes(b"something else")
     record.write_text(json.dumps({"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="sha256"):
-        handmask._checked(weights, record)
+        handmask.checked_asset(weights, record)
 
 
 def test_a_missing_network_names_its_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"handmask\.onnx"):
-        handmask._checked(tmp_path / "handmask.onnx", tmp_path / "handmask.json")
+        handmask.checked_asset(tmp_path / "handmask.onnx", tmp_path / "handmask.json")
 
 
 @pytest.fixture(scope="module")
