@@ -130,17 +130,39 @@ def _plate(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Gen
 def _cast(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Put a plaster cast around forearm and palm: a veil wider than the arm, and part of what is to be kept."""
-    height, width = image.shape
-    reach = int(rng.uniform(0.3, 0.6) * height)
-    wide = max(1, int(width * rng.uniform(0.01, 0.05)))
-    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((4 * wide + 1,) * 2))
-    around = cv2.dilate(closed, np.ones((2 * wide + 1,) * 2))
-    around[:reach] = 0
-    around = cv2.GaussianBlur(around, (0, 0), max(0.6, wide / 4))
-    arm = max(float(np.median(image[mask > 127])) if (mask > 127).any() else 255.0, 1.0)
-    veil = around.astype(np.float32) / 255 * rng.uniform(0.08, 0.3) * arm
-    return np.clip(image + veil, 0, 255).astype(np.uint8), np.maximum(mask, around)
+    """Put a plaster cast around forearm and palm: woven, bright at its rim, cut off straight, and kept with the arm."""
+    around = _cast_outline(mask, rng)
+    if not around.any():
+        return image, mask
+    arm = max(float(np.median(image[mask > 127])), 1.0)
+    rim = max(2, int(image.shape[1] * rng.uniform(0.008, 0.03)))
+    thick = cv2.distanceTransform((around > 127).astype(np.uint8), cv2.DIST_L2, 3) / rim
+    shell = 1 + rng.uniform(0.3, 1.5) * np.exp(-np.maximum(thick - 0.3, 0))
+    y, x = np.indices(image.shape, dtype=np.float32)
+    weave = 1 + rng.uniform(0, 0.25) * np.sin(x / rng.uniform(1, 4)) * np.sin(y / rng.uniform(1, 4))
+    soft = cv2.GaussianBlur(around, (0, 0), rng.uniform(0.5, 1.5)).astype(np.float32) / 255
+    veil = soft * shell * weave * rng.uniform(0.04, 0.25) * arm
+    return np.clip(image + veil, 0, 255).astype(np.uint8), np.maximum(mask, (soft * 255).astype(np.uint8))
+
+
+def _cast_outline(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return where a cast lies, uint8 (H, W) of 0 or 255: the arm below a slanted line, straightened and widened."""
+    height, width = mask.shape
+    rows = np.flatnonzero((mask > 127).any(axis=1))
+    if len(rows) == 0:
+        return np.zeros_like(mask)
+    y, x = np.indices(mask.shape, dtype=np.float32)
+    start = rows[0] + rng.uniform(0.3, 0.7) * (rows[-1] - rows[0])
+    below = y > start + (x - width / 2) * np.tan(np.deg2rad(rng.normal(0, 15)))
+    wide = max(1, int(width * rng.uniform(0.008, 0.04)))
+    arm = np.where(below, mask, 0).astype(np.uint8)
+    closed = cv2.morphologyEx(arm, cv2.MORPH_CLOSE, np.ones((6 * wide + 1,) * 2))
+    outlines, _ = cv2.findContours((closed > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    straight = [cv2.approxPolyDP(outline, width * rng.uniform(0.005, 0.03), True) for outline in outlines]
+    cast = cv2.dilate(cv2.fillPoly(np.zeros_like(mask), straight, 255), np.ones((2 * wide + 1,) * 2))
+    cast[~below] = 0
+    cast[rows[-1] + 1 :] = 0  # nothing beyond the edge of the film
+    return np.asarray(cast, np.uint8)
 
 
 def _strip(image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

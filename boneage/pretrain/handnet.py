@@ -28,15 +28,39 @@ def silent(line: str) -> None:
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """A part of the training, one learning-rate cycle long.
+
+    Attributes:
+        epochs: Passes over the training children.
+        rate: Highest learning rate.
+        warm: Share of the cycle (0-1) over which the rate is warmed up to.
+        annealed: Share of the cycle (0-1) over which it falls by a cosine at the end; it is held between.
+        every_film: Show every film (so that children with a large one count twice) instead of one film of each child.
+    """
+
+    epochs: int
+    rate: float
+    warm: float = 0.0
+    annealed: float = 1.0
+    every_film: bool = False
+
+    def rate_at(self, epoch: float) -> float:
+        """Return the learning rate when `epoch` passes of this cycle (and parts of one) are done."""
+        done = min(epoch / self.epochs, 1.0)
+        warm = min(1.0, 0.05 + done / self.warm) if self.warm else 1.0
+        fall = max(0.0, done - (1 - self.annealed)) / self.annealed
+        return self.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * fall)) / 2)
+
+
+@dataclass(frozen=True)
 class HandRecipe:
     """How the backbone is trained.
 
     Attributes:
         side: Input side in pixels; the first `early_epochs` see only `early_side`, which costs half as much.
-        epochs: Passes over the training children, one film of each.
-        polish: Further passes over every film (so that large ones count twice as much); cosine from `polish_rate`.
+        cycles: The parts of the training, in order; each begins with the weights that the one before left.
         batch: Children a step.
-        rate: Highest learning rate; warmed up to, held, and annealed by a cosine over the last `annealed` share.
         decay_weights: AdamW's weight decay of kernels.
         average: Decay a step of the moving average that ships.
         spread: Standard deviation of the soft label, in months.
@@ -49,12 +73,12 @@ class HandRecipe:
     side: int = 128
     early_side: int = 96
     early_epochs: int = 12
-    epochs: int = 46
-    polish: int = 11
-    polish_rate: float = 7e-4
+    cycles: tuple[Cycle, ...] = (
+        Cycle(46, 1.5e-3, warm=0.02, annealed=0.45),
+        Cycle(11, 7e-4, every_film=True),
+        Cycle(56, 1e-3, every_film=True),
+    )
     batch: int = 64
-    rate: float = 1.5e-3
-    annealed: float = 0.45
     decay_weights: float = 0.03
     average: float = 0.998
     spread: float = 6.0
@@ -66,17 +90,15 @@ class HandRecipe:
     @property
     def passes(self) -> int:
         """Passes in all."""
-        return self.epochs + self.polish
+        return sum(cycle.epochs for cycle in self.cycles)
 
-    def rate_at(self, epoch: float) -> float:
-        """Return the learning rate when `epoch` passes (and parts of one) are done."""
-        if epoch >= self.epochs:
-            done = (epoch - self.epochs) / max(self.polish, 1)
-            return self.polish_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
-        done = epoch / self.epochs
-        warm = min(1.0, 0.05 + done / 0.02)
-        fall = max(0.0, done - (1 - self.annealed)) / self.annealed
-        return self.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(fall, 1.0))) / 2)
+    def cycle_at(self, epoch: float) -> tuple[Cycle, float]:
+        """Return the cycle that a pass belongs to, and how many passes of that cycle are done by then."""
+        for cycle in self.cycles:
+            if epoch < cycle.epochs:
+                return cycle, epoch
+            epoch -= cycle.epochs
+        raise ValueError(f"a pass must be below {self.passes}, but one {epoch} beyond was given")
 
 
 class Trainer:
@@ -87,18 +109,19 @@ class Trainer:
         self.recipe, self.epoch, self.team = recipe, 0, team or Team()
         self.net = EndToEnd(recipe.shape).to(memory_format=torch.channels_last)
         self.average = Average(self.net, recipe.average)
-        self.optimiser = torch.optim.AdamW(_groups(self.net, recipe.decay_weights), lr=recipe.rate)
+        self.optimiser = torch.optim.AdamW(_groups(self.net, recipe.decay_weights), lr=recipe.cycles[0].rate)
 
     def run_epoch(self, training: Training) -> float:
         """Train one epoch; return the mean loss."""
         recipe, total = self.recipe, 0.0
         side = recipe.early_side if self.epoch < recipe.early_epochs else recipe.side
-        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), every_film=self.epoch >= recipe.epochs)
+        cycle, begun = recipe.cycle_at(self.epoch)
+        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), every_film=cycle.every_film)
         steps = order.steps(training)
         self.net.train()
         batches = loader.epoch_batches(training, side, order, self.team)
         for number, (images, ages, males) in enumerate(batches):
-            rate = recipe.rate_at(self.epoch + number / steps)
+            rate = cycle.rate_at(begun + number / steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             hands = images.float().to(memory_format=torch.channels_last)

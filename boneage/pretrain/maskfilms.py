@@ -60,7 +60,7 @@ class MaskRecipe:
     """
 
     side: int = runtime.SIDE
-    stages: tuple[Stage, ...] = (Stage(1600, 3e-3, 0.0, 0.0), Stage(300, 1e-3, 0.15, 0.08))
+    stages: tuple[Stage, ...] = (Stage(1600, 3e-3, 0.1, 0.1), Stage(500, 1e-3, 0.15, 0.15))
     batch: int = 12
     weight_decay: float = 1e-3
     decay: float = 0.995

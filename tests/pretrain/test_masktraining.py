@@ -35,6 +35,17 @@ def test_plates_strips_and_frames_never_cover_the_hand(film, accident):
     assert changed > 10
 
 
+def test_a_cast_widens_what_is_kept_brightens_it_and_ends_with_the_film(film):
+    for seed in range(20):
+        drawn, kept = filmaugment._cast(film.image, film.mask, np.random.default_rng(seed))
+        assert np.all(kept >= film.mask) and (kept > 127).sum() > (film.mask > 127).sum()
+        added = (kept > 64) & (film.mask == 0)
+        assert drawn[added].mean() > film.image[added].mean()
+        np.testing.assert_array_equal(kept[:60][:, :30], 0)  # above the cut nothing is added
+    empty = np.zeros_like(film.mask)
+    np.testing.assert_array_equal(filmaugment._cast(film.image, empty, np.random.default_rng(0))[1], empty)
+
+
 def test_exported_network_answers_as_the_trained_one(torch, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx", reason="onnx (extra `pretrain`) is not installed")

@@ -24,11 +24,12 @@ def discs(torch):
 
 @pytest.fixture
 def recipe(torch):
-    from boneage.pretrain.handnet import HandRecipe
+    from boneage.pretrain.handnet import Cycle, HandRecipe
     from boneage.pretrain.torchnet import NetShape
 
     shape = NetShape(widths=(8, 8, 16, 16), blocks=(0, 1, 1, 1), features=16, squeeze=4)
-    return HandRecipe(side=32, early_side=32, early_epochs=1, epochs=4, batch=8, shape=shape)
+    cycles = (Cycle(4, 1.5e-3, warm=0.1, annealed=0.5), Cycle(2, 7e-4, every_film=True))
+    return HandRecipe(side=32, early_side=32, early_epochs=1, cycles=cycles, batch=8, shape=shape)
 
 
 def weights(trainer):
@@ -73,15 +74,23 @@ def test_a_team_divides_every_batch(discs):
         assert images.shape == (8, 1, 32, 32)
 
 
-def test_the_learning_rate_warms_up_holds_falls_and_polishes(recipe):
-    rates = [recipe.rate_at(epoch) for epoch in (0, 0.4, 1.6, 3.2, 3.999)]
-    assert rates[0] < 0.1 * recipe.rate and rates[1] == rates[2] == recipe.rate
-    assert rates[3] < recipe.rate and rates[4] == pytest.approx(0.01 * recipe.rate, rel=0.01)
-    assert recipe.rate_at(4) == recipe.polish_rate
-    assert recipe.rate_at(recipe.passes) == pytest.approx(0.01 * recipe.polish_rate)
+def test_each_cycles_rate_warms_up_holds_and_falls(recipe):
+    first, second = recipe.cycles
+    rates = [first.rate_at(epoch) for epoch in (0, 0.4, 1.6, 3.2, 3.999)]
+    assert rates[0] < 0.1 * first.rate and rates[1] == rates[2] == first.rate
+    assert rates[3] < first.rate and rates[4] == pytest.approx(0.01 * first.rate, rel=0.01)
+    assert second.rate_at(0) == second.rate and second.rate_at(2) == pytest.approx(0.01 * second.rate)
 
 
-def test_polishing_shows_every_film_once(torch):
+def test_passes_are_counted_over_the_cycles(recipe):
+    first, second = recipe.cycles
+    assert recipe.passes == 6
+    assert recipe.cycle_at(3) == (first, 3) and recipe.cycle_at(4) == (second, 0)
+    with pytest.raises(ValueError, match="below 6"):
+        recipe.cycle_at(6)
+
+
+def test_a_cycle_of_every_film_shows_each_once(torch):
     from boneage.pretrain.loader import Order, Training
     from boneage.pretrain.prepare import Prepared
 
