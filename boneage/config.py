@@ -161,12 +161,18 @@ class TrainingConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class TuningConfig:
-    """`[tuning]`: the budget of the search per model; `seconds` 0 means no limit in time."""
+    """`[tuning]`: the budget of the search per model; `seconds` 0 means no limit in time.
+
+    `storage`: the database that keeps the trials of several machines, without a password (`OPTUNA_STORAGE` in the
+    environment goes before it); "" for a journal in `mlruns/`. A worker on a database that gave no sign of life for six
+    times `heartbeat_seconds` counts as dead, and its trial is asked again.
+    """
 
     trials: int = 10
     seconds: float = 0.0
     pruner: Pruner = "median"
     storage: str = ""
+    heartbeat_seconds: int = 10
 
 
 @dataclass(frozen=True, config=_STRICT)

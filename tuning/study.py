@@ -4,28 +4,75 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from boneage.config import Config, HeadParameters, config_sha256, to_mapping
+from boneage.databases import DatabaseError, first_line, has_password, masked
 from boneage.groups import ModelKey, Task
 from boneage.paths import project_root
 from tuning.spaces import first_trial
 
 
+def storage_url(config: Config) -> str:
+    """Return the address of the database that keeps the trials: `OPTUNA_STORAGE`, or `[tuning] storage`; "" for none.
+
+    Raises:
+        DatabaseError: when the configuration, which is logged and shared, holds a password.
+    """
+    if has_password(config.tuning.storage):
+        raise DatabaseError(
+            f"[tuning] storage holds a password ({masked(config.tuning.storage)}), and configurations are logged: give "
+            "the address in the environment variable OPTUNA_STORAGE, or the password in PGPASSWORD or ~/.pgpass"
+        )
+    return os.environ.get("OPTUNA_STORAGE") or config.tuning.storage
+
+
 def storage_for(config: Config) -> Any:
-    """Open the storage: `[tuning] storage` if given (an RDB URL), else the journal beside the MLflow store."""
+    """Open the storage: a database where an address is given, else the journal beside the MLflow store.
+
+    Raises:
+        DatabaseError: when the database cannot be opened.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if config.tuning.storage:
-        return optuna.storages.RDBStorage(config.tuning.storage)
-    journal = project_root() / "mlruns" / "optuna.journal"
+    url = storage_url(config)
+    if url:
+        return _database(url, config.tuning.heartbeat_seconds)
+    journal = journal_file()
     journal.parent.mkdir(parents=True, exist_ok=True)
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
     return optuna.storages.JournalStorage(backend)
+
+
+def journal_file() -> Path:
+    """Return the journal that keeps the trials where no database does."""
+    return project_root() / "mlruns" / "optuna.journal"
+
+
+def _database(url: str, heartbeat_seconds: int) -> Any:
+    """Open a database; a trial whose worker gave no sign of life for six heartbeats is failed and asked again."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.storages.RDBStorage(
+                url,
+                heartbeat_interval=heartbeat_seconds,
+                grace_period=6 * heartbeat_seconds,
+                heartbeat_stale_trial_callback=ask_again,
+            )
+    except ImportError as error:
+        raise DatabaseError(f"the driver of {masked(url)} is not installed: pip install 'boneage[cluster]'") from error
+    except (SQLAlchemyError, ValueError, RuntimeError) as error:
+        raise DatabaseError(f"the trials' database {masked(url)} cannot be opened: {first_line(error)}") from error
 
 
 def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
@@ -45,8 +92,8 @@ def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:
     """Open or resume a model's study; the paper's architecture is its first trial.
 
-    A trial left RUNNING by a killed process is failed and asked again with the same parameters. Only one process may
-    work on a model at a time, which the workers see to.
+    A trial left RUNNING by a killed process is failed and asked again with the same parameters. In a journal only one
+    process works on a model at a time, which the workers see to; in a database the heartbeats tell who is alive.
     """
     import optuna
 
@@ -58,12 +105,18 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
         direction="maximize" if key.task is Task.CLASSIFIER else "minimize",
         load_if_exists=True,
     )
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
+    if not storage_url(config):
+        for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            ask_again(study, trial)
     if not study.trials:
         study.enqueue_trial(first_trial(key.task, base_parameters(config, key)))
     return study
+
+
+def ask_again(study: Any, trial: Any) -> None:
+    """Ask a trial of a dead process again, with the same parameters."""
+    study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
 
 
 def _pruner(name: str) -> Any:

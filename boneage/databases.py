@@ -1,0 +1,117 @@
+"""Databases that several machines share: their addresses without passwords, and locks that end with their holder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+from boneage.errors import BoneageError
+
+_SQLITE = "sqlite:///"
+_SECRET = re.compile(r"(?<=//)([^:/?#@\s]*):\S*@")
+_SECRET_OPTION = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s\"')]+", re.IGNORECASE)
+
+
+class DatabaseError(BoneageError):
+    """A database that cannot be used; the message says what to do and holds no password."""
+
+
+def masked(text: str) -> str:
+    """Return a database's address, or a message that holds one, with every password replaced by `***`.
+
+    >>> masked("postgresql://me:secret@host/db?sslmode=require")
+    'postgresql://me:***@host/db?sslmode=require'
+    """
+    return _SECRET_OPTION.sub(r"\1***", _SECRET.sub(r"\1:***@", text))
+
+
+def has_password(url: str) -> bool:
+    """Tell whether an address holds a password."""
+    return masked(url) != url
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file behind a `sqlite:///` address, or None for any other store."""
+    return Path(unquote(url.removeprefix(_SQLITE))) if url.startswith(_SQLITE) else None
+
+
+@contextmanager
+def database_lock(url: str, name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock that all users of a database see; it ends with the process or the connection that holds it.
+
+    Args:
+        url: `postgresql://...` (an advisory lock) or `sqlite:///file` (a lock file beside it).
+        name: what is locked.
+        wait: whether to wait for another holder.
+
+    Yields:
+        Whether the lock is held; always true when waiting.
+
+    Raises:
+        DatabaseError: when the database is of another kind or does not answer.
+    """
+    file = sqlite_file(url)
+    if file is not None:
+        with file_lock(file.with_name(f"{file.name}.{_digest(name):016x}.lock"), wait=wait) as held:
+            yield held
+    elif url.startswith("postgresql"):
+        with _advisory_lock(url, _digest(name), wait) as held:
+            yield held
+    else:
+        raise DatabaseError(f"several workers share PostgreSQL or SQLite, but {masked(url)} was given")
+
+
+@contextmanager
+def file_lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock on a file, which the system gives back even when the process is killed; yield whether it is held."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _advisory_lock(url: str, number: int, wait: bool) -> Iterator[bool]:
+    import sqlalchemy
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+    try:
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool, isolation_level="AUTOCOMMIT")
+        connection = engine.connect()
+        answer = connection.execute(sqlalchemy.text(f"SELECT {function}(:number)"), {"number": number}).scalar()
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            "PostgreSQL needs its driver, which is not installed: pip install 'boneage[cluster]'"
+        ) from error
+    except (ArgumentError, SQLAlchemyError) as error:
+        raise DatabaseError(f"{masked(url)} does not answer: {first_line(error)}") from error
+    try:
+        yield answer is not False
+    finally:
+        # Closing the connection gives the lock back; so does whatever ends this process.
+        connection.close()
+        engine.dispose()
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without passwords."""
+    return masked(next(iter(str(error).strip().splitlines()), type(error).__name__))[:300]
+
+
+def _digest(name: str) -> int:
+    """Return 63 bits of a name's hash, which PostgreSQL takes as a lock's number."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
