@@ -174,6 +174,7 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.binary, "image"),
         ColSpec(DataType.string, "sex"),
         ColSpec(DataType.string, "age_range", required=False),
+        ColSpec(DataType.boolean, "anyway", required=False),
     ]
     outputs = [
         ColSpec(DataType.string, "sex"),
