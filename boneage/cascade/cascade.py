@@ -23,9 +23,9 @@ from boneage.preprocess.preparer import Prepared, Preparer
 if TYPE_CHECKING:
     from boneage.learn.backbones import FrozenBackbone
 
-__all__ = ["Cascade", "Estimate", "Head", "Source"]
+__all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 
-Source = str | Path | bytes | np.ndarray
+Source = str | Path | bytes | np.ndarray | Radiograph
 
 
 @dataclass
@@ -68,7 +68,8 @@ class Cascade:
         """Estimate the bone age of one radiograph.
 
         Args:
-            radiograph: a path (`archive.zip!member` too), a file's bytes, or decoded pixels, uint8 (H, W).
+            radiograph: a path (`archive.zip!member` too), a file's bytes, what `read_radiograph` made of it, or decoded
+                pixels, uint8 (H, W).
             sex: the patient's sex.
             age_range: one of the four range labels such as `58-114`; it skips the classifier. None or empty: no range.
             anyway: estimate what the gate would refuse, too; its reasons then are warnings.
@@ -80,7 +81,7 @@ class Cascade:
         sex, age_range = _known_sex(sex), _known_range(age_range)
         read = _read(radiograph)
         prepared = self._prepared(read, anyway)
-        prepared = replace(prepared, warnings=(*prepared.warnings, *_contradictions(read, sex)))
+        prepared = replace(prepared, warnings=(*prepared.warnings, *contradictions(read, sex)))
         return self.estimate_prepared(prepared, sex, age_range)
 
     def prepare(self, radiograph: Source, *, anyway: bool = False) -> Prepared:
@@ -160,6 +161,8 @@ class Cascade:
 
 
 def _read(source: Source) -> Radiograph:
+    if isinstance(source, Radiograph):
+        return source
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.dtype != np.uint8 or source.size == 0:
             raise EstimateError(
@@ -169,7 +172,7 @@ def _read(source: Source) -> Radiograph:
     return read_radiograph(source)
 
 
-def _contradictions(read: Radiograph, sex: Sex) -> list[str]:
+def contradictions(read: Radiograph, sex: Sex) -> list[str]:
     """Say where the file itself speaks against what was given; DICOM files carry sex and side."""
     said = []
     if read.sex is not None and read.sex != sex:
