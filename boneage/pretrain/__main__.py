@@ -1,4 +1,4 @@
-"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,seen} DATA --out DIR`."""
+"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,seen,variants} DATA --out DIR`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+_WHAT = "the asset to rebuild; `variants` instead compares small networks, one thing changed at a time"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no rsna_100px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
         return 2
     path = _list_seen(options) if options.network == "seen" else _train(options)
-    print(f"wrote {path} and {path.with_suffix('.json')}; copy both to boneage/assets/ to ship them")
+    if options.network == "variants":
+        print(f"wrote {path}")
+    else:
+        print(f"wrote {path} and {path.with_suffix('.json')}; copy both to boneage/assets/ to ship them")
     return 0
 
 
@@ -31,6 +36,10 @@ def _train(options: argparse.Namespace) -> Path:
         from boneage.pretrain.handmask import train_handmask
 
         return train_handmask(options.data, options.out, progress=_say)
+    if options.network == "variants":
+        from boneage.pretrain.variants import compare
+
+        return compare(options.data, options.out, progress=_say)
     from boneage.pretrain.handnet import train_handnet
 
     return train_handnet(options.data, options.out, processes=options.processes, progress=_say)
@@ -48,7 +57,7 @@ def _say(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m boneage.pretrain", description=__doc__)
-    parser.add_argument("network", choices=("handmask", "handnet", "seen"), help="which asset to rebuild")
+    parser.add_argument("network", choices=("handmask", "handnet", "seen", "variants"), help=_WHAT)
     parser.add_argument("data", type=Path, help="folder with rsna_100px.zip, rsna_1024px.zip and their tables")
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
     parser.add_argument("--processes", type=int, default=2, help="handnet: processes sharing a batch (default 2)")

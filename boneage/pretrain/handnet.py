@@ -65,6 +65,8 @@ class HandRecipe:
         average: Decay a step of the moving average that ships.
         spread: Standard deviation of the soft label, in months.
         straight: Weight of the absolute error, per month.
+        crossed: Weight of the cross-entropy with the soft label.
+        augmented: Whether training views are drawn at random.
         contrast: Contrast step of the preparation.
         seed: Seed of weights, order and augmentation.
         shape: Sizes of the network.
@@ -83,6 +85,8 @@ class HandRecipe:
     average: float = 0.998
     spread: float = 6.0
     straight: float = 0.05
+    crossed: float = 1.0
+    augmented: bool = True
     contrast: str = "equalize"
     seed: int = 11
     shape: NetShape = field(default_factory=NetShape)
@@ -116,7 +120,7 @@ class Trainer:
         recipe, total = self.recipe, 0.0
         side = recipe.early_side if self.epoch < recipe.early_epochs else recipe.side
         cycle, begun = recipe.cycle_at(self.epoch)
-        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), every_film=cycle.every_film)
+        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), cycle.every_film, recipe.augmented)
         steps = order.steps(training)
         self.net.train()
         batches = loader.epoch_batches(training, side, order, self.team)
@@ -127,7 +131,7 @@ class Trainer:
             hands = images.float().to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = self.net(hands, males)
-            loss = age_loss(logits, ages, recipe.spread, recipe.straight)
+            loss = age_loss(logits, ages, recipe.spread, recipe.straight, recipe.crossed)
             self.optimiser.zero_grad()
             loss.backward()
             self.team.average_gradients(self.net)

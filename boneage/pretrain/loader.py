@@ -50,11 +50,13 @@ class Order:
         batch: Films a step; the last incomplete batch is left out.
         seed: Seed and epoch.
         every_film: Whether each film comes once, instead of one film of each child.
+        augmented: Whether each view is drawn at random (`handaugment.augment`) or is the plain one that is served.
     """
 
     batch: int
     seed: tuple[int, int]
     every_film: bool = False
+    augmented: bool = True
 
     def steps(self, training: Training) -> int:
         """Return how many batches the epoch has."""
@@ -78,6 +80,7 @@ class _Epoch(Dataset[Batch]):
 
     def __init__(self, training: Training, side: int, order: Order, team: Team) -> None:
         self.training, self.side, self.seed = training, side, (*order.seed, team.number)
+        self.augmented = order.augmented
         self.batches = [pairs[team.number :: team.size] for pairs in order.batches(training)]
 
     def __len__(self) -> int:
@@ -87,8 +90,11 @@ class _Epoch(Dataset[Batch]):
         rng = np.random.default_rng([*self.seed, number])
         chosen = self.batches[number]
         films = self.training.prepared.images
-        images = [handaugment.augment(np.asarray(films[row]), rng, self.side) for _, row in chosen]
+        images = [self._view(np.asarray(films[row]), rng) for _, row in chosen]
         return to_batch(images, [self.training.table[self.training.ids[child]] for child, _ in chosen])
+
+    def _view(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return handaugment.augment(film, rng, self.side) if self.augmented else handaugment.plain(film, self.side)
 
 
 def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:

@@ -40,7 +40,13 @@ def preparation(contrast: str) -> PreprocessConfig:
 
 
 def prepare_all(
-    data: Path, films: Sequence[sources.Film], folder: Path, config: PreprocessConfig, progress: Callable[[str], None]
+    data: Path,
+    films: Sequence[sources.Film],
+    folder: Path,
+    config: PreprocessConfig,
+    progress: Callable[[str], None],
+    *,
+    unstretch: bool = True,
 ) -> Prepared:
     """Prepare films with every core, or read them from `folder` where an earlier run left the same ones."""
     listing, array = folder / f"prepared-{config.contrast}.json", folder / f"prepared-{config.contrast}.npy"
@@ -52,7 +58,7 @@ def prepare_all(
     images = np.lib.format.open_memmap(array, mode="w+", dtype=np.uint8, shape=shape)
     context = multiprocessing.get_context("spawn")
     with context.Pool(initializer=start_worker) as pool:
-        one = partial(_prepare_one, data, Preparer(config, threads=1))
+        one = partial(_prepare_one, data, Preparer(config, threads=1), unstretch)
         for row, image in enumerate(pool.imap(one, films, chunksize=64)):
             images[row] = image
             if row % 1000 == 999:
@@ -67,9 +73,9 @@ def shrink_prepared(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _prepare_one(data: Path, preparer: Preparer, film: sources.Film) -> NDArray[np.uint8]:
+def _prepare_one(data: Path, preparer: Preparer, unstretch: bool, film: sources.Film) -> NDArray[np.uint8]:
     """Prepare one film; the preparer is unpickled once per chunk and opens its network at its first film."""
-    grey = sources.read_film(data, film, sources.image_sizes(data))
+    grey = sources.read_film(data, film, sources.image_sizes(data), unstretch=unstretch)
     return shrink_prepared(_same(preparer).prepare(grey).image, CACHED_SIDE)
 
 
@@ -78,4 +84,4 @@ _opened: dict[str, Preparer] = {}
 
 def _same(preparer: Preparer) -> Preparer:
     """Return this process's own preparer of the same steps, so that its network is opened once."""
-    return _opened.setdefault(preparer.config.contrast, preparer)
+    return _opened.setdefault(preparer.sha256, preparer)

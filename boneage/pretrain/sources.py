@@ -95,11 +95,14 @@ def large_ids(data: Path) -> list[str]:
     return sorted((Path(n).stem for n in names if n.endswith(".jpg")), key=int)
 
 
-def read_film(data: Path, film: Film, sizes: dict[str, tuple[int, int]]) -> NDArray[np.uint8]:
+def read_film(
+    data: Path, film: Film, sizes: dict[str, tuple[int, int]], *, unstretch: bool = True
+) -> NDArray[np.uint8]:
     """Read one film as grey uint8 (H, W) in its true aspect.
 
     A large film comes as it is; a 100 px one is unstretched to the aspect of the original, its longer side
-    `UNSTRETCHED_SIDE` pixels (ids without a known size get the usual aspect).
+    `UNSTRETCHED_SIDE` pixels (ids without a known size get the usual aspect). An experiment may
+    keep it as it is, 100 x 100 (`unstretch=False`).
 
     Raises:
         ValueError: when the stored bytes are no image.
@@ -107,6 +110,8 @@ def read_film(data: Path, film: Film, sizes: dict[str, tuple[int, int]]) -> NDAr
     if film.large:
         return _decode(_archive(data / LARGE_ZIP), f"rsna_1024px/{film.id}.jpg")
     stretched = _decode(_archive(data / SMALL_ZIP), f"rsna_100px/{film.id}.png")
+    if not unstretch:
+        return stretched
     width, height = sizes.get(film.id, (USUAL_ASPECT, 1.0))
     scale = UNSTRETCHED_SIDE / max(width, height)
     target = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -127,7 +127,7 @@ def months(logits: Tensor) -> Tensor:
     return (torch.softmax(logits.float(), dim=1) * bins(logits)).sum(1)
 
 
-def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float) -> Tensor:
+def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float, crossed: float = 1.0) -> Tensor:
     """Cross-entropy with a normal distribution around the age, and the error of the expectation.
 
     Args:
@@ -135,7 +135,8 @@ def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float) -> Ten
         age: (N,) in months.
         spread: Standard deviation of the soft label, in months.
         straight: Weight of the absolute error, per month.
+        crossed: Weight of the cross-entropy; 0 leaves plain regression by the expectation.
     """
     soft = torch.softmax(-((bins(logits) - age[:, None]) ** 2) / (2 * spread**2), dim=1)
-    crossed = -(soft * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
-    return crossed + straight * (months(logits) - age).abs().mean()
+    entropy = -(soft * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
+    return crossed * entropy + straight * (months(logits) - age).abs().mean()
