@@ -2,6 +2,9 @@
 
 Every value of the paper's architecture (widths 1024 and 512, dropout 0.2) lies in the space, because that architecture
 is always the first trial. Discrete steps keep the number of distinct networks small, so traced graphs are used again.
+
+The known-good settings that are tried next: the shipped cascade's small heads, and what won most models in a search on
+the RSNA images (`python -m tuning configs/rsna.toml`).
 """
 
 from __future__ import annotations
@@ -21,6 +24,27 @@ WIDTHS_1 = (256, 512, 1024)
 WIDTHS_2 = (128, 256, 512)
 WEIGHT_DECAYS = (0.0, 1e-4, 1e-3, 1e-2)
 LOSSES = ("mae", "mse", "huber")
+
+_SMALL: dict[str, Any] = {
+    "initial_learning_rate": 1e-3, "final_fraction": 0.01, "warmup_fraction": 0.05, "batch_size": 64,
+    "dropout": 0.3, "width_1": 256, "width_2": 128, "weight_decay": 1e-3,
+}  # fmt: skip
+_KNOWN_GOOD: dict[Task, tuple[dict[str, Any], ...]] = {
+    Task.CLASSIFIER: (
+        _SMALL,
+        {
+            "initial_learning_rate": 1.5e-3, "final_fraction": 0.05, "warmup_fraction": 0.1, "batch_size": 16,
+            "dropout": 0.4, "width_1": 256, "width_2": 256, "weight_decay": 1e-4,
+        },
+    ),
+    Task.REGRESSOR: (
+        _SMALL | {"loss": "mae"},
+        {
+            "initial_learning_rate": 6e-3, "final_fraction": 0.15, "warmup_fraction": 0.05, "batch_size": 32,
+            "dropout": 0.3, "width_1": 256, "width_2": 256, "weight_decay": 1e-4, "loss": "mse",
+        },
+    ),
+}  # fmt: skip
 
 
 def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
@@ -64,6 +88,11 @@ def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
     if task is Task.REGRESSOR:
         start["loss"] = base.loss
     return start
+
+
+def starting_points(task: Task, base: HeadParameters) -> tuple[dict[str, Any], ...]:
+    """Return what is tried before the sampler proposes: the paper's architecture, then the known-good settings."""
+    return (first_trial(task, base), *_KNOWN_GOOD[task])
 
 
 def _clip(value: float, bounds: tuple[float, float]) -> float:
