@@ -100,7 +100,7 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
     study = optuna.create_study(
         study_name=study_name(config, key, split_sha256),
         storage=storage,
-        sampler=optuna.samplers.TPESampler(seed=config.study.seed, n_startup_trials=5),
+        sampler=sampler_for(config, 0),
         pruner=_pruner(config.tuning.pruner),
         direction="maximize" if key.task is Task.CLASSIFIER else "minimize",
         load_if_exists=True,
@@ -112,6 +112,15 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
     if not study.trials:
         study.enqueue_trial(first_trial(key.task, base_parameters(config, key)))
     return study
+
+
+def sampler_for(config: Config, number: int) -> Any:
+    """Return the sampler of one trial, seeded by the study's seed and the trial's number."""
+    import numpy as np
+    import optuna
+
+    seed = int(np.random.SeedSequence((config.study.seed, number)).generate_state(1)[0] >> 1)
+    return optuna.samplers.TPESampler(seed=seed if number else config.study.seed, n_startup_trials=5)
 
 
 def ask_again(study: Any, trial: Any) -> None:
