@@ -28,7 +28,8 @@ def connect(address: str) -> Any:
     """Join a Ray cluster, or the one that this process has joined already, and return the `ray` module.
 
     Args:
-        address: `auto`, `HOST:PORT` or `ray://HOST:PORT`.
+        address: `local` (a cluster of this machine's cores, for this process), `auto`, `HOST:PORT` or
+            `ray://HOST:PORT`.
 
     Raises:
         ClusterError: when Ray is not installed or nothing answers there.
@@ -59,7 +60,11 @@ def cores(address: str) -> int:
 
 
 def run_on_cluster(
-    work: Callable[[A], R], tasks: Sequence[T], argument: Callable[[T], A], address: str
+    work: Callable[[A], R],
+    tasks: Sequence[T],
+    argument: Callable[[T], A],
+    address: str,
+    most: int | None = None,
 ) -> Iterator[tuple[T, R | Failure]]:
     """Do tasks on a cluster and yield each with its result or its failure, in the order in which they end.
 
@@ -70,6 +75,7 @@ def run_on_cluster(
         tasks: What is to be done.
         argument: Makes what `work` is called with, on this machine; its BoneageError is a failure, too.
         address: See `connect`.
+        most: How many tasks may be under way; None for a few per core.
 
     Raises:
         ClusterError: when the cluster cannot be joined.
@@ -79,7 +85,7 @@ def run_on_cluster(
     running: dict[Any, T] = {}
     waiting = list(reversed(tasks))
     while waiting or running:
-        while waiting and len(running) < _AHEAD * cores(address):
+        while waiting and len(running) < (most or _AHEAD * cores(address)):
             task = waiting.pop()
             made = attempt(argument, task)
             if isinstance(made, Failure):

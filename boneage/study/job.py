@@ -26,6 +26,8 @@ from boneage.tracking.store import open_store
 
 TrainAll = Callable[[Sequence[ModelTask], Choose, StudyTracker, Stage], dict[ModelKey, ModelOutcome]]
 
+Sweep = Callable[[StudyTracker], int]
+
 
 @dataclass(frozen=True)
 class StudyOutcome:
@@ -53,6 +55,7 @@ def run_study(
     choose: Choose = choose_configured,
     train_all: TrainAll | None = None,
     stopped: tuple[type[BaseException], ...] = (),
+    sweep: Sweep = StudyTracker.end_stale,
     stage: Stage = silent,
 ) -> StudyOutcome:
     """Run a study from its sources to a registered cascade.
@@ -63,6 +66,7 @@ def run_study(
         choose: how hyperparameters are chosen (the configuration's own by default; `tuning` passes a search).
         train_all: how the models are spread over processes; one after the other by default.
         stopped: exceptions that end a trial early on purpose.
+        sweep: ends the runs that dead processes left open; another one where other machines may be at work.
         stage: gives a progress callable per stage.
 
     Raises:
@@ -75,7 +79,7 @@ def run_study(
     materials.problems.to_csv(folder / "problems.csv", index=False)
     tracker = StudyTracker(client, config, materials.splits.sha256, stopped=stopped)
     with tracker.study_run() as run_id:
-        tracker.end_stale()
+        sweep(tracker)
         seen = seen_images(config.backbone)
         _log_materials(materials, seen, tracker, run_id)
         tasks = [model_task(materials, key) for key in keys]

@@ -41,6 +41,7 @@ class StudyTracker:
         split_sha256: the hash of the saved splits, a tag on every run.
         study_run_id: the study's run, when another process has already opened it (workers).
         stopped: exceptions that end a run early on purpose (a pruned trial): the run is KILLED and not FAILED.
+        model_run_ids: the models' runs, when another process has already made them (workers).
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class StudyTracker:
         *,
         study_run_id: str | None = None,
         stopped: tuple[type[BaseException], ...] = (),
+        model_run_ids: Mapping[ModelKey, str] | None = None,
     ) -> None:
         self.client = client
         self.config = config
@@ -59,7 +61,7 @@ class StudyTracker:
         self.study_run_id = study_run_id
         self.experiment_id = ensure_experiment(client, config.study.name)
         self._stopped: tuple[type[BaseException], ...] = (KeyboardInterrupt, *stopped)
-        self._models: dict[ModelKey, str] = {}
+        self._models: dict[ModelKey, str] = dict(model_run_ids or {})
         self._trials: dict[str, str] = {}
         self._common = {
             "study": config.study.name,
