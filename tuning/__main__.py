@@ -8,10 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
+
+if TYPE_CHECKING:
+    from tuning.workers import Places
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("config", type=Path, help="a TOML file, for example configs/demo.toml")
     parse.add_argument("--models", nargs="+", metavar="KEY", help="train only these, for example classifier-female")
     parse.add_argument("--trials", type=int, help="trials per model instead of the configuration's")
-    parse.add_argument("--workers", type=int, default=1, help="processes that share the models (default 1)")
+    parse.add_argument("--workers", type=int, help="processes that share the work (1; on Ray: one per core)")
+    parse.add_argument("--ray", metavar="ADDRESS", default="", help="on a Ray cluster: local, auto or HOST:PORT")
     parse.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
     parse.add_argument("--promote", action="store_true", help="promote the new cascade if it passes the gate")
     return parse
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.trials is not None:
             config = replace(config, tuning=replace(config.tuning, trials=options.trials))
         keys = [_key(name) for name in options.models] if options.models else list(ALL_MODELS)
-        run(config, keys, options.workers, promote=options.promote)
+        run(config, keys, options.workers, promote=options.promote, ray=options.ray)
     except BoneageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -45,8 +50,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(config: Config, keys: Sequence[ModelKey], workers: int = 1, *, promote: bool = False) -> None:
-    """Search every model, train the cascade, register it; print where to look."""
+def run(
+    config: Config, keys: Sequence[ModelKey], workers: int | None = None, *, promote: bool = False, ray: str = ""
+) -> None:
+    """Search every model, train the cascade, register it; help with the trials where another process leads the study.
+
+    Args:
+        config: the settings.
+        keys: which models.
+        workers: how many workers; None for one, or for one per core of the Ray cluster.
+        promote: whether the new cascade is promoted, if it passes the gate.
+        ray: the address of a Ray cluster that has the workers; "" for processes here.
+    """
+    from optuna import TrialPruned
+
+    from boneage.commands.common import stage
+    from tuning.machines import help_search, leadership
+    from tuning.objective import choose_by_search
+    from tuning.workers import places_for
+
+    if config.tuning.trials < 1:
+        raise BoneageError(f"a search needs a trial or more, but {config.tuning.trials} was given: use `boneage train`")
+    places = places_for(workers, ray)
+    with leadership(config) as leads:
+        if leads:
+            _lead(config, keys, places, promote)
+            return
+        done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
+        print(f"the search is finished, {done} trials of it here; the process that leads the study does the rest")
+
+
+def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: bool) -> None:
+    """Run a whole study and print where to look."""
     from optuna import TrialPruned
 
     from boneage.commands.common import stage
@@ -55,13 +90,17 @@ def run(config: Config, keys: Sequence[ModelKey], workers: int = 1, *, promote: 
     from boneage.study.job import run_study
     from tuning.objective import choose_by_search
     from tuning.study import export_best
-    from tuning.workers import spread
+    from tuning.workers import spread, sweep_for
 
-    if config.tuning.trials < 1:
-        raise BoneageError(f"a search needs a trial or more, but {config.tuning.trials} was given: use `boneage train`")
     stopped = (TrialPruned,)
     outcome = run_study(
-        config, keys=keys, choose=choose_by_search, train_all=spread(workers, stopped), stopped=stopped, stage=stage
+        config,
+        keys=keys,
+        choose=choose_by_search,
+        train_all=spread(places, stopped),
+        stopped=stopped,
+        sweep=sweep_for(keys),
+        stage=stage,
     )
     best = {key: done.chosen.params for key, done in outcome.outcomes.items()}
     path = export_best(study_folder(config.study.name) / "best.toml", config, best)

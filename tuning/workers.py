@@ -1,66 +1,255 @@
-"""How the ten models are spread: in this process, or over several, each of which works on whole models."""
+"""How the search is spread: in this process, over several here, or over the machines of a Ray cluster.
+
+With a journal, which knows no signs of life, a model belongs to one worker from its first trial to its final training.
+With a database the workers share every model's search trial by trial, and the models' final trainings follow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from typing import Any
 
-from boneage.config import Config
+from boneage.errors import BoneageError
 from boneage.groups import ModelKey
+from boneage.paths import project_root
 from boneage.processes import core_count, start_worker
 from boneage.study.job import TrainAll, one_by_one
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
-from boneage.tracking.store import open_store
+from boneage.tracking.store import open_store, sqlite_file, store_uri
+from tuning.claims import counted, search_together
+from tuning.objective import choose_found
+from tuning.study import open_study, storage_for, storage_url
+from tuning.sweep import close_all_dead, close_dead, close_finals
+
+_MOST_BREAKS = 5
+_JOBS: list[Job] = []
 
 
-def spread(workers: int, stopped: tuple[type[BaseException], ...] = ()) -> TrainAll:
-    """Return a way to train the models with so many processes; 1 stays in this one.
+@dataclass(frozen=True)
+class Places:
+    """Where workers run: so many processes here, or so many tasks on the Ray cluster at an address."""
 
-    A model belongs to one worker from its first trial to its final training, so no two processes share an Optuna study
-    and a killed worker leaves at most one trial to be done again.
+    workers: int = 1
+    ray: str = ""
+
+
+def places_for(workers: int | None, ray: str) -> Places:
+    """Return the places that a command asked for; on a cluster there is a worker per core unless it says how many.
+
+    Raises:
+        BoneageError: when there is to be no worker, or the cluster cannot be joined.
     """
-    if workers <= 1:
-        return one_by_one
+    from boneage.preprocess.cluster import cores
+
+    if workers is not None and workers < 1:
+        raise BoneageError(f"--workers must be 1 or more, but {workers} was given")
+    return Places(workers or (cores(ray) if ray else 1), ray)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker of a study needs; picklable.
+
+    Attributes:
+        tasks: the models.
+        choose: how one worker chooses a model's hyperparameters, where a model belongs to one worker.
+        split_sha256: the splits' hash.
+        study_run_id: the study's run.
+        model_run_ids: the models' runs, made before any worker starts.
+        stopped: exceptions that end a trial early on purpose.
+        environment: variables that say where the stores are, for workers on other machines.
+    """
+
+    tasks: tuple[ModelTask, ...]
+    choose: Choose
+    split_sha256: str
+    study_run_id: str
+    model_run_ids: Mapping[ModelKey, str]
+    stopped: tuple[type[BaseException], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def tracker(self) -> StudyTracker:
+        """Open the store in this process."""
+        return StudyTracker(
+            open_store(),
+            self.tasks[0].config,
+            self.split_sha256,
+            study_run_id=self.study_run_id,
+            stopped=self.stopped,
+            model_run_ids=self.model_run_ids,
+        )
+
+
+Work = Callable[[Job, int], Any]
+
+
+def spread(places: Places, stopped: tuple[type[BaseException], ...] = ()) -> TrainAll:
+    """Return a way to train the models in these places."""
 
     def train_all(
         tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
     ) -> dict[ModelKey, ModelOutcome]:
-        progress = stage("models")
-        outcomes: dict[ModelKey, ModelOutcome] = {}
-        # The heaviest first: a large model started last would keep the others waiting.
-        ordered = sorted(tasks, key=lambda task: -len(task.train.ages))
-        threads = max(1, core_count() // workers)
-        with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads,)
-        ) as pool:
-            handles = [
-                pool.submit(_work, task, choose, tracker.split_sha256, tracker.study_run_id, stopped)
-                for task in ordered
-            ]
-            for handle in as_completed(handles):
-                outcome = handle.result()
-                outcomes[outcome.key] = outcome
-                progress(len(outcomes), len(tasks))
+        config = tasks[0].config
+        shared = bool(storage_url(config))
+        if not shared and places == Places():
+            return one_by_one(tasks, choose, tracker, stage)
+        job = make_job(tasks, choose, tracker, stopped)
+        if shared:
+            with counted(job.tasks, tracker.split_sha256, stage("trials")):
+                search(job, places)
+            close_all_dead(tracker, [task.key for task in tasks])
+            job = replace(job, choose=choose_found)
+        progress, outcomes = stage("models"), {}
+        for outcome in _everywhere(_train, job, len(job.tasks), places):
+            outcomes[outcome.key] = outcome
+            progress(len(outcomes), len(tasks))
         return {task.key: outcomes[task.key] for task in tasks}
 
     return train_all
 
 
-def _work(
-    task: ModelTask,
-    choose: Choose,
-    split_sha256: str,
-    study_run_id: str | None,
-    stopped: tuple[type[BaseException], ...],
-) -> ModelOutcome:
-    tracker = _tracker(task.config, split_sha256, study_run_id, stopped)
-    return train_model(task, choose, tracker)
+def make_job(
+    tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stopped: tuple[type[BaseException], ...]
+) -> Job:
+    """Collect what the workers need; the heaviest model is first: started last it would keep the others waiting."""
+    ordered = tuple(sorted(tasks, key=lambda task: -len(task.train.ages)))
+    ids = {task.key: tracker.model_run_id(task.key) for task in ordered}
+    return Job(ordered, choose, tracker.split_sha256, tracker.study_run_id or "", ids, stopped)
 
 
-def _tracker(
-    config: Config, split_sha256: str, study_run_id: str | None, stopped: tuple[type[BaseException], ...]
-) -> StudyTracker:
-    return StudyTracker(open_store(), config, split_sha256, study_run_id=study_run_id, stopped=stopped)
+def search(job: Job, places: Places) -> int:
+    """Search all models with all workers, trial by trial; return how many trials these workers did."""
+    return sum(_everywhere(_share, job, places.workers, places))
+
+
+def sweep_for(keys: Sequence[ModelKey]) -> Callable[[StudyTracker], int]:
+    """Return what ends the runs that dead workers left, before a study goes on."""
+
+    def sweep(tracker: StudyTracker) -> int:
+        return close_all_dead(tracker, keys) if storage_url(tracker.config) else tracker.end_stale()
+
+    return sweep
+
+
+def _everywhere(work: Work, job: Job, count: int, places: Places) -> Iterator[Any]:
+    """Do pieces 0 to `count` - 1 of a job's work in its places; yield their results as they come."""
+    if places.ray:
+        return _on_cluster(work, job, count, places)
+    if places.workers == 1:
+        return (work(job, number) for number in range(count))
+    return _on_processes(work, job, count, places.workers)
+
+
+def _on_processes(work: Work, job: Job, count: int, workers: int) -> Iterator[Any]:
+    """Work in fresh processes here. Where one is killed, what was not finished is begun again in new ones.
+
+    Raises:
+        BoneageError: when processes die again and again.
+    """
+    waiting, breaks = set(range(count)), 0
+    threads = max(1, core_count() // workers)
+    while waiting:
+        try:
+            with ProcessPoolExecutor(
+                min(workers, len(waiting)), get_context("spawn"), initializer=_start, initargs=(threads, job)
+            ) as pool:
+                running = {pool.submit(_work_here, work, number): number for number in sorted(waiting)}
+                for future in as_completed(running):
+                    result = future.result()
+                    waiting.discard(running[future])
+                    breaks = 0
+                    yield result
+        except BrokenProcessPool as error:
+            breaks += 1
+            if breaks > _MOST_BREAKS:
+                raise BoneageError(
+                    f"worker processes were ended {breaks} times without finishing anything (by the system, for want "
+                    "of memory?): use fewer --workers; the same command goes on where it stopped"
+                ) from error
+
+
+def _on_cluster(work: Work, job: Job, count: int, places: Places) -> Iterator[Any]:
+    """Work on a Ray cluster, which begins the pieces of a machine that died again on the others.
+
+    Raises:
+        ClusterError: when the cluster cannot be joined, or its machines cannot reach the stores.
+        BoneageError: when a piece of work failed.
+    """
+    from boneage.preprocess.cluster import connect, run_on_cluster
+    from boneage.preprocess.parallel import Failure
+
+    ray = connect(places.ray)
+    reference = ray.put(replace(job, environment=environment_there(ray, job)))
+    pieces = run_on_cluster(
+        _work_there, range(count), lambda number: (work, reference, number), places.ray, most=places.workers
+    )
+    for _number, result in pieces:
+        if isinstance(result, Failure):
+            raise BoneageError(result.reason)
+        yield result
+
+
+def environment_there(ray: Any, job: Job) -> dict[str, str]:
+    """Return the variables that tell a cluster's workers where the stores are.
+
+    Raises:
+        ClusterError: when a store is a file on this machine and the cluster has others.
+    """
+    from boneage.preprocess.cluster import ClusterError
+
+    trials = storage_url(job.tasks[0].config)
+    names = ("MLFLOW_REGISTRY_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
+    found = {name: os.environ[name] for name in names if name in os.environ}
+    found |= {"MLFLOW_TRACKING_URI": store_uri(), "OPTUNA_STORAGE": trials}
+    hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    if len(hosts) == 1:
+        return {**found, "BONEAGE_HOME": str(project_root())}
+    if not trials or sqlite_file(trials) or sqlite_file(store_uri()):
+        raise ClusterError(
+            f"the cluster has {len(hosts)} machines, but the stores are files on this one: give databases that all "
+            "machines reach in OPTUNA_STORAGE and MLFLOW_TRACKING_URI (docs/cluster.md)"
+        )
+    return found
+
+
+def _start(threads: int, job: Job) -> None:
+    """Initialise a worker process."""
+    start_worker(threads)
+    _JOBS[:] = [job]
+
+
+def _work_here(work: Work, number: int) -> Any:
+    return work(_JOBS[0], number)
+
+
+def _work_there(piece: tuple[Work, Any, int]) -> Any:
+    """Do one piece on a machine of the cluster."""
+    import ray
+
+    work, reference, number = piece
+    job = ray.get(reference)
+    os.environ.update({name: value for name, value in job.environment.items() if value})
+    start_worker()
+    return work(job, number)
+
+
+def _share(job: Job, number: int) -> int:
+    """Be one of the workers of a search, to its end."""
+    tracker = job.tracker()
+    return search_together(job.tasks, number, tracker, storage_for(tracker.config))
+
+
+def _train(job: Job, number: int) -> ModelOutcome:
+    """Train one model; what a worker left open that died over it is ended first."""
+    task, tracker = job.tasks[number], job.tracker()
+    study = open_study(task.config, task.key, job.split_sha256, storage_for(task.config))
+    close_dead(tracker, task.key, study)
+    close_finals(tracker, task.key)
+    return train_model(task, job.choose, tracker)

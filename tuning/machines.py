@@ -1,0 +1,132 @@
+"""Several machines on one study: the first leads it, the others help with its trials (the same command on each)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from boneage.config import Config, config_sha256
+from boneage.databases import database_lock, file_lock
+from boneage.errors import BoneageError
+from boneage.groups import ModelKey
+from boneage.study.materials import Stage, gather
+from boneage.study.models import Choose, model_task
+from boneage.tracking.runs import StudyTracker
+from boneage.tracking.store import open_store
+from boneage.tracking.values import every_page, key_tags
+from tuning.study import journal_file, storage_url
+from tuning.workers import Places, make_job, search
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+T = TypeVar("T")
+_POLL_SECONDS = 2.0
+
+
+class StudyBusyError(BoneageError):
+    """Another process leads this study, and this one cannot help it; the message says why."""
+
+
+@contextmanager
+def leadership(config: Config) -> Iterator[bool]:
+    """Lead a study, as one process at a time can; it ends with the process, whatever ends it.
+
+    Yields:
+        Whether this process leads. Where it does not, it may help, since the trials are in a database.
+
+    Raises:
+        StudyBusyError: when another process leads and the trials are in a journal, which only one may use.
+    """
+    name, url = f"study {config.study.name} {config_sha256(config)}", storage_url(config)
+    if url:
+        with database_lock(url, name, wait=False) as leads:
+            yield leads
+        return
+    with file_lock(journal_file().with_name(f"{config.study.name}.leader.lock"), wait=False) as leads:
+        if not leads:
+            raise StudyBusyError(
+                f"another process is running the study {config.study.name!r} here: wait for it or stop it; processes "
+                "that share a study need a database for its trials (docs/cluster.md)"
+            )
+        yield leads
+
+
+def help_search(
+    config: Config,
+    keys: Sequence[ModelKey],
+    choose: Choose,
+    places: Places,
+    stopped: tuple[type[BaseException], ...],
+    stage: Stage,
+) -> int:
+    """Work on the trials of a study that another process leads; return how many were done here.
+
+    This machine prepares the same data on its own and needs the same configuration; the leader's splits are checked.
+
+    Raises:
+        StudyBusyError: when the leader has other data, or has ended before this machine was ready.
+    """
+    materials = gather(config, stage)
+    tracker = StudyTracker(open_store(), config, materials.splits.sha256, stopped=stopped)
+    tracker.study_run_id = _wait_for(lambda: _study_run(tracker), config)
+    ids = _wait_for(lambda: _model_runs(tracker, keys), config)
+    tracker = StudyTracker(
+        tracker.client,
+        config,
+        tracker.split_sha256,
+        study_run_id=tracker.study_run_id,
+        stopped=stopped,
+        model_run_ids=ids,
+    )
+    return search(make_job([model_task(materials, key) for key in keys], choose, tracker, stopped), places)
+
+
+def _wait_for(look: Callable[[], T | None], config: Config) -> T:
+    """Look again and again until something is found, as long as another process leads the study."""
+    while (found := look()) is None:
+        time.sleep(_POLL_SECONDS)
+        with leadership(config) as free:
+            if free:
+                raise StudyBusyError(
+                    f"the process that led the study {config.study.name!r} has ended: the same command leads it now"
+                )
+    return found
+
+
+def _study_run(tracker: StudyTracker) -> str | None:
+    """Find the leader's open study run.
+
+    Raises:
+        StudyBusyError: when the leader works on other splits.
+    """
+    runs = _open_runs(tracker.client, tracker, {"level": "study", "config_sha256": config_sha256(tracker.config)})
+    same = [run for run in runs if run.data.tags.get("split_sha256") == tracker.split_sha256]
+    if runs and not same:
+        raise StudyBusyError(
+            f"the process that leads the study {tracker.config.study.name!r} has other data than this machine (its "
+            f"splits are {runs[0].data.tags.get('split_sha256', '')[:12]}, here {tracker.split_sha256[:12]}): use the "
+            "same images everywhere"
+        )
+    return str(same[0].info.run_id) if same else None
+
+
+def _model_runs(tracker: StudyTracker, keys: Sequence[ModelKey]) -> dict[ModelKey, str] | None:
+    """Find the models' runs under the leader's study run; None until all are there."""
+    found: dict[ModelKey, str] = {}
+    for key in keys:
+        tags = {"level": "model", **key_tags(key), "mlflow.parentRunId": str(tracker.study_run_id)}
+        runs = _open_runs(tracker.client, tracker, tags)
+        if not runs:
+            return None
+        found[key] = str(runs[0].info.run_id)
+    return found
+
+
+def _open_runs(client: MlflowClient, tracker: StudyTracker, tags: dict[str, str]) -> list[Run]:
+    query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    query += " and attributes.status = 'RUNNING'"
+    return list(every_page(lambda token: client.search_runs([tracker.experiment_id], query, page_token=token)))
