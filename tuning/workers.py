@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import Any
 
+from boneage.databases import sqlite_file
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
 from boneage.paths import project_root
@@ -22,7 +23,7 @@ from boneage.study.job import TrainAll, one_by_one
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
-from boneage.tracking.store import open_store, sqlite_file, store_uri
+from boneage.tracking.store import open_store, store_uri
 from tuning.claims import counted, search_together
 from tuning.objective import choose_found
 from tuning.study import open_study, storage_for, storage_url

@@ -86,10 +86,12 @@ def _weights() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
+    from boneage.databases import masked
     from boneage.tracking.store import open_existing, store_exists, store_uri
 
+    uri = masked(store_uri())
     if not store_exists():
-        yield Finding("note", "store", f"{store_uri()} is not made yet: run `boneage store init` or `make study`")
+        yield Finding("note", "store", f"{uri} is not made yet: run `boneage store init` or `make study`")
         return
     try:
         client = open_existing()
@@ -97,7 +99,7 @@ def _store() -> Iterator[Finding]:
     except BoneageError as error:
         yield Finding("bad", "store", str(error))
         return
-    yield Finding("ok", "store", f"{store_uri()}, {len(models)} registered models")
+    yield Finding("ok", "store", f"{uri}, {len(models)} registered models")
     yield _default_model(client)
 
 

@@ -19,11 +19,12 @@ def add_parser(commands: Any) -> None:
 
 def run_init(args: argparse.Namespace) -> int:
     """Make the store, or say that it is there."""
+    from boneage.databases import masked, sqlite_file
     from boneage.tracking.store import open_store, store_exists, store_uri
 
-    there = store_exists()
+    there = store_exists() and sqlite_file(store_uri()) is not None
     open_store()
-    print(f"the store {store_uri()} {'is there already' if there else 'is ready'}")
+    print(f"the store {masked(store_uri())} {'is there already' if there else 'is ready'}")
     return 0
 
 

@@ -1,8 +1,9 @@
 """The MLflow store: where it is, made once, opened, and repaired after its folder has been moved.
 
 One SQLite file beside one folder of artifacts (`mlruns/mlflow.db`, `mlruns/artifacts`), unless `MLFLOW_TRACKING_URI`
-names another store or a tracking server. The first touch of a new SQLite store takes seconds and races, so it is made
-under a lock in a file of its own and then put in place in one step: a killed process leaves no half-made store.
+names another store (PostgreSQL, for several machines) or a tracking server. The first touch of a new SQLite store takes
+seconds and races, so it is made under a lock in a file of its own and then put in place in one step: a killed process
+leaves no half-made store.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from boneage.databases import database_lock, first_line, masked, sqlite_file
 from boneage.errors import BoneageError
 from boneage.paths import project_root
 
@@ -48,11 +50,6 @@ def store_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{store_folder() / 'mlflow.db'}"
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file behind a `sqlite:///` URI, or None for any other store."""
-    return Path(unquote(uri.removeprefix(_SQLITE))) if uri.startswith(_SQLITE) else None
-
-
 def store_exists(uri: str | None = None) -> bool:
     """Tell whether the store has been made (servers and other databases are taken to exist)."""
     file = sqlite_file(uri or store_uri())
@@ -60,7 +57,10 @@ def store_exists(uri: str | None = None) -> bool:
 
 
 def artifacts_folder(uri: str | None = None) -> Path:
-    """Return the folder of artifacts of a database store: beside a SQLite file, else in the project's `mlruns`."""
+    """Return the local folder of artifacts of a database store: beside a SQLite file, else in the project's `mlruns`.
+
+    `MLFLOW_DEFAULT_ARTIFACT_ROOT` names another place for new experiments, which may be no folder of this machine.
+    """
     file = sqlite_file(uri or store_uri())
     return (file.parent if file else store_folder()) / _ARTIFACTS
 
@@ -85,8 +85,9 @@ def open_store(uri: str | None = None) -> MlflowClient:
 
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
     try:
-        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
-        client.search_experiments(max_results=1)
+        with _first_touch(uri):
+            client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
+            client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError) as error:
         raise StoreError(_cannot_open(uri, error)) from error
     return client
@@ -120,7 +121,7 @@ def ensure_experiment(client: MlflowClient, name: str) -> str:
             # Another process was quicker: then the experiment is there now.
             found = client.get_experiment_by_name(name)
     if found is None:
-        raise StoreError(f"experiment {name!r} could not be made in {client.tracking_uri}")
+        raise StoreError(f"experiment {name!r} could not be made in {masked(client.tracking_uri)}")
     if found.lifecycle_stage == ViewType.to_string(ViewType.DELETED_ONLY).removesuffix("_only"):
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -165,7 +166,19 @@ def _quiet() -> None:
 
 def _location(uri: str) -> str | None:
     """Return where an experiment's artifacts go; a server decides for itself."""
-    return None if urlparse(uri).scheme in {"http", "https"} else str(artifacts_folder(uri))
+    if urlparse(uri).scheme in {"http", "https"}:
+        return None
+    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or str(artifacts_folder(uri))
+
+
+@contextlib.contextmanager
+def _first_touch(uri: str) -> Iterator[None]:
+    """Let one process at a time open a PostgreSQL store, since the first one makes its tables."""
+    if not uri.startswith("postgresql"):
+        yield
+        return
+    with database_lock(uri, "boneage mlflow store"):
+        yield
 
 
 def _make(file: Path) -> None:
@@ -205,7 +218,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _cannot_open(uri: str, error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    uri, first = masked(uri), first_line(error)
     if "out-of-date database schema" in first:
         return f"the store {uri} was made by another version of MLflow: back it up, then run `mlflow db upgrade {uri}`"
     return f"the tracking store {uri} cannot be opened: {first}"
