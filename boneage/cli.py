@@ -16,6 +16,7 @@ from boneage.commands import (
     doctor,
     evaluate,
     explain,
+    faithfulness,
     flags,
     gate,
     predict,
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     stress.add_parser(commands)
     recalibrate.add_parser(commands)
     explain.add_parsers(commands)
+    faithfulness.add_parser(commands)
     return parser
 
 

@@ -1,16 +1,15 @@
-"""Where an estimate comes from: Grad-CAM and occlusion heat maps with a test of their faithfulness.
+"""Where an estimate comes from: Grad-CAM and occlusion heat maps, and what each expert says.
 
 The backbone is frozen and pools by averaging, so an age depends on the pooled features alone and Grad-CAM's channel
 weights are the age's gradient with respect to them. It is taken by central differences through the very routing that
 serves, so it holds for any heads, hard or soft, and needs no Keras.
 
-A heat map shows what moves the number, not what is right: `faithfulness` says how far that can be believed.
+A heat map shows what moves the number, not what is right: `boneage.cascade.faithfulness` says how far to believe it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -24,31 +23,9 @@ from boneage.preprocess.preparer import Prepared
 Heat = NDArray[np.float32]
 Image = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-TILES = 20
 _STEP = 0.02
 _HAND = 8
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """What deleting the hottest tiles does to the estimate, against deleting random tiles of the hand.
-
-    Attributes:
-        hottest_months: absolute change of the age when the hottest tiles are smoothed away.
-        random_months: mean absolute change over random choices of as many tiles of the hand.
-        share: how much of the hand's tiles was deleted.
-        draws: how many random choices were made.
-    """
-
-    hottest_months: float
-    random_months: float
-    share: float
-    draws: int
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether the hottest tiles matter more than random ones."""
-        return self.hottest_months > self.random_months
+_BATCH = 16
 
 
 def heat_map(cascade: Cascade, prepared: Prepared, sex: Sex | str) -> Heat:
@@ -90,51 +67,17 @@ def occlusion_map(
     Returns:
         float32 (S, S), 0-1 as `heat_map`.
     """
-    sex = Sex.parse(sex)
-    image, hand = prepared.image, _tiles(prepared.image, tiles) > _HAND
-    base = _age(cascade, image, sex)
-    heat = np.zeros((tiles, tiles), np.float32)
-    places = np.argwhere(hand)
-    for done, (row, column) in enumerate(places, start=1):
-        chosen = np.zeros((tiles, tiles), bool)
-        chosen[row, column] = True
-        heat[row, column] = abs(_age(cascade, delete(image, chosen), sex) - base)
-        if progress:
-            progress(done, len(places))
-    return _spread(heat, image)
-
-
-def faithfulness(
-    cascade: Cascade,
-    prepared: Prepared,
-    sex: Sex | str,
-    heat: Heat,
-    *,
-    share: float = 0.15,
-    draws: int = 8,
-    seed: int = 0,
-) -> Faithfulness:
-    """Compare deleting the hottest tiles of the hand with deleting random ones.
-
-    Args:
-        cascade: the cascade.
-        prepared: the prepared film.
-        sex: the patient's sex.
-        heat: float32 (S, S), 0-1.
-        share: share of the hand's tiles to delete.
-        draws: random choices to average over.
-        seed: of the random choices.
-    """
     sex, image = Sex.parse(sex), prepared.image
-    hand = np.flatnonzero(_tiles(image, TILES) > _HAND)
-    count = max(1, round(share * len(hand)))
-    hottest = hand[np.argsort(_tiles(heat, TILES).ravel()[hand])[::-1][:count]]
-    rng = np.random.default_rng(seed)
-    choices = [hottest, *(rng.choice(hand, min(count, len(hand)), replace=False) for _ in range(draws))]
-    images = np.stack([image, *(delete(image, _chosen(tiles)) for tiles in choices)])
-    ages = ages_of(cascade, cascade.backbone.pooled(images), sex)
-    moved = np.abs(ages[1:] - ages[0])
-    return Faithfulness(float(moved[0]), float(moved[1:].mean()) if draws else 0.0, share, draws)
+    places = np.argwhere(hand_tiles(image, tiles))
+    base = ages_of(cascade, cascade.backbone.pooled(image[None]), sex)[0]
+    heat = np.zeros((tiles, tiles), np.float32)
+    for first in range(0, len(places), _BATCH):
+        some = places[first : first + _BATCH]
+        images = np.stack([delete(image, _one_tile(tiles, row, column)) for row, column in some])
+        heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.backbone.pooled(images), sex) - base)
+        if progress:
+            progress(min(first + _BATCH, len(places)), len(places))
+    return _spread(heat, image)
 
 
 def delete(image: Image, tiles: NDArray[np.bool_]) -> Image:
@@ -169,19 +112,20 @@ def overlay(image: Image, heat: Heat) -> Image:
     return np.clip(grey * (1 - strength) + colours * strength, 0, 255).astype(np.uint8)
 
 
-def _age(cascade: Cascade, image: Image, sex: Sex) -> float:
-    return float(ages_of(cascade, cascade.backbone.pooled(image[None]), sex)[0])
+def hand_tiles(image: Image, tiles: int) -> NDArray[np.bool_]:
+    """Tell which of T x T tiles hold a part of the hand, bool (T, T); the prepared background is black."""
+    return np.asarray(tile_means(image, tiles) > _HAND, bool)
 
 
-def _chosen(tiles: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-    chosen = np.zeros(TILES * TILES, bool)
-    chosen[np.asarray(tiles)] = True
-    return chosen.reshape(TILES, TILES)
-
-
-def _tiles(picture: np.ndarray, tiles: int) -> NDArray[np.float32]:
-    """Average a picture over T x T tiles."""
+def tile_means(picture: np.ndarray, tiles: int) -> NDArray[np.float32]:
+    """Average a picture over T x T tiles, float32 (T, T)."""
     return np.asarray(cv2.resize(picture.astype(np.float32), (tiles, tiles), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _one_tile(tiles: int, row: int, column: int) -> NDArray[np.bool_]:
+    chosen = np.zeros((tiles, tiles), bool)
+    chosen[row, column] = True
+    return chosen
 
 
 def _spread(heat: np.ndarray, image: Image) -> Heat:

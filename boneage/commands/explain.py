@@ -39,6 +39,7 @@ def add_parsers(commands: Any) -> None:
 def run_explain(args: argparse.Namespace) -> int:
     """Print and write one explanation."""
     from boneage.cascade import explain
+    from boneage.cascade.faithfulness import faithfulness
 
     cascade = open_cascade(args.model)
     prepared = cascade.prepare(args.image, anyway=args.anyway)
@@ -48,7 +49,7 @@ def run_explain(args: argparse.Namespace) -> int:
     maps = {"grad-cam": explain.heat_map(cascade, prepared, args.sex)}
     if not args.no_occlusion:
         maps["occlusion"] = explain.occlusion_map(cascade, prepared, args.sex, progress=stage("occlusion"))
-    believed = {name: explain.faithfulness(cascade, prepared, args.sex, heat) for name, heat in maps.items()}
+    believed = {name: faithfulness(cascade, prepared, args.sex, heat) for name, heat in maps.items()}
     similar = _similar(args.cases, cascade, features, args.sex)
     content = {
         "image": args.image,

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from boneage.cascade import explain
+from boneage.cascade.faithfulness import faithfulness, faithfulness_summary, measure_faithfulness
 from boneage.groups import Sex
 from boneage.preprocess.preparer import Prepared
 
@@ -66,11 +67,23 @@ def test_a_faithful_map_beats_random_tiles_and_a_wrong_one_does_not(looking_left
     image[14:22, 4:12] = 255
     right = np.zeros((40, 40), np.float32)
     right[14:22, 4:12] = 1
-    found = explain.faithfulness(looking_left, prepared, "female", right, share=0.05, draws=20)
+    found = faithfulness(looking_left, prepared, "female", right, share=0.05, draws=20)
     assert found.holds and found.hottest_months > 2 * found.random_months
     wrong = np.zeros((40, 40), np.float32)
     wrong[30:, 30:] = 1
-    assert not explain.faithfulness(looking_left, prepared, "female", wrong, share=0.05, draws=20).holds
+    assert not faithfulness(looking_left, prepared, "female", wrong, share=0.05, draws=20).holds
+
+
+def test_many_films_give_a_paired_interval_per_map(looking_left, prepared):
+    seen = []
+    films = [(prepared, "female"), (prepared, "male"), (prepared, "female")]
+    frame = measure_faithfulness(looking_left, films, progress=seen.append)
+    assert seen == [1, 2, 3] and len(frame) == 6
+    table = faithfulness_summary(frame).set_index("map")
+    for name in ("grad-cam", "occlusion"):
+        row = table.loc[name]
+        assert row["difference_months"] == pytest.approx(row["hottest_months"] - row["random_months"])
+        assert row["low_months"] <= row["difference_months"] <= row["high_months"] and 0 <= row["holds"] <= 1
 
 
 def test_the_four_experts_are_heard(looking_left):
