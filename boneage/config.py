@@ -29,10 +29,14 @@ Contrast = Literal["equalize", "clahe", "stretch", "none"]
 Selection = Literal["largest", "none"]
 Mirror = Literal["none", "right"]
 View = Literal["original", "flip", "rotate-left", "rotate-right"]
-Loss = Literal["mae", "mse", "huber"]
+Loss = Literal["mae", "mse", "huber", "distribution"]
 FinalStop = Literal["folds", "validation"]
 Pruner = Literal["none", "median", "wilcoxon"]
+ClassifierObjective = Literal["accuracy", "log_loss", "quadratic_kappa"]
+RegressorObjective = Literal["mae_months"]
 Routing = Literal["hard", "soft"]
+Members = Literal["final", "folds"]
+GlobalKind = Literal["none", "regression", "distribution"]
 
 
 class ConfigError(BoneageError):
@@ -41,12 +45,16 @@ class ConfigError(BoneageError):
 
 @dataclass(frozen=True, config=_STRICT)
 class StudyConfig:
-    """`[study]`: the study's name, the prefix of its registered models, and its seed."""
+    """`[study]`: the study's name, the prefix of its registered models, and its seed.
+
+    `stress_films`: so many validation films take the stress test that the new version's card shows; 0 for none.
+    """
 
     name: str = "boneage"
     prefix: str = "boneage"
     seed: int = 2024
     note: str = ""
+    stress_films: int = 0
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -128,7 +136,8 @@ class HeadParameters:
     """`[classifier]`, `[regressor]`: the hyperparameters of one head; the defaults are the paper's architecture.
 
     `final_fraction` is the cosine's floor and `warmup_fraction` the share of all steps that warm up, both relative.
-    `loss` matters to regressors only (classifiers use categorical cross-entropy). `standardize` scales the features by
+    `loss` matters to regressors only (classifiers use categorical cross-entropy); with `"distribution"` a regressor ends
+    in a softmax over bins of its range, learns soft labels and gives the expectation. `standardize` scales the features by
     mean and deviation of the training part before the first Dense layer; the paper does not.
     """
 
@@ -145,23 +154,61 @@ class HeadParameters:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class FineTuneConfig:
+    """`[training.fine_tune]`: train the backbone itself, from a named block on, before the heads; for those with a GPU.
+
+    `from_block` is the beginning of a layer's name (`block6`, `top_conv`, `last`); that layer and all after it learn,
+    everything before stays as it is. Empty: the backbone stays frozen, as in the paper. `fold` is the fold of the
+    training part that is kept away, so that honest residuals remain for intervals and stacking. `augment` flips, turns,
+    scales and brightens the images.
+    """
+
+    from_block: str = ""
+    epochs: int = 5
+    learning_rate: float = 1e-4
+    batch_size: int = 16
+    augment: bool = True
+    fold: int = 0
+
+
+@dataclass(frozen=True, config=_STRICT)
 class TrainingConfig:
     """`[training]`: how long a head is fitted and what stops the final training.
 
     `final_stop = "validation"` watches the validation part, as the paper does; `"folds"` trains for the folds' median
     best epoch, so that the validation part stays untouched. `overlap_months` lets each regressor learn from so many
-    months beyond its group, too, on either side; the paper's learn from their group alone.
+    months beyond its group, too, on either side; the paper's learn from their group alone. `joint_sexes` lets every
+    head learn from both sexes, with the sex as one more feature; the paper's learn from their own sex alone.
     """
 
     epochs: int = 60
     patience: int = 10
     final_stop: FinalStop = "folds"
     overlap_months: float = 0.0
+    joint_sexes: bool = False
+    fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class GlobalHeadConfig:
+    """`[global_head]`: a head for all ages and both sexes, stacked with the routed experts; the paper has none.
+
+    `kind`: `none`, `regression`, or `distribution` (softmax over bins of six months, the expectation is the age). Its
+    share in the age is fitted per sex on estimates out of fold of images that the backbone never saw.
+    """
+
+    kind: GlobalKind = "none"
+    width: int = 256
+    epochs: int = 30
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TuningConfig:
-    """`[tuning]`: the budget of the search per model; `seconds` 0 means no limit in time.
+    """`[tuning]`: the search; `trials` and `seconds` are its budget per model, 0 means no limit (one of them is needed).
+
+    `seconds` counts the time that finished trials took, over all workers and earlier runs. `pruner` ends a trial between
+    its folds when it cannot win any more. `classifier_objective` and `regressor_objective` are what decides between
+    trials, a mean over the folds.
 
     `storage`: the database that keeps the trials of several machines, without a password (`OPTUNA_STORAGE` in the
     environment goes before it); "" for a journal in `mlruns/`. A worker on a database that gave no sign of life for six
@@ -171,6 +218,8 @@ class TuningConfig:
     trials: int = 10
     seconds: float = 0.0
     pruner: Pruner = "median"
+    classifier_objective: ClassifierObjective = "accuracy"
+    regressor_objective: RegressorObjective = "mae_months"
     storage: str = ""
     heartbeat_seconds: int = 10
 
@@ -181,12 +230,20 @@ class CascadeConfig:
 
     `gate` withholds an estimate, with the reason, from films that do not show one usable hand. `widen_unsure` makes
     intervals wider where the classifier is unsure, at the same coverage.
+
+    `members = "folds"` serves the mean of the five fold heads instead of the final head. `temperature` calibrates the
+    classifiers' probabilities on images out of fold. `views` are the views whose features are averaged at estimate
+    time (one backbone pass each). `half_precision` rounds the heads' kernels to float16, which halves the bundle.
     """
 
     routing: Routing = "hard"
     coverage: float = 0.9
     gate: bool = False
     widen_unsure: bool = False
+    members: Members = "final"
+    temperature: bool = False
+    views: tuple[View, ...] = ("original",)
+    half_precision: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -200,6 +257,7 @@ class Config:
     classifier: HeadParameters = field(default_factory=HeadParameters)
     regressor: HeadParameters = field(default_factory=HeadParameters)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    global_head: GlobalHeadConfig = field(default_factory=GlobalHeadConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     cascade: CascadeConfig = field(default_factory=CascadeConfig)
 
@@ -303,6 +361,8 @@ _SECTIONS: dict[str, Any] = {
     "classifier": HeadParameters,
     "regressor": HeadParameters,
     "training": TrainingConfig,
+    "fine_tune": FineTuneConfig,
+    "global_head": GlobalHeadConfig,
     "tuning": TuningConfig,
     "cascade": CascadeConfig,
 }

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from boneage.groups import Task
-from boneage.learn.heads import head_shapes
+from boneage.learn.heads import POSITIONS, SPREAD, head_shapes
 from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape, Scores
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's defaults of Adam
@@ -93,7 +93,8 @@ class CompiledEngine:
             rows = order[step * batch : (step + 1) * batch]
             x, y = tf.gather(features, rows), tf.gather(targets, rows)
             with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(self._losses(y, self._forward(x, affine, (rate, seed, first + step))))
+                outputs = self._forward(x, affine, (rate, seed, first + step))
+                loss = tf.reduce_mean(self._losses(y, outputs, affine))
             gradients = tape.gradient(loss, self._weights)
             self._update(gradients, alphas[step], decays[step])
             total += loss * tf.cast(tf.shape(rows)[0], tf.float32)
@@ -102,23 +103,31 @@ class CompiledEngine:
     def _run_watch(self, samples: Any, affine: Any) -> tuple[Any, Any]:
         features, targets = samples
         output = self._forward(features, affine, None)
-        loss = tf.reduce_mean(self._losses(targets, output))
+        loss = tf.reduce_mean(self._losses(targets, output, affine))
         if self.shape.task is Task.CLASSIFIER:
             hits = tf.equal(tf.argmax(output, axis=1), tf.argmax(targets, axis=1))
             return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+        if self.shape.loss == "distribution":
+            output = tf.matmul(tf.nn.softmax(output), POSITIONS[:, None]) * affine[1] + affine[0]
         return loss, tf.reduce_mean(tf.abs(output - targets))
 
     def _forward(self, x: Any, affine: Any, drop: tuple[Any, Any, Any] | None) -> Any:
-        """Return logits (N, 4) or months (N, 1)."""
+        """Return logits, of groups (N, 4) or of a distribution's bins (N, B), or months (N, 1)."""
         kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3 = self._weights
         x = _dropout(tf.nn.relu(tf.matmul(x, kernel_1) + bias_1), drop, 1)
         x = tf.nn.relu(tf.matmul(x, kernel_2) + bias_2)
         if self.shape.task is Task.CLASSIFIER:
             return tf.matmul(_dropout(x, drop, 2), kernel_3) + bias_3
+        if self.shape.loss == "distribution":
+            return tf.matmul(x, kernel_3) + bias_3
         return (tf.matmul(x, kernel_3) + bias_3) * affine[1] + affine[0]
 
-    def _losses(self, targets: Any, outputs: Any) -> Any:
+    def _losses(self, targets: Any, outputs: Any, affine: Any) -> Any:
         """Return the loss of every sample."""
+        if self.shape.loss == "distribution":
+            places = (targets - affine[0]) / affine[1]
+            labels = tf.nn.softmax(-0.5 * ((POSITIONS - places) / SPREAD) ** 2)
+            return tf.nn.softmax_cross_entropy_with_logits(labels, outputs)
         if self.shape.loss == "crossentropy":
             return keras.losses.categorical_crossentropy(targets, outputs, from_logits=True)
         if self.shape.loss == "huber":
@@ -143,7 +152,8 @@ def head_shapes_of(shape: HeadShape) -> list[tuple[int, ...]]:
     """List the shapes of the six weights of a head shape."""
     from boneage.config import HeadParameters
 
-    params = HeadParameters(width_1=shape.width_1, width_2=shape.width_2)
+    loss = "mae" if shape.loss == "crossentropy" else shape.loss
+    params = HeadParameters(width_1=shape.width_1, width_2=shape.width_2, loss=loss)
     return head_shapes(shape.task, shape.n_features, params)
 
 

@@ -3,6 +3,9 @@
 A regressor's last Dense gives a number `z` that a fixed affine turns into months, `centre + half * z` of its age group.
 So one initial learning rate means the same in every group, and an untrained head starts in the middle of its group.
 
+With `loss = "distribution"` the last Dense gives a softmax over 15 bins that reach 0.4 half widths beyond the group on
+either side; `z` is its expectation. Labels are heaped at multiples of six months, so soft labels may suit them.
+
 Weights travel as six arrays `[kernel, bias] * 3`. Serving needs no Keras: `predict_head` is the same forward pass in
 numpy (a test holds it to the Keras head), which costs about a millisecond an image and no graph.
 """
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     import keras
 
 Weights = Sequence[np.ndarray]
+ARRAYS = 6
+POSITIONS = np.linspace(-1.4, 1.4, 15, dtype=np.float32)
+SPREAD = 0.3
 _FEW_ROWS = 4
 
 
@@ -39,9 +45,11 @@ def affine_of(target: AgeGroup | None) -> tuple[float, float]:
     return (0.0, 1.0) if target is None else ((target.low + target.high) / 2, (target.high - target.low) / 2)
 
 
-def outputs_of(task: Task) -> int:
+def outputs_of(task: Task, loss: str = "mae") -> int:
     """Return how many numbers the last Dense gives."""
-    return len(AGE_GROUPS) if task is Task.CLASSIFIER else 1
+    if task is Task.CLASSIFIER:
+        return len(AGE_GROUPS)
+    return len(POSITIONS) if loss == "distribution" else 1
 
 
 def build_head(
@@ -56,7 +64,7 @@ def build_head(
         >>> build_head(Task.REGRESSOR, 384, HeadParameters(), AGE_GROUPS[0]).count_params()
         919553
     """
-    from keras import Input, Model, layers
+    from keras import Input, Model, layers, ops
 
     def drop(x: Any, number: int) -> Any:
         return layers.Dropout(params.dropout, seed=None if seed is None else seed + number, name=f"dropout_{number}")(x)
@@ -68,13 +76,16 @@ def build_head(
         outputs = layers.Dense(outputs_of(task), "softmax", name="group")(drop(x, 2))
     else:
         centre, half = affine_of(target)
-        outputs = layers.Rescaling(half, centre, name="months")(layers.Dense(1, name="dense_3")(x))
+        last = layers.Dense(outputs_of(task, params.loss), name="dense_3")(x)
+        if params.loss == "distribution":
+            last = ops.matmul(ops.softmax(last), POSITIONS[:, None])
+        outputs = layers.Rescaling(half, centre, name="months")(last)
     return Model(inputs, outputs, name=str(task))
 
 
 def head_shapes(task: Task, n_features: int, params: HeadParameters) -> list[tuple[int, ...]]:
     """List the shapes of a head's six weights."""
-    widths = (n_features, params.width_1, params.width_2, outputs_of(task))
+    widths = (n_features, params.width_1, params.width_2, outputs_of(task, params.loss))
     return [shape for rows, columns in zip(widths, widths[1:], strict=False) for shape in ((rows, columns), (columns,))]
 
 
@@ -127,6 +138,8 @@ def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, featur
     raw = _product(hidden, kernel_3) + bias_3
     if key.task is Task.CLASSIFIER:
         return softmax(raw)
+    if params.loss == "distribution":
+        raw = softmax(raw) @ POSITIONS[:, None]
     centre, half = affine_of(target_of(key))
     return np.asarray(raw[:, 0] * np.float32(half) + np.float32(centre), dtype=np.float32)
 
@@ -161,3 +174,23 @@ def fold_scaling(weights: Weights, mean: np.ndarray, deviation: np.ndarray) -> l
 def unfold_scaling(weights: Weights, mean: np.ndarray, deviation: np.ndarray) -> list[np.ndarray]:
     """Undo `fold_scaling`: weights for features as they are become weights for scaled ones."""
     return [weights[0] * deviation[:, None], weights[1] + mean @ weights[0], *weights[2:]]
+
+
+def soft_labels(positions: np.ndarray) -> np.ndarray:
+    """Return normal curves over the bins, float32 (N, 15), around places in half widths of a group, float (N, 1)."""
+    return softmax(np.asarray(-0.5 * ((POSITIONS - positions) / SPREAD) ** 2, np.float32))
+
+
+def fold_constant(weights: Weights, value: float) -> list[np.ndarray]:
+    """Turn weights for features with one more, constant feature at the end into weights for the features alone.
+
+    A head that learnt from both sexes, with the sex as its last feature, becomes an ordinary head of one sex so.
+    """
+    kernel, bias, *rest = weights
+    return [kernel[:-1], bias + np.float32(value) * kernel[-1], *rest]
+
+
+def fold_temperature(weights: Weights, temperature: float) -> list[np.ndarray]:
+    """Divide a classifier's logits by a temperature: above 1 its probabilities flatten, below 1 they sharpen."""
+    divisor = np.float32(temperature)
+    return [*weights[:-2], weights[-2] / divisor, weights[-1] / divisor]

@@ -13,7 +13,7 @@ from boneage.learn.heads import affine_of, target_of
 from boneage.learn.schedule import CosineSchedule
 
 HUBER_DELTA_MONTHS = 6.0
-LossName = Literal["crossentropy", "mae", "mse", "huber"]
+LossName = Literal["crossentropy", "mae", "mse", "huber", "distribution"]
 
 
 @dataclass(frozen=True)

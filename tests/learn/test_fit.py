@@ -68,9 +68,9 @@ def test_the_loss_curve_is_that_of_a_new_keras_model_fitted_by_keras(case, param
         np.testing.assert_allclose(mine, theirs, atol=2e-4)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, "regressor, distribution"])
 def test_the_plain_engine_gives_the_same_curve_on_any_backend(case, params, monkeypatch):
-    key, changes = CASES[case]
+    key, changes = CASES.get(case, (REGRESSOR, {"loss": "distribution"}))
     params = HeadParameters(**{**vars(params), **changes})
     train, watch = samples_of(key, 40, 0), samples_of(key, 20, 1)
     ours = fit_head(key, train, watch, params, TrainingConfig(epochs=3), seed=5)

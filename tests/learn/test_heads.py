@@ -1,6 +1,7 @@
 """The heads are METHOD.md part 4, and serving them in numpy changes nothing."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from boneage.learn.heads import (
     HeadError,
     affine_of,
     build_head,
+    fold_constant,
     fold_scaling,
+    fold_temperature,
     initial_weights,
     predict_head,
     scaling_of,
@@ -49,13 +52,16 @@ def test_an_output_of_minus_and_plus_one_is_the_edges_of_the_group(group):
     assert (centre - half, centre + half) == (group.low, group.high)
 
 
-@pytest.mark.parametrize("name", ["classifier-male", "regressor-female-3"])
-def test_numpy_serves_what_keras_fitted(name):
-    key, rng = ModelKey.parse(name), np.random.default_rng(0)
-    model = build_head(key.task, 384, PAPER, target_of(key))
-    model.set_weights([w + rng.normal(0, 0.02, w.shape).astype("f4") for w in initial_weights(key.task, 384, PAPER, 1)])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("classifier-male", "mae"), ("regressor-female-3", "mae"), ("regressor-male-2", "distribution")]
+)
+def test_numpy_serves_what_keras_fitted(name, loss):
+    key, rng, params = ModelKey.parse(name), np.random.default_rng(0), replace(PAPER, loss=loss)
+    model = build_head(key.task, 384, params, target_of(key))
+    start = initial_weights(key.task, 384, params, 1)
+    model.set_weights([w + rng.normal(0, 0.02, w.shape).astype("f4") for w in start])
     features = rng.normal(size=(50, 384)).astype(np.float32)
-    served = predict_head(key, model.get_weights(), PAPER, features)
+    served = predict_head(key, model.get_weights(), params, features)
     wanted = np.asarray(model(features, training=False))
     np.testing.assert_allclose(served.reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
     alone = predict_head(key, model.get_weights(), PAPER, features[:1])
@@ -107,3 +113,26 @@ def test_weights_of_another_architecture_are_refused():
     weights = initial_weights(key.task, 10, PAPER, 0)
     with pytest.raises(HeadError, match="the same run"):
         predict_head(key, weights, PAPER, np.zeros((1, 11), np.float32))
+
+
+def test_a_sex_feature_folds_into_an_ordinary_head():
+    key, params, rng = (
+        ModelKey.parse("regressor-male-2"),
+        HeadParameters(width_1=8, width_2=4),
+        np.random.default_rng(1),
+    )
+    weights, features = initial_weights(key.task, 7, params, 3), rng.normal(size=(5, 6)).astype(np.float32)
+    flagged = np.hstack([features, np.full((5, 1), -1.0, np.float32)])
+    folded = fold_constant(weights, -1.0)
+    np.testing.assert_allclose(
+        predict_head(key, folded, params, features), predict_head(key, weights, params, flagged), rtol=1e-5
+    )
+
+
+def test_a_temperature_folds_into_the_last_layer():
+    key, params = ModelKey.parse("classifier-male"), HeadParameters(width_1=8, width_2=4)
+    weights = initial_weights(key.task, 6, params, 3)
+    features = np.random.default_rng(1).normal(size=(5, 6)).astype(np.float32)
+    plain, flat = (predict_head(key, w, params, features) for w in (weights, fold_temperature(weights, 2.0)))
+    root = np.sqrt(plain) / np.sqrt(plain).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(flat, root, rtol=1e-5)
