@@ -1,20 +1,28 @@
-"""One trial is one cross-validation: reported fold by fold, so that a hopeless one is pruned between folds."""
+"""One trial is one cross-validation: reported fold by fold, so that a hopeless one is pruned between folds.
+
+Finished folds are kept in files until their trial has ended: one that was interrupted goes on with its next fold.
+"""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from boneage.databases import file_lock
-from boneage.groups import Task
-from boneage.learn.crossval import FoldResult, cross_validate
+from boneage.errors import BoneageError
+from boneage.learn.crossval import FoldHooks, FoldResult, cross_validate
+from boneage.learn.fit import DivergedError
 from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
-from boneage.study.saved import load_chosen, save_chosen
+from boneage.study.saved import FoldStore, load_chosen, save_chosen
+from tuning import stopping
+from tuning.budget import trials_left
+from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest
-from tuning.study import base_parameters, open_study, remaining_trials, storage_for
+from tuning.study import base_parameters, open_study, queue_next, storage_for
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
@@ -35,43 +43,61 @@ class Objective:
     file: Path
 
     @property
-    def metric(self) -> str:
-        """The metric that decides: accuracy for classifiers (higher is better), MAE in months for regressors."""
-        return "accuracy" if self.task.key.task is Task.CLASSIFIER else "mae_months"
+    def goal(self) -> Goal:
+        """The figure that decides: the configuration's choice for this kind of model."""
+        return goal_of(self.task.config, self.task.key)
 
     def __call__(self, trial: Any) -> float:
-        """Cross-validate one trial's hyperparameters; raises `optuna.TrialPruned` when it cannot win any more."""
+        """Cross-validate one trial's hyperparameters.
+
+        Raises:
+            optuna.TrialPruned: when it cannot win any more, or its loss was no finite number.
+            KeyboardInterrupt: after the fold under way, when the search was asked to stop.
+        """
         import optuna
 
         params = suggest(trial, self.task.key.task, base_parameters(self.task.config, self.task.key))
+        folds = FoldStore(self.file.with_suffix(".folds"), params)
+        numbers = [int(number) for number in np.unique(self.task.fold)]
+        known = folds.finished(numbers)
 
-        def after_fold(number: int, result: FoldResult) -> None:
-            trial.report(result.metrics[self.metric], number)
-            if number + 1 < self.task.config.data.folds and trial.should_prune():
+        def after(number: int, result: FoldResult) -> None:
+            if number not in known:
+                folds.keep(number, result)
+            trial.report(result.metrics[self.goal.metric], number)
+            if number == numbers[-1]:
+                return
+            if trial.should_prune():
                 raise optuna.TrialPruned()
+            stopping.check()
 
-        cv = cross_validate_tracked(self.task, params, trial.number, self.tracker, after_fold)
+        hooks = FoldHooks(known, after)
+        try:
+            cv = cross_validate_tracked(self.task, params, trial.number, self.tracker, hooks)
+        except (DivergedError, optuna.TrialPruned) as error:
+            folds.clear()
+            raise optuna.TrialPruned(str(error)) from error
         self._keep(Chosen(params, cv, trial.number))
-        return float(cv.mean[self.metric])
+        folds.clear()
+        return float(cv.mean[self.goal.metric])
 
     def _keep(self, chosen: Chosen) -> None:
         """Keep the cross-validation where it is the best so far; workers on the same model take turns."""
-        sign = 1 if self.task.key.task is Task.CLASSIFIER else -1
         with file_lock(self.file.with_suffix(".lock")):
             best = load_chosen(self.file)
-            if best is None or sign * chosen.cv.mean[self.metric] > sign * best.cv.mean[self.metric]:
+            if best is None or self.goal.better(chosen.cv.mean, best.cv.mean):
                 save_chosen(self.file, chosen)
 
 
 def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Search one model's hyperparameters within the budget; a study that was begun earlier goes on."""
-    tuning = task.config.tuning
+    stopping.check()
     study = open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config))
     objective = Objective(task, tracker, best_file(task, study))
-    started, left = time.monotonic(), remaining_trials(study, tuning.trials)
-    while left > 0 and not (tuning.seconds and time.monotonic() - started > tuning.seconds and has_result(study)):
+    while trials_left(study, task.config.tuning):
+        queue_next(study, task.config, task.key)
         study.optimize(objective, n_trials=1)
-        left = remaining_trials(study, tuning.trials)
+        stopping.check()
     return best_of(task, study)
 
 
@@ -88,7 +114,14 @@ def best_of(task: ModelTask, study: Any) -> Chosen:
     """
     from optuna.trial import FixedTrial
 
-    best, kept = study.best_trial, load_chosen(best_file(task, study))
+    try:
+        best = study.best_trial
+    except ValueError as error:
+        raise BoneageError(
+            f"no trial of {task.key} came to its end: all were pruned or diverged; search with more trials, or take a "
+            "smaller learning rate for the first one"
+        ) from error
+    kept = load_chosen(best_file(task, study))
     if kept is not None and kept.trial == best.number:
         return kept
     config = task.config

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from boneage.config import Config, HeadParameters, config_sha256, to_mapping
-from boneage.databases import DatabaseError, first_line, has_password, masked
+from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked
 from boneage.groups import ModelKey, Task
+from boneage.learn.backbones import weights_identity
 from boneage.paths import project_root
-from tuning.spaces import first_trial
+from boneage.preprocess.preparer import Preparer
+from tuning.budget import finished
+from tuning.goals import goal_of
+from tuning.spaces import starting_points
+
+WILCOXON_P = 0.13
+"""The smallest p of a signed-rank test on three folds is 0.125: this one can act after three."""
 
 
 def storage_url(config: Config) -> str:
@@ -61,7 +68,8 @@ def _database(url: str, heartbeat_seconds: int) -> Any:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with warnings.catch_warnings():
+        # Several at once on a new database would each make its tables.
+        with database_lock(url, "optuna tables"), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.storages.RDBStorage(
                 url,
@@ -79,6 +87,8 @@ def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
     """Name a model's study by everything its trials depend on, so that trials of other settings never mix in."""
     settings = {name: to_mapping(getattr(config, name)) for name in ("preprocess", "backbone", "training")}
     settings["base"] = to_mapping(base_parameters(config, key))
+    settings["goal"] = {"metric": goal_of(config, key).metric}
+    settings["networks"] = {"mask": Preparer(config.preprocess).sha256, "backbone": weights_identity(config.backbone)}
     text = json.dumps([settings, split_sha256, config.study.seed], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{config.study.name}/{key}/{digest[:12]}"
@@ -92,6 +102,7 @@ def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:
     """Open or resume a model's study; the paper's architecture is its first trial.
 
+    A study that many workers share gets all starting points at once; a lone worker calls `queue_next` before a trial.
     A trial left RUNNING by a killed process is failed and asked again with the same parameters. In a journal only one
     process works on a model at a time, which the workers see to; in a database the heartbeats tell who is alive.
     """
@@ -101,8 +112,8 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
         study_name=study_name(config, key, split_sha256),
         storage=storage,
         sampler=sampler_for(config, 0),
-        pruner=_pruner(config.tuning.pruner),
-        direction="maximize" if key.task is Task.CLASSIFIER else "minimize",
+        pruner=pruner_of(config.tuning.pruner),
+        direction=goal_of(config, key).direction,
         load_if_exists=True,
     )
     if not storage_url(config):
@@ -110,8 +121,26 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             ask_again(study, trial)
     if not study.trials:
-        study.enqueue_trial(first_trial(key.task, base_parameters(config, key)))
+        points = starting_points(key.task, base_parameters(config, key))
+        for point in points if storage_url(config) else points[:1]:
+            study.enqueue_trial(point)
     return study
+
+
+def queue_next(study: Any, config: Config, key: ModelKey) -> None:
+    """Settle what a lone worker's next trial is by the number of finished ones alone.
+
+    So a search that was interrupted proposes what it would have proposed otherwise: the next starting point, or the
+    sampler's choice from a seed of its own. A trial that waits to be asked again goes first.
+    """
+    import optuna
+
+    states = optuna.trial.TrialState
+    done = len(finished(study, states.COMPLETE, states.PRUNED))
+    study.sampler = sampler_for(config, done)
+    points = starting_points(key.task, base_parameters(config, key))
+    if done < len(points) and not finished(study, states.WAITING):
+        study.enqueue_trial(points[done])
 
 
 def sampler_for(config: Config, number: int) -> Any:
@@ -128,13 +157,16 @@ def ask_again(study: Any, trial: Any) -> None:
     study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
 
 
-def _pruner(name: str) -> Any:
+def pruner_of(name: str) -> Any:
+    """Return Optuna's pruner of a configured name; docs/tuning.md says what each saves and loses."""
     import optuna
 
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
     if name == "wilcoxon":
-        return optuna.pruners.WilcoxonPruner(p_threshold=0.13)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.pruners.WilcoxonPruner(p_threshold=WILCOXON_P)
     return optuna.pruners.NopPruner()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from boneage.config import BackboneConfig
 from boneage.learn import handnet
 from boneage.learn.frozen import BackboneError, FrozenBackbone, assign, identify, read_saved
-from boneage.learn.weights import WeightsError, WeightsFile, obtain, verify
+from boneage.learn.weights import WeightsError, WeightsFile, checksum, obtain, verify
 
 if TYPE_CHECKING:
     import keras
@@ -133,6 +133,22 @@ def blank_model(name: str, input_size: int) -> keras.Model:
     model = keras.Model(grey, network(x, training=False), name=row.name)
     model.trainable = False
     return model
+
+
+def weights_identity(config: BackboneConfig) -> str:
+    """Return what identifies the weights that a configuration names, without building the network.
+
+    That is the file's sha256 for shipped weights and for a file, else the configuration's own word (ImageNet
+    weights are verified by a published checksum, so there is one set of that name).
+    """
+    if config.weights in {"none", "imagenet"}:
+        return config.weights
+    source = _handnet_asset() if config.weights == "asset" else Path(config.weights).expanduser()
+    if not source.is_file():
+        raise WeightsError(
+            f"backbone.weights should be 'asset', 'imagenet', 'none' or a file, but there is no {source}"
+        )
+    return checksum(source, "sha256")
 
 
 def _source(config: BackboneConfig, row: Backbone) -> Path | None:

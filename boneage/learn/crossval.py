@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from boneage.config import HeadParameters, TrainingConfig
 from boneage.groups import ModelKey, Task
 from boneage.learn.fit import FitError, FitResult, Samples, Start, fit_head
 from boneage.learn.heads import predict_head
-from boneage.learn.metrics import classification_metrics, regression_metrics
+from boneage.learn.metrics import classification_metrics, ordinal_metrics, regression_metrics
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,24 @@ class CVResult:
         return round(statistics.median(fold.fit.best_epoch + 1 for fold in self.folds))
 
 
+@dataclass(frozen=True)
+class FoldHooks:
+    """What happens around the folds.
+
+    Attributes:
+        finished: folds that were fitted before on the same samples, with the same parameters and seed (of a trial that
+            was interrupted): they are taken as they are.
+        after: called with every fold's number and result, finished ones included; what it raises ends the
+            cross-validation (pruning, stopping).
+    """
+
+    finished: Mapping[int, FoldResult] = field(default_factory=dict)
+    after: Callable[[int, FoldResult], None] | None = None
+
+
+NO_HOOKS = FoldHooks()
+
+
 def cross_validate(
     key: ModelKey,
     samples: Samples,
@@ -56,7 +74,7 @@ def cross_validate(
     training: TrainingConfig,
     *,
     seed: int,
-    on_fold: Callable[[int, FoldResult], None] | None = None,
+    hooks: FoldHooks = NO_HOOKS,
 ) -> CVResult:
     """Fit one model once per fold, each fold being the validation set once.
 
@@ -67,7 +85,7 @@ def cross_validate(
         params: hyperparameters.
         training: epochs and patience.
         seed: the study's seed; fold number `i` is fitted with a seed of its own made from it.
-        on_fold: called after every fold with its number and result; what it raises ends the cross-validation (pruning).
+        hooks: folds that are known already, and what is called after each fold.
 
     Raises:
         FitError: when the samples lie in fewer than two folds.
@@ -80,13 +98,15 @@ def cross_validate(
         )
     folds = []
     for number in numbers:
-        held_out = np.flatnonzero(fold == number)
-        rest, watch = samples.take(np.flatnonzero(fold != number)), samples.take(held_out)
-        fit = fit_head(key, rest, watch, params, training, seed=fold_seed(seed, number))
-        result = _judge(key, fit, watch, params, held_out)
+        result = hooks.finished.get(number)
+        if result is None:
+            held_out = np.flatnonzero(fold == number)
+            rest, watch = samples.take(np.flatnonzero(fold != number)), samples.take(held_out)
+            fit = fit_head(key, rest, watch, params, training, seed=fold_seed(seed, number))
+            result = _judge(key, fit, watch, params, held_out)
         folds.append(result)
-        if on_fold is not None:
-            on_fold(number, result)
+        if hooks.after is not None:
+            hooks.after(number, result)
     return summarize(key, tuple(folds))
 
 
@@ -133,7 +153,7 @@ def train_final(
 def evaluate_head(key: ModelKey, true: Samples, predictions: np.ndarray) -> dict[str, float]:
     """Return a head's figures on a set, under the names of `boneage.learn.metrics`."""
     if key.task is Task.CLASSIFIER:
-        return classification_metrics(true.groups, predictions)
+        return classification_metrics(true.groups, predictions) | ordinal_metrics(true.groups, predictions)
     return regression_metrics(true.ages, predictions)
 
 

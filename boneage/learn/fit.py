@@ -35,6 +35,10 @@ class FitError(BoneageError):
     """Samples or settings with which no head can be fitted."""
 
 
+class DivergedError(FitError):
+    """Settings with which the loss never was a finite number: no fault of the samples."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """What one head is fitted on or watched with: the images of its sex (and, for a regressor, of its group).
@@ -136,7 +140,8 @@ def fit_head(
     over all of them, and the last weights are returned; a watched set is then only looked at.
 
     Raises:
-        FitError: when there is nothing to fit on, features are not finite, or the loss never was a finite number.
+        FitError: when there is nothing to fit on, or features are not finite.
+        DivergedError: when the loss never was a finite number.
         HeadError: when `start.weights` belong to another architecture.
 
     Example:
@@ -184,7 +189,7 @@ def _run(
             if stopping and stopping.stops:
                 break
     if best is None and (stopping or not math.isfinite(history["loss"][-1])):
-        raise FitError(
+        raise DivergedError(
             f"{plan.key}: the loss was never a finite number; lower initial_learning_rate "
             f"({plan.params.initial_learning_rate:g} was given)"
         )

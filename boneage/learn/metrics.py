@@ -79,6 +79,30 @@ def classification_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -
     return figures | per_class
 
 
+def ordinal_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Compare age groups with probabilities by figures that know more than right and wrong.
+
+    Args:
+        true_groups: int (N,), 1-4.
+        probabilities: float (N, 4), each row sums to 1.
+
+    Returns:
+        `log_loss` (mean negative logarithm of the true group's probability) and `quadratic_kappa` (Cohen's kappa with
+        quadratic weights: 1 is perfect, 0 is chance; 1 where all images are of one group and recognised as such).
+
+    Raises:
+        MetricError: when there are no images or the shapes do not fit.
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    table = confusion(true_groups, probabilities.argmax(axis=1) + 1).astype(np.float64)
+    own = probabilities[np.arange(len(probabilities)), np.asarray(true_groups).astype(np.int64).ravel() - 1]
+    places = np.arange(len(GROUP_NUMBERS))
+    weights = (places[:, None] - places[None, :]) ** 2
+    by_chance = float(np.sum(weights * np.outer(table.sum(axis=1), table.sum(axis=0)))) / float(table.sum())
+    kappa = 1.0 - float(np.sum(weights * table)) / by_chance if by_chance else 1.0
+    return {"log_loss": float(-np.mean(np.log(np.clip(own, 1e-7, 1.0)))), "quadratic_kappa": kappa}
+
+
 def confusion(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Count int64 (4, 4): rows are the true groups 1-4, columns the predicted ones.
 

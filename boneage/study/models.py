@@ -11,7 +11,15 @@ import numpy as np
 from boneage.config import Config, HeadParameters
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ModelKey, Task
-from boneage.learn.crossval import CVResult, FoldResult, cross_validate, evaluate_head, train_final
+from boneage.learn.crossval import (
+    NO_HOOKS,
+    CVResult,
+    FoldHooks,
+    FoldResult,
+    cross_validate,
+    evaluate_head,
+    train_final,
+)
 from boneage.learn.fit import FitResult, Samples, predict_head
 from boneage.learn.metrics import confusion
 from boneage.study.materials import Materials
@@ -19,8 +27,6 @@ from boneage.tracking import plots
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
-
-AfterFold = Callable[[int, FoldResult], None]
 
 
 @dataclass(frozen=True)
@@ -104,18 +110,18 @@ def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:
 
 
 def cross_validate_tracked(
-    task: ModelTask, params: HeadParameters, trial: int, tracker: StudyTracker, after_fold: AfterFold | None = None
+    task: ModelTask, params: HeadParameters, trial: int, tracker: StudyTracker, hooks: FoldHooks = NO_HOOKS
 ) -> CVResult:
-    """Run the five folds of one trial, each logged as a run; `after_fold` may raise to prune."""
+    """Run the five folds of one trial, each logged as a run; `hooks.after` may raise to prune or to stop."""
     with tracker.trial_run(task.key, trial, params) as run_id:
 
-        def on_fold(number: int, result: FoldResult) -> None:
+        def after(number: int, result: FoldResult) -> None:
             tracker.log_fold(run_id, task.key, number, result)
-            if after_fold is not None:
-                after_fold(number, result)
+            if hooks.after is not None:
+                hooks.after(number, result)
 
-        seed = task.config.study.seed
-        cv = cross_validate(task.key, task.train, task.fold, params, task.config.training, seed=seed, on_fold=on_fold)
+        seed, logged = task.config.study.seed, FoldHooks(hooks.finished, after)
+        cv = cross_validate(task.key, task.train, task.fold, params, task.config.training, seed=seed, hooks=logged)
         tracker.log_cv(run_id, cv)
     return cv
 

@@ -1,4 +1,4 @@
-"""A model's best cross-validation as one file, so that a study which is started again does not run it again.
+"""A model's best cross-validation, and the finished folds of one under way, as files: no fit is done twice.
 
 Arrays (weights, predictions, rows) and a JSON text in an `.npz` without pickle, replaced at once.
 """
@@ -6,6 +6,7 @@ Arrays (weights, predictions, rows) and a JSON text in an `.npz` without pickle,
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from boneage.config import head_parameters
+from boneage.config import HeadParameters, config_sha256, head_parameters
 from boneage.errors import BoneageError
 from boneage.learn.crossval import CVResult, FoldResult
 from boneage.learn.fit import FitResult
@@ -60,6 +61,35 @@ def load_chosen(path: Path) -> Chosen | None:
         # A cache that cannot be read is made again: nothing is lost but time.
         return None
     return Chosen(params, CVResult(folds, facts["mean"], facts["std"], facts["best"]), facts["trial"])
+
+
+class FoldStore:
+    """The finished folds of a cross-validation under way, so that an interrupted one goes on with its next fold.
+
+    Args:
+        folder: belongs to one model, its samples, seed and settings of training.
+        params: the trial's hyperparameters; folds of others are never mixed in.
+    """
+
+    def __init__(self, folder: Path, params: HeadParameters) -> None:
+        self._folder, self._params, self._name = folder, params, config_sha256(params)[:16]
+
+    def keep(self, number: int, result: FoldResult) -> None:
+        """Write one finished fold."""
+        save_chosen(self._file(number), Chosen(self._params, CVResult((result,), {}, {}, 0), number))
+
+    def finished(self, numbers: Iterable[int]) -> dict[int, FoldResult]:
+        """Return those of the numbered folds that are there."""
+        kept = {number: load_chosen(self._file(number)) for number in numbers}
+        return {number: each.cv.folds[0] for number, each in kept.items() if each and each.params == self._params}
+
+    def clear(self) -> None:
+        """Delete them: the cross-validation has ended."""
+        for file in self._folder.glob(f"{self._name}-fold*.npz"):
+            file.unlink(missing_ok=True)
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{self._name}-fold{number}.npz"
 
 
 def _fold(arrays: Any, number: int, facts: dict[str, Any]) -> FoldResult:

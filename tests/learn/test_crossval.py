@@ -5,7 +5,8 @@ import pytest
 
 from boneage.config import TrainingConfig
 from boneage.groups import ModelKey
-from boneage.learn.crossval import cross_validate, fold_seed, train_final
+from boneage.learn import crossval
+from boneage.learn.crossval import FoldHooks, cross_validate, fold_seed, train_final
 from boneage.learn.fit import FitError
 from boneage.learn.heads import predict_head
 from tests.learn.conftest import make_samples
@@ -63,8 +64,19 @@ def test_a_callback_that_raises_prunes_the_rest(cell, fold, params):
             raise PrunedError
 
     with pytest.raises(PrunedError):
-        cross_validate(REGRESSOR, cell, fold, params, SHORT, seed=1, on_fold=after)
+        cross_validate(REGRESSOR, cell, fold, params, SHORT, seed=1, hooks=FoldHooks(after=after))
     assert seen == [0, 1]
+
+
+def test_folds_that_are_known_are_not_fitted_again(cell, fold, params, monkeypatch):
+    whole = cross_validate(REGRESSOR, cell, fold, params, SHORT, seed=1)
+    seen, fits = [], []
+    fit_head = crossval.fit_head
+    monkeypatch.setattr(crossval, "fit_head", lambda *args, **kwargs: fits.append(1) or fit_head(*args, **kwargs))
+    hooks = FoldHooks({number: whole.folds[number] for number in (0, 1, 3)}, lambda number, _: seen.append(number))
+    again = cross_validate(REGRESSOR, cell, fold, params, SHORT, seed=1, hooks=hooks)
+    assert len(fits) == 2 and seen == [0, 1, 2, 3, 4]
+    assert again.mean == pytest.approx(whole.mean, abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_figures(cell, fold, params):

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from boneage.learn.metrics import MetricError, classification_metrics, confusion, regression_metrics
+from boneage.learn.metrics import (
+    MetricError,
+    classification_metrics,
+    confusion,
+    ordinal_metrics,
+    regression_metrics,
+)
 
 
 def test_regression_figures_are_those_worked_out_by_hand():
@@ -54,3 +60,18 @@ def test_what_cannot_be_compared_is_refused(true, predicted):
 def test_a_group_of_zero_is_refused():
     with pytest.raises(MetricError, match="1-4"):
         confusion(np.array([0]), np.array([1]))
+
+
+def test_log_loss_and_quadratic_kappa_are_those_of_scikit_learn():
+    from sklearn.metrics import cohen_kappa_score, log_loss
+
+    rng = np.random.default_rng(3)
+    true, probabilities = rng.integers(1, 5, 60), rng.dirichlet(np.ones(4), 60)
+    ours = ordinal_metrics(true, probabilities)
+    assert ours["log_loss"] == pytest.approx(log_loss(true, probabilities, labels=[1, 2, 3, 4]))
+    theirs = cohen_kappa_score(true, probabilities.argmax(axis=1) + 1, labels=[1, 2, 3, 4], weights="quadratic")
+    assert ours["quadratic_kappa"] == pytest.approx(theirs)
+
+
+def test_one_group_alone_that_is_recognised_has_a_kappa_of_one():
+    assert ordinal_metrics(np.array([2, 2]), np.eye(4)[[1, 1]])["quadratic_kappa"] == 1.0
