@@ -64,6 +64,7 @@ def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataF
     from boneage.tracking.card import model_card
     from boneage.tracking.registry import Submission, register_cascade, show, validation_table
     from boneage.tracking.store import ensure_experiment, open_store
+    from boneage.tracking.stress_record import STRESS_TAG
     from boneage.tracking.versions import parse_uri
 
     client = open_store()
@@ -77,6 +78,8 @@ def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataF
     corrected = replace(cascade, calibration=found.calibration, intervals=found.intervals, card=card)
     local = rows.assign(estimated_months=found.out_of_fold)
     metrics = regression_metrics(local["true_months"].to_numpy(), found.out_of_fold)
+    # A line through the estimates changes nothing in how they bear disturbances.
+    kept = {STRESS_TAG: info.tags[STRESS_TAG]} if STRESS_TAG in info.tags else {}
     experiment = ensure_experiment(client, "recalibration")
     run_id = client.create_run(experiment, tags={"level": "recalibration"}, run_name="recalibration").info.run_id
     status = "FAILED"
@@ -89,7 +92,7 @@ def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataF
                 metrics=metrics,
                 validation=validation_table(local, dict(zip(rows["id"], rows["content_sha256"], strict=True))),
                 prefix=info.name.removesuffix("-cascade"),
-                tags={"recalibrated_from": str(info.version)},
+                tags={"recalibrated_from": str(info.version), **kept},
             )
             version = register_cascade(client, submission)
         status = "FINISHED"

@@ -10,19 +10,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from boneage.cascade.account import account
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.evaluate import Evaluation
 from boneage.config import Config
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.seen import SeenImages, seen_images
 from boneage.paths import study_folder
+from boneage.study.beside import paper_page
 from boneage.study.finish import assemble, report, score
-from boneage.study.materials import Materials, Stage, gather, silent
+from boneage.study.hardness import card_stress
+from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
 from boneage.tracking.card import model_card
+from boneage.tracking.datasets import set_sha256
 from boneage.tracking.registry import Submission, register_cascade, validation_table
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
+from boneage.tracking.stress_record import stress_tags
 
 TrainAll = Callable[[Sequence[ModelTask], Choose, StudyTracker, Stage], dict[ModelKey, ModelOutcome]]
 
@@ -110,12 +115,21 @@ def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker
     )
     sets = {"train": (materials.splits.train, "training"), "validation": (materials.splits.validation, "validation")}
     for name, (ids, context) in sets.items():
-        rows = materials.part.table.loc[list(ids)]
-        profile = dict(Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True)))
-        tracker.log_dataset(run_id, name, materials.splits.sha256, context, {"images": len(ids), **profile})
+        _log_set(tracker, run_id, (name, context), materials.part, ids)
+    if materials.test is not None:
+        _log_set(tracker, run_id, ("test", "test"), materials.test, tuple(materials.test.table.index))
     tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
     counted = {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)}
     tracker.log_metrics(run_id, counted)
+
+
+def _log_set(tracker: StudyTracker, run_id: str, named: tuple[str, str], part: Part, ids: Sequence[str]) -> None:
+    """Log some images of a part as a dataset input called by name and context, hashed by what they hold."""
+    rows = part.table.loc[list(ids)]
+    profile = dict(Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True)))
+    contents = (part.content_sha256[name] for name in ids)
+    sha256 = set_sha256(zip(contents, rows["sex"], rows["age_months"], strict=True))
+    tracker.log_dataset(run_id, named[0], sha256, named[1], {"images": len(ids), **profile})
 
 
 def _finish(
@@ -130,16 +144,21 @@ def _finish(
     if test is not None:
         report(test, "test", cascade, tracker, folder)
         cascade.card["test"] = {name: round(value, 4) for name, value in test.metrics.items()}
+    cascade.card |= card_stress(cascade, materials)
+    facts = [f"{len(validation.per_image)} validation images", f"backbone saw: {cascade.card['backbone_saw_images']}"]
+    page = paper_page(f"Study {config.study.name}", facts, outcomes, validation, test)
+    (folder / "paper.html").write_text(page, encoding="utf-8")
+    tracker.log_text(tracker.study_run_id or "", page, "paper.html")
     with tempfile.TemporaryDirectory() as temporary:
         submission = Submission(
             bundle=save_bundle(cascade, Path(temporary) / "cascade"),
             run_id=tracker.study_run_id or "",
-            card=model_card(cascade, validation.metrics),
+            card=model_card(cascade, validation.metrics, figures=account(validation.per_image)),
             metrics=validation.metrics,
             validation=validation_table(validation.per_image, materials.part.content_sha256),
             head_runs={key: done.run_id for key, done in outcomes.items()},
             prefix=config.study.prefix,
-            tags={"backbone_saw_images": cascade.card["backbone_saw_images"]},
+            tags={"backbone_saw_images": cascade.card["backbone_saw_images"], **stress_tags(cascade.card)},
         )
         version = register_cascade(tracker.client, submission)
     return StudyOutcome(outcomes, validation, test, version, materials.problems)

@@ -52,6 +52,7 @@ def model_card(
         "## Method\n\n" + _bullets(_method(cascade)),
         _figures("Figures on the study's validation images", metrics),
         *(_figures(f"Figures on the set `{name}`", values) for name, values in others.items()),
+        _stress(facts),
         _beside_the_paper(metrics),
         "## Limits\n\n" + _bullets(_limits(metrics, facts)),
     ]
@@ -117,6 +118,20 @@ def _figures(heading: str, metrics: Mapping[str, float]) -> str:
 def _shown(column: pd.Series) -> list[str]:
     """Write months and shares with two digits, counts and names as they are."""
     return [f"{value:.2f}" if isinstance(value, float) else str(value) for value in column]
+
+
+def _stress(facts: Mapping[str, Any]) -> str:
+    """Say per disturbance in how many films the estimate moved by over 12 months, at the worst strength."""
+    if "stress" not in facts:
+        return ""
+    lines = (
+        f"{name.removeprefix('stress_').removesuffix('_moved_over_12_months')}: {share:.0%}"
+        for name, share in facts["stress"]["figures"].items()
+    )
+    return (
+        f"## Stress test\n\nShare of {facts['stress']['films']} validation films whose estimate moved by over 12 "
+        "months at the worst strength of each disturbance (`boneage stress`):\n\n" + _bullets(iter(lines))
+    )
 
 
 def _beside_the_paper(metrics: Mapping[str, float]) -> str:
