@@ -115,7 +115,18 @@ class Comparison:
             "verdict": self.verdict,
             **{f"probability_{name}": None if chance is None else round(chance, 4) for name, chance in named},
             "table_note": self.note,
+            "table_provenance": self.provenance,
         }
+
+    def sentence(self) -> str:
+        """Say in one line what the table makes of the difference; its provenance belongs beside it."""
+        if self.z_score is None:
+            return f"no z-score: {self.note}"
+        line = f"z-score {self.z_score:+.2f} against {self.table} (SD {self.sd_months:.1f}): {self.verdict}"
+        if self.probabilities is not None:
+            named = zip(("delayed", "average", "advanced"), self.probabilities, strict=True)
+            line += "; with the model's own error: " + ", ".join(f"{name} {chance:.0%}" for name, chance in named)
+        return line + (f" ({self.note})" if self.note else "")
 
 
 def compare(estimate: Estimate, chronological_months: float, table: SdTable, coverage: float) -> Comparison:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHRONOLOGICAL = ("chronological_months", "difference_months")
 _COMPARED = (
     "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average", "probability_advanced",
-    "table_note",
+    "table_note", "table_provenance", "comparison",
 )  # fmt: skip
 TABLES = ("brush-foundation", "greulich-pyle")
 
@@ -81,7 +81,8 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
         if table is not None:
             from boneage.cascade.clinical import compare
 
-            record |= compare(estimate, args.chronological, table, cascade.config.cascade.coverage).to_json()
+            compared = compare(estimate, args.chronological, table, cascade.config.cascade.coverage)
+            record |= {**compared.to_json(), "comparison": compared.sentence()}
         yield record
 
 
@@ -139,22 +140,10 @@ class _TableWriter:
         cells = f"{years_and_months(age):>10}  {age:>6.1f}  {interval:>15}  {where:<16}"
         difference = f"  {record['difference_months']:>+10.1f}" if "difference_months" in record else ""
         print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
-        if "table" in record:
-            print(f"{'':<{self._width}}  {_clinical(record)}", flush=True)
+        if "comparison" in record:
+            print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
         for warning in record["warnings"]:
             print(f"{'':<{self._width}}  warning: {warning}", flush=True)
-
-
-def _clinical(record: dict[str, Any]) -> str:
-    """Say in one line what a table makes of the difference."""
-    if record["z_score"] is None:
-        return f"no z-score: {record['table_note']}"
-    against = f"{record['table']} (SD {record['sd_months']:.1f})"
-    line = f"z-score {record['z_score']:+.2f} against {against}: {record['verdict']}"
-    if record["probability_average"] is not None:
-        chances = (f"{name} {record[f'probability_{name}']:.0%}" for name in ("delayed", "average", "advanced"))
-        line += f"; with the model's own error: {', '.join(chances)}"
-    return line + (f" ({record['table_note']})" if record["table_note"] else "")
 
 
 def _writer(args: argparse.Namespace) -> _Writer:

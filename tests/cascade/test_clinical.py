@@ -33,6 +33,15 @@ def test_a_clipped_interval_does_not_make_the_model_surer():
     assert model_sd(replace(GIRL, low_months=None), 0.9) is None
 
 
+def test_one_sentence_says_what_the_table_makes_of_it_and_the_provenance_travels_with_the_figures():
+    found = compare(GIRL, 156.0, open_table("brush-foundation"), 0.9)
+    sentence = found.sentence()
+    assert sentence.startswith("z-score +2.06 against Brush Foundation (SD 10.7): advanced; with the model's own")
+    assert "not seen" in found.to_json()["table_provenance"]
+    outside = compare(replace(GIRL, sex="male"), 220.0, open_table("greulich-pyle"), 0.9)
+    assert outside.sentence().startswith("no z-score: the table Greulich-Pyle V/VI covers")
+
+
 @pytest.mark.parametrize("name", TABLE_NAMES)
 @pytest.mark.parametrize("sex", list(Sex))
 def test_a_table_is_interpolated_and_never_extrapolated(name, sex):
