@@ -15,9 +15,9 @@ from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
 from boneage.tracking import registry
-from boneage.tracking.gate import COLUMNS
 from boneage.tracking.registry import Submission, register_cascade
 from boneage.tracking.store import ensure_experiment
+from boneage.tracking.validation import COLUMNS
 
 PARAMS = HeadParameters(width_1=3, width_2=2)
 STEPS = PreprocessConfig(background="none", contrast="none", size=32)
@@ -63,14 +63,19 @@ def test_from_challenger_to_champion_and_back(versions, capsys):
     assert main(["registry", "show"]) == 1
     assert "boneage registry promote" in capsys.readouterr().err
     assert main(["registry", "promote", "--version", "1"]) == 0
-    assert "version 1 is the champion" in capsys.readouterr().out
+    assert "version 1 is the champion: there was none before" in capsys.readouterr().out
     assert main(["registry", "promote", "--version", "2"]) == 1
-    assert "the challenger is worse" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "the challenger is worse" in err and "version 1 stays the champion" in err
+    assert "FAILED  whole set" in err and "FAILED  each part" in err and "--force" in err
     assert main(["registry", "promote"]) == 0
     out = capsys.readouterr().out
-    assert "version 3 is the champion" in out and "rollback" in out
+    assert "version 3 is the champion" in out and "passed  whole set" in out and "rollback" in out
+    assert main(["registry", "promote"]) == 0
+    assert "champion already: nothing was changed" in capsys.readouterr().out
     assert main(["registry", "rollback"]) == 0
-    assert "version 1 is the champion" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "version 1 is the champion again" in out and "promote boneage-cascade --version 3" in out
     assert main(["registry", "list"]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert [row.split()[1] for row in rows[1:]] == ["3", "2", "1"]
@@ -86,9 +91,13 @@ def test_force_is_kept_in_a_tag(versions, capsys):
 
 
 def test_compare_prints_both_errors_and_the_interval(versions, capsys):
-    assert main(["registry", "compare", "--versions", "1", "3"]) == 0
+    assert main(["registry", "compare", "1", "3"]) == 0
     out = capsys.readouterr().out
-    assert "6.000" in out and "3.000" in out and "+3.000" in out and "20 validation images" in out
+    assert "A: boneage-cascade version 1, study study-1" in out and "B: boneage-cascade version 3 (challenger)" in out
+    assert "20 validation images of A" in out and "verdict: A is worse than B on all images" in out
+    whole = next(line for line in out.splitlines() if line.startswith("all "))
+    assert whole.split() == ["all", "20", "6.00", "3.00", "+3.00", "+3.00", "to", "+3.00", "worse"]
+    assert "A is worse in male, male 0-57, male 58-114, male 115-171, male 172-228" in out
 
 
 def test_a_version_travels_as_an_archive(versions, tmp_path, capsys):

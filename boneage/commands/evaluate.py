@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the figures; return 1 when some images could not be estimated."""
-    table, name, problems = _labelled(args)
+    table, name, problems = labelled(args)
     from boneage.cascade.account import account
     from boneage.cascade.account_page import account_tables
     from boneage.cascade.evaluate import evaluate_cascade
@@ -106,7 +106,7 @@ def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, t
     figures.to_json(folder / "account.json", orient="records", indent=1)
 
 
-def _labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+def labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
     """Return the table to score, its name, and the rows that were refused."""
     if Path(args.data).suffix.lower() == ".toml":
         return _part_of_study(args)

@@ -57,14 +57,15 @@ def models_table(outcome: StudyOutcome) -> pd.DataFrame:
 
 def promote_version(config: Config, version: int) -> None:
     """Promote a study's new version through the gate; a refusal is said and changes nothing."""
+    from boneage.commands.registry import say_promotion, say_refusal
     from boneage.commands.rescore import rescorer
-    from boneage.tracking.registry import RegistryError, promote
+    from boneage.tracking.registry import PromotionError, RegistryError, promote
     from boneage.tracking.store import open_store
 
     client, name = open_store(), f"{config.study.prefix}-cascade"
     try:
-        promote(client, name, version, rescore=rescorer(client, config))
+        say_promotion(name, promote(client, name, version, rescore=rescorer(client, config)))
+    except PromotionError as error:
+        say_refusal(name, error)
     except RegistryError as error:
         complain(str(error))
-        return
-    print(f"promoted {name} version {version}: it is the champion now")

@@ -10,15 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from boneage.cascade.account import wide
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.cascade.paper import PAPER, PAPER_SOURCE
 from boneage.cascade.report import figures_table, markdown_table
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.tracking.checklists import answered, checklist_table, unanswered
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.config import Config
 
+SECTION = "\n\n## "
+# What a description leaves out first where the whole card is too long for the store.
+_LEAVE_OUT = ("Beside the paper", "Method", "Stress test", "Figures on the set", "Data", "TRIPOD+AI and CLAIM")
+_INTERVALS = {
+    "part": "part",
+    "images": "images",
+    "mae_months": "MAE",
+    "bias_months": "bias",
+    "within_12_months": "within 12",
+    "within_24_months": "within 24",
+    "interval_coverage": "interval coverage",
+}
 _FIGURES = {
     "part": "part",
     "images": "images",
@@ -29,11 +43,15 @@ _FIGURES = {
     "constant_mae_months": "constant predictor's MAE",
     "interval_coverage": "interval coverage",
 }
+_VALIDATION = "Figures on the study's validation images"
 _PAPER_VALIDATION_MAE = next(figure.value for figure in PAPER if figure.metric == "mae_months")
 
 
 def model_card(
-    cascade: Cascade, metrics: Mapping[str, float], sets: Mapping[str, Mapping[str, float]] | None = None
+    cascade: Cascade,
+    metrics: Mapping[str, float],
+    sets: Mapping[str, Mapping[str, float]] | None = None,
+    figures: pd.DataFrame | None = None,
 ) -> str:
     """Write the card as markdown.
 
@@ -41,6 +59,7 @@ def model_card(
         cascade: the cascade, its `card` holding the study's facts.
         metrics: its figures on the study's validation images, as `evaluate_estimates` names them.
         sets: figures on further sets, by the set's name (for example `test`); by default those in the cascade's card.
+        figures: the same validation figures with bootstrap intervals, from `boneage.cascade.account.account`.
     """
     facts = cascade.card
     others = sets if sets is not None else {"test": facts["test"]} if "test" in facts else {}
@@ -48,15 +67,73 @@ def model_card(
         f"# Bone age cascade of the study `{facts.get('study', cascade.config.study.name)}`",
         f"**{RESEARCH_NOTICE}**",
         "## Intended use\n\n" + _bullets(_intended_use()),
+        _with_intervals(figures, metrics) or _figures(_VALIDATION, metrics),
+        "## Limits\n\n" + _bullets(_limits(metrics, facts)),
         "## Data\n\n" + _bullets(_data(cascade.config, facts)),
         "## Method\n\n" + _bullets(_method(cascade)),
-        _figures("Figures on the study's validation images", metrics),
         *(_figures(f"Figures on the set `{name}`", values) for name, values in others.items()),
         _stress(facts),
         _beside_the_paper(metrics),
-        "## Limits\n\n" + _bullets(_limits(metrics, facts)),
+        _checklists(cascade, metrics),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def card_description(card: str, longest: int, whole: str) -> str:
+    """Return a card that a store's text column takes: whole sections leave it, the least needed first.
+
+    Args:
+        card: the model card.
+        longest: how many characters the column holds.
+        whole: the file that holds the whole card, named at the end where something was left out.
+    """
+    if len(card) <= longest:
+        return card
+    head, *sections = card.split(SECTION)
+    out: list[str] = []
+    for heading in _LEAVE_OUT:
+        text = SECTION.join([head, *sections]).rstrip() + (_rest(out, whole) if out else "")
+        if len(text) <= longest:
+            return text
+        out += [section.partition("\n")[0] for section in sections if section.startswith(heading)]
+        sections = [section for section in sections if not section.startswith(heading)]
+    tail = _rest(out or ["the rest"], whole)
+    text = SECTION.join([head, *sections]).rstrip()
+    return text + tail if len(text + tail) <= longest else text[: longest - len(tail)].rsplit("\n", 1)[0] + tail
+
+
+def _rest(out: list[str], whole: str) -> str:
+    return f"\n\nIn `{whole}` beside the model (`boneage registry show` prints it): {'; '.join(out)}.\n"
+
+
+def _with_intervals(figures: pd.DataFrame | None, metrics: Mapping[str, float]) -> str:
+    """Write the figures with their bootstrap intervals, and the constant predictor's error beside them."""
+    if figures is None or figures.empty:
+        return ""
+    table = wide(figures, [name for name in _INTERVALS if name not in {"part", "images"}])
+    shown = table[[name for name in _INTERVALS if name in table and table[name].any()]].rename(columns=_INTERVALS)
+    constant = {part: metrics.get(f"constant_mae_months{_suffix(part)}") for part in table["part"]}
+    if any(constant.values()):
+        shown["constant predictor's MAE"] = ["" if months is None else f"{months:.2f}" for months in constant.values()]
+    said = "Ages in months; shares of images; parts by true group; in brackets 95 % bootstrap intervals."
+    return f"## {_VALIDATION}\n\n{said}\n\n{markdown_table(shown)}"
+
+
+def _suffix(part: str) -> str:
+    """Turn a part's name into the end of its metrics' names: `female 58-114` becomes `_female_2`."""
+    sex, _, label = part.partition(" ")
+    return "" if part == "all" else f"_{sex}" + (f"_{RANGE_LABELS.index(label) + 1}" if label else "")
+
+
+def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:
+    items = answered(cascade, metrics)
+    left = "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in unanswered(items).items())
+    return (
+        "## TRIPOD+AI and CLAIM\n\nItems that the program answers of itself:\n\n"
+        f"{markdown_table(checklist_table(items))}\n\n"
+        f"Not answered here, for a program cannot know them (protocol, ethics, funding, registration, readers, dates, "
+        f"centres, study size, interpretation): {left}."
+    )
 
 
 def _intended_use() -> Iterator[str]:

@@ -48,6 +48,14 @@ def code_tags() -> dict[str, str]:
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
 
 
+@cache
+def run_tags() -> dict[str, str]:
+    """Return what every run says of its making: `code_tags`, and the packages and the machine in short."""
+    shown = ", ".join(f"{name} {version}" for name, version in package_versions().items())
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    return {**code_tags(), "packages": shown, "python": platform.python_version(), "machine": machine}
+
+
 def environment() -> dict[str, Any]:
     """Return packages and machine, as logged once per study."""
     return {

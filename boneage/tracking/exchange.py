@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from boneage.paths import assets
+from boneage.tracking.lineage import validation_metrics
 from boneage.tracking.packaging import CARD_FILE, VALIDATION_FILE
 from boneage.tracking.promotion import promote
 from boneage.tracking.registry import Submission, bundle_folder, register_cascade
@@ -75,7 +76,7 @@ def export_version(client: MlflowClient, name: str, version: int | str | None, o
         "version": info.version,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "tags": dict(info.tags),
-        "metrics": _metrics(client, info.run_id),
+        "metrics": validation_metrics(client, info),
         "files": {member: _sha256(path) for member, path in sorted(members.items())},
     }
     archive = out if out.suffix == ".zip" else out / f"{name}-{info.version}.zip"
@@ -184,13 +185,6 @@ def _import_run(client: MlflowClient, archive: Path, manifest: Mapping[str, Any]
     tags |= dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL)
     experiment = ensure_experiment(client, "imported")
     return str(client.create_run(experiment, tags=tags, run_name=f"import of {manifest['name']}").info.run_id)
-
-
-def _metrics(client: MlflowClient, run_id: str) -> dict[str, float]:
-    """Return the validation figures that were logged with the version, under their plain names."""
-    prefix = "validation_"
-    found = client.get_run(run_id).data.metrics.items() if run_id else ()
-    return {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
 
 
 def _sha256(path: Path) -> str:

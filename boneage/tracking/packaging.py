@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.groups import AGE_GROUPS, ModelKey, Task
+from boneage.tracking.card import card_description
 from boneage.tracking.environment import package_versions
 from boneage.tracking.serving import REGISTERED_FILE, head_description
 from boneage.tracking.values import to_metrics
@@ -77,7 +78,7 @@ def register(client: MlflowClient, package: Package) -> int:
         source=model.artifact_location,
         run_id=package.run_id,
         tags=dict(package.tags),
-        description=shorten(package.description),
+        description=card_description(package.description, _LONGEST_DESCRIPTION, CARD_FILE),
         model_id=model.model_id,
     )
     version = int(created.version)
@@ -97,14 +98,6 @@ def head_package(name: str, run_id: str, key: ModelKey, weights: Path, folder: P
     signature = _head_signature(key, weights)
     artifacts = {"weights": weights, "head": description}
     return Package(name, run_id, _HERE / "served_head.py", artifacts, signature, **details)
-
-
-def shorten(text: str) -> str:
-    """Cut a description to what every store takes; the whole card lies beside the model."""
-    if len(text) <= _LONGEST_DESCRIPTION:
-        return text
-    tail = f"\n\n(The rest is in `{CARD_FILE}` beside the model.)"
-    return text[: _LONGEST_DESCRIPTION - len(tail)].rsplit("\n", 1)[0] + tail
 
 
 def requirements() -> list[str]:

@@ -89,7 +89,8 @@ def promote(
     _note_verdict(client, candidate, champion, verdict)
     if not verdict.allowed:
         if force_reason is None:
-            sentence = f"promotion of {name} version {candidate.version} refused: {verdict.reason}"
+            stays = f"version {champion.version} stays the champion" if champion else "there is still no champion"
+            sentence = f"promotion of {name} version {candidate.version} refused: {verdict.reason}; {stays}"
             raise PromotionError(sentence, verdict)
         _tag(client, candidate, promotion_forced_by=who, promotion_forced_reason=force_reason.strip())
     _enthrone(client, candidate, champion, who)
@@ -167,8 +168,8 @@ def _note_verdict(client: MlflowClient, info: VersionInfo, champion: VersionInfo
             client,
             info,
             gate_champion=str(champion.version),
-            gate_difference_months=f"{compared.difference_months:.4f}",
-            gate_interval_months=f"{compared.low_months:.4f} to {compared.high_months:.4f}",
+            gate_difference_months=f"{compared.whole.difference_months:.4f}",
+            gate_interval_months=f"{compared.whole.low_months:.4f} to {compared.whole.high_months:.4f}",
         )
 
 

@@ -13,19 +13,13 @@ import pandas as pd
 
 from boneage.config import config_sha256
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.tracking.compared import Comparison
 from boneage.tracking.environment import code_tags
-from boneage.tracking.gate import (
-    VALIDATION_TAG,
-    Comparison,
-    Verdict,
-    compare,
-    table_text,
-    text_sha256,
-    validation_table,
-)
+from boneage.tracking.gate import Verdict, compare
 from boneage.tracking.packaging import CARD_FILE, VALIDATION_FILE, cascade_package, head_package, register
 from boneage.tracking.promotion import Promotion, PromotionError, champions, promote, rollback
 from boneage.tracking.store import open_existing
+from boneage.tracking.validation import VALIDATION_TAG, table_text, text_sha256, validation_table
 from boneage.tracking.values import key_tags, named
 from boneage.tracking.versions import (
     CHALLENGER,
@@ -83,6 +77,7 @@ class Submission:
         metrics: the cascade's figures on the study's validation images, as `evaluate_estimates` names them.
         validation: per-image estimates on those images (`validation_table`); the promotion gate rests on them.
         head_runs: the run of each head's final training; a head without one belongs to the study's run.
+        pinned: heads that are registered already, with their versions; they are not registered again.
         prefix: prefix of all registered names.
         tags: further tags of the cascade's version.
     """
@@ -93,12 +88,13 @@ class Submission:
     metrics: Mapping[str, float]
     validation: pd.DataFrame
     head_runs: Mapping[ModelKey, str] = field(default_factory=dict)
+    pinned: Mapping[ModelKey, int] = field(default_factory=dict)
     prefix: str = "boneage"
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def register_cascade(client: MlflowClient, submission: Submission) -> int:
-    """Register ten heads and the cascade that pins them; the cascade becomes the `challenger`. Return its version.
+    """Register the heads and the cascade that pins all ten; the cascade becomes the `challenger`. Return its version.
 
     Raises:
         BundleError: when the bundle is damaged.
@@ -179,9 +175,11 @@ def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:
 def _register_heads(
     client: MlflowClient, submission: Submission, heads: Mapping[str, Mapping[str, object]], common: Mapping[str, str]
 ) -> dict[ModelKey, int]:
-    versions = {}
+    versions = dict(submission.pinned)
+    for key, version in versions.items():
+        client.set_registered_model_alias(head_name(submission.prefix, key), CHALLENGER, str(version))
     with tempfile.TemporaryDirectory() as folder:
-        for key in ALL_MODELS:
+        for key in (key for key in ALL_MODELS if key not in versions):
             entry = heads[key.name]
             package = head_package(
                 head_name(submission.prefix, key),

@@ -7,32 +7,30 @@ meaning on a level reads `all`.
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from boneage.config import Config, config_sha256, to_mapping
 from boneage.groups import ModelKey
-from boneage.tracking.environment import code_tags, environment
+from boneage.tracking.datasets import dataset_input, inputs_of
+from boneage.tracking.environment import environment, run_tags
+from boneage.tracking.plots import learning_curves
+from boneage.tracking.runlog import RunLog
 from boneage.tracking.store import ensure_experiment
-from boneage.tracking.values import ALL, chunks, every_page, flatten, key_tags, named, plain, to_metrics, to_params
+from boneage.tracking.values import ALL, every_page, flatten, key_tags, named, plain
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
     from boneage.learn.crossval import CVResult, FoldResult
-    from boneage.learn.fit import FitResult
 
 _PARENT = "mlflow.parentRunId"
-_CURVES = frozenset({"loss", "val_loss", "learning_rate"})
-_METRICS_PER_CALL = 1000
-_PARAMS_PER_CALL = 100
 
 
-class StudyTracker:
+class StudyTracker(RunLog):
     """Logs one study into one experiment (named after the study).
 
     Args:
@@ -54,19 +52,20 @@ class StudyTracker:
         stopped: tuple[type[BaseException], ...] = (),
         model_run_ids: Mapping[ModelKey, str] | None = None,
     ) -> None:
-        self.client = client
+        super().__init__(client)
         self.config = config
-        self.split_sha256 = split_sha256
         self.split_sha256 = split_sha256
         self.study_run_id = study_run_id
         self.experiment_id = ensure_experiment(client, config.study.name)
         self._stopped: tuple[type[BaseException], ...] = (KeyboardInterrupt, *stopped)
         self._models: dict[ModelKey, str] = dict(model_run_ids or {})
-        self._trials: dict[str, str] = {}
+        self._trials: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._sets: list[DatasetInput] | None = None
         self._common = {
             "study": config.study.name,
             "split_sha256": split_sha256,
             "config_sha256": config_sha256(config),
+            "seed": str(config.study.seed),
             **dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL),
         }
 
@@ -76,14 +75,14 @@ class StudyTracker:
         tags = {"level": "study"}
         run_id = self._find_open(tags) or self._create("study", tags, parent=None)
         self.study_run_id = run_id
-        with self._ended(run_id):
+        with self._ended(run_id, timed=True):
             self._log_study(run_id)
             yield run_id
 
     @contextmanager
     def model_run(self, key: ModelKey) -> Iterator[str]:
         """Open one model's run under the study; an interrupted one goes on."""
-        with self._ended(self.model_run_id(key)):
+        with self._ended(self.model_run_id(key), timed=True):
             yield self._models[key]
 
     def model_run_id(self, key: ModelKey) -> str:
@@ -99,8 +98,8 @@ class StudyTracker:
         name = f"trial-{number:03d}"
         tags = {"level": "trial", **key_tags(key), "trial": f"{number:03d}"}
         run_id = self._create(name, tags, self.model_run_id(key))
-        self._trials[run_id] = tags["trial"]
-        with self._ended(run_id):
+        self._trials[run_id] = tags["trial"], plain(params)
+        with self._ended(run_id, timed=True):
             self._log(run_id, params=plain(params))
             yield run_id
 
@@ -114,64 +113,33 @@ class StudyTracker:
             yield run_id
 
     def log_fold(self, trial_run_id: str, key: ModelKey, fold_index: int, result: FoldResult) -> str:
-        """Log one fold as a finished child run: its curves (epoch as step) and its figures; return its id.
+        """Log one fold as a finished child run: its trial's parameters, its curves and its figures; return its id.
 
         `loss`, `val_loss` and `learning_rate` are curves; `val_mae_months` and the other figures are those of the best
         epoch, whose weights were kept (their curves are named `epoch_val_mae_months` and so on).
         """
-        tags = {"level": "fold", **key_tags(key), "trial": self._trial_of(trial_run_id), "fold": str(fold_index)}
+        trial, params = self._trial_of(trial_run_id)
+        tags = {"level": "fold", **key_tags(key), "trial": trial, "fold": str(fold_index)}
         run_id = self._create(f"fold-{fold_index}", tags, trial_run_id)
         with self._ended(run_id):
             figures = named("val_{}", result.metrics)
             best_loss = {"best_val_loss": figures.pop("val_loss")} if "val_loss" in figures else {}
-            self.log_fit(run_id, result.fit, {**figures, **best_loss})
+            self.log_fit(run_id, result.fit, {**figures, **best_loss}, params)
         return run_id
 
     def log_cv(self, trial_run_id: str, result: CVResult) -> None:
-        """Log a trial's means and deviations over the folds (`cv_val_mae_months_mean`) and its best fold."""
+        """Log a trial's means and deviations over the folds (`cv_val_mae_months_mean`), best fold and curves."""
         means = named("cv_val_{}_mean", result.mean)
         self._log(trial_run_id, metrics={**means, **named("cv_val_{}_std", result.std), "best_fold": result.best})
-
-    def log_fit(self, run_id: str, fit: FitResult, figures: Mapping[str, float] | None = None) -> None:
-        """Log a fit's curves, the learning rate among them, its best epoch (from 1), its seconds, and `figures`."""
-        curves = [metric for epoch in range(_epochs(fit)) for metric in to_metrics(_at(fit, epoch), epoch + 1)]
-        facts = {"best_epoch": fit.best_epoch + 1, "epochs": _epochs(fit), "seconds": fit.seconds, **(figures or {})}
-        for chunk in chunks([*curves, *to_metrics(facts)], _METRICS_PER_CALL):
-            self.client.log_batch(run_id, metrics=chunk)
-
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers under their own names; what is not finite is left out (NaN sorts oddly in the UI)."""
-        self.client.log_batch(run_id, metrics=to_metrics(metrics, step))
+        histories = [fold.fit.history for fold in result.folds]
+        self.log_figure(trial_run_id, learning_curves(histories, "five folds"), "learning-curves.png")
 
     def log_cascade(self, set_name: str, metrics: Mapping[str, float]) -> None:
         """Log a whole cascade's figures on the study's run: `cascade_validation_mae_months` and the rest."""
         self._log(self._study(), metrics=named(f"cascade_{set_name}_{{}}", metrics))
 
-    def log_params(self, run_id: str, params: Mapping[str, Any] | Any) -> None:
-        """Log parameters, a mapping or one of the configuration's classes; nested names are joined by dots.
-
-        MLflow keeps a parameter's first value: on a run that goes on, a changed one becomes a tag `now.<name>`.
-        """
-        known, wanted = self.client.get_run(run_id).data.params, plain(params)
-        self._log(run_id, params={name: value for name, value in wanted.items() if name not in known})
-        for name, value in wanted.items():
-            if known.get(name, str(value)) != str(value):
-                self.client.set_tag(run_id, f"now.{name}", str(value))
-
-    def log_text(self, run_id: str, text: str, file: str) -> None:
-        """Save a text (Markdown, HTML, TOML) as an artifact of a run."""
-        self.client.log_text(run_id, text, file)
-
-    def log_dict(self, run_id: str, values: Mapping[str, Any], file: str) -> None:
-        """Save plain values as a JSON or YAML artifact of a run."""
-        self.client.log_dict(run_id, dict(values), file)
-
-    def log_figure(self, run_id: str, figure: Figure, file: str) -> None:
-        """Save a figure as an artifact of a run."""
-        self.client.log_figure(run_id, figure, file)
-
     def log_dataset(self, run_id: str, name: str, sha256: str, context: str, counts: Mapping[str, Any]) -> None:
-        """Log a set of images as a dataset input of a run.
+        """Log a set of images as a dataset input of a run; the study's are inputs of every run below it, too.
 
         Args:
             run_id: the run.
@@ -180,15 +148,8 @@ class StudyTracker:
             context: what it was used for: `training`, `validation` or `test`.
             counts: what the UI shows as the set's profile, for example `{"images": 1078}`.
         """
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        source = json.dumps({"study": self.config.study.name, "set": name})
-        dataset = Dataset(name, sha256[:36], "local", source, profile=json.dumps(dict(counts)))
-        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
-
-    def end(self, run_id: str, status: str = "FINISHED") -> None:
-        """Close a run: `FINISHED`, `KILLED` (pruned or interrupted) or `FAILED`."""
-        self.client.set_terminated(run_id, status)
+        source = {"study": self.config.study.name, "set": name, "split_sha256": self.split_sha256}
+        self.client.log_inputs(run_id, [dataset_input(name, sha256, context, counts, source)])
 
     def end_stale(self) -> int:
         """Close trials and folds that a killed process left RUNNING; return how many.
@@ -206,9 +167,11 @@ class StudyTracker:
             raise RuntimeError("no study run is open: use `with tracker.study_run():`, or pass study_run_id=")
         return self.study_run_id
 
-    def _trial_of(self, run_id: str) -> str:
+    def _trial_of(self, run_id: str) -> tuple[str, dict[str, Any]]:
+        """Return a trial's number and parameters, asked of the store where another process opened it."""
         if run_id not in self._trials:
-            self._trials[run_id] = self.client.get_run(run_id).data.tags.get("trial", ALL)
+            data = self.client.get_run(run_id).data
+            self._trials[run_id] = data.tags.get("trial", ALL), dict(data.params)
         return self._trials[run_id]
 
     def _log_study(self, run_id: str) -> None:
@@ -222,8 +185,18 @@ class StudyTracker:
             self.client.set_tag(run_id, "mlflow.note.content", self.config.study.note)
 
     def _create(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
-        every = {**self._common, **tags, **code_tags(), **({_PARENT: parent} if parent else {})}
-        return str(self.client.create_run(self.experiment_id, tags=every, run_name=name).info.run_id)
+        every = {**self._common, **tags, **run_tags(), **({_PARENT: parent} if parent else {})}
+        run_id = str(self.client.create_run(self.experiment_id, tags=every, run_name=name).info.run_id)
+        if parent:
+            self._give_sets(run_id)
+        return run_id
+
+    def _give_sets(self, run_id: str) -> None:
+        """Give a run below the study the study's sets as inputs; the test-only sources are no business of theirs."""
+        if self._sets is None:
+            self._sets = inputs_of(self.client.get_run(self._study()), ("training", "validation"))
+        if self._sets:
+            self.client.log_inputs(run_id, self._sets)
 
     def _find_open(self, tags: Mapping[str, str], parent: str | None = None) -> str | None:
         """Find a run with these tags that did not finish well, and set it running again."""
@@ -242,18 +215,13 @@ class StudyTracker:
     def _search(self, query: str) -> Iterable[Run]:
         return every_page(lambda token: self.client.search_runs([self.experiment_id], query, page_token=token))
 
-    def _log(
-        self, run_id: str, *, metrics: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
-    ) -> None:
-        if metrics:
-            self.client.log_batch(run_id, metrics=to_metrics(metrics))
-        for chunk in chunks(to_params(params or {}), _PARAMS_PER_CALL):
-            self.client.log_batch(run_id, params=chunk)
-
     @contextmanager
-    def _ended(self, run_id: str) -> Iterator[None]:
-        """Close a run whatever happens: FINISHED, KILLED when stopped on purpose, FAILED on any other error."""
-        status = "FAILED"
+    def _ended(self, run_id: str, *, timed: bool = False) -> Iterator[None]:
+        """Close a run whatever happens: FINISHED, KILLED when stopped on purpose, FAILED on any other error.
+
+        A timed run gets the metric `seconds`: how long it was worked on, the time before an interruption included.
+        """
+        status, begun = "FAILED", time.monotonic()
         try:
             yield
             status = "FINISHED"
@@ -261,14 +229,7 @@ class StudyTracker:
             status = "KILLED"
             raise
         finally:
+            if timed:
+                earlier = self.client.get_run(run_id).data.metrics.get("seconds", 0.0)
+                self._log(run_id, metrics={"seconds": earlier + time.monotonic() - begun})
             self.client.set_terminated(run_id, status)
-
-
-def _epochs(fit: FitResult) -> int:
-    return max((len(values) for values in fit.history.values()), default=0)
-
-
-def _at(fit: FitResult, epoch: int) -> dict[str, float]:
-    """Return one epoch's point of every curve."""
-    points = {name: values[epoch] for name, values in fit.history.items() if epoch < len(values)}
-    return {name if name in _CURVES else f"epoch_{name}": value for name, value in points.items()}

@@ -16,9 +16,9 @@ from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
 from boneage.tracking import registry
-from boneage.tracking.gate import COLUMNS
 from boneage.tracking.registry import Submission
 from boneage.tracking.store import ensure_experiment
+from boneage.tracking.validation import COLUMNS
 
 FEATURES = 2
 PARAMETERS = HeadParameters(width_1=6, width_2=4)
@@ -83,7 +83,7 @@ def bundle(cascade, tmp_path):
 
 def validation(error_months, ids=range(20)):
     """Estimates that are all wrong by the same number of months."""
-    ages = np.linspace(10, 210, len(ids))
+    ages = np.array([10 + i % 20 * 200 / 19 for i in ids])
     values = [[f"img-{i}" for i in ids], [f"{i:064x}" for i in ids], "female", ages, ages + error_months]
     return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 

@@ -3,8 +3,7 @@
 import pytest
 
 from boneage.cascade.evaluate import evaluate_estimates
-from boneage.tracking.card import model_card
-from boneage.tracking.packaging import shorten
+from boneage.tracking.card import card_description, model_card
 
 
 @pytest.fixture
@@ -50,9 +49,12 @@ def test_the_card_shows_a_test_set_where_there_is_one(cascade, metrics):
 def test_the_card_fits_into_mlflows_description(cascade, metrics):
     cascade.card["test"] = metrics
     card = model_card(cascade, metrics)
-    assert len(shorten(card)) <= 5000
-    assert len(shorten(card * 9)) <= 5000
-    assert shorten(card * 9).endswith("beside the model.)")
+    short = card_description(card, 5000, "card.md")
+    assert len(card) > 5000 >= len(short)
+    assert "Intended use" in short and "Limits" in short and "female 58-114" in short
+    assert "In `card.md` beside the model" in short and "Beside the paper" in short.splitlines()[-1]
+    assert len(card_description("x\n" * 9000, 5000, "card.md")) <= 5000
+    assert card_description("# A card", 5000, "card.md") == "# A card"
 
 
 def test_a_card_without_figures_is_still_a_card(cascade):

@@ -34,7 +34,7 @@ def test_a_better_challenger_is_promoted(store, champion, register):
     register(4.0)
     promotion = promote(store, NAME)
     assert (promotion.version, promotion.previous, promotion.forced) == (2, 1, False)
-    assert promotion.verdict.comparison.difference_months == pytest.approx(-1.0)
+    assert promotion.verdict.comparison.whole.difference_months == pytest.approx(-1.0)
     assert show(store, NAME).status == "passed"
 
 
@@ -82,12 +82,12 @@ def test_other_images_are_refused_unless_the_champion_can_be_rescored(store, cha
 
     promotion = promote(store, NAME, rescore=rescore)
     assert seen == [(1, 25)]
-    assert promotion.verdict.comparison.second_mae_months == pytest.approx(3.0)
+    assert promotion.verdict.comparison.whole.second_mae_months == pytest.approx(3.0)
 
 
 def test_a_challenger_on_some_of_the_champions_images_is_compared_on_those(store, champion, register):
     register(4.0, ids=range(10))
-    assert promote(store, NAME).verdict.comparison.images == 10
+    assert promote(store, NAME).verdict.comparison.whole.images == 10
 
 
 @pytest.mark.parametrize("broken", ["missing", "tampered"])
@@ -161,7 +161,7 @@ def test_two_versions_compare_in_pairs(store, register):
     register(5.0)
     register(3.0)
     found = compare(store, show(store, NAME, 1), show(store, NAME, 2))
-    assert found.difference_months == pytest.approx(2.0)
-    assert found.low_months <= 2.0 + 1e-9
-    assert found.high_months >= 2.0 - 1e-9
-    assert found.images == 20
+    assert found.whole.difference_months == pytest.approx(2.0)
+    assert found.whole.low_months <= 2.0 + 1e-9
+    assert found.whole.high_months >= 2.0 - 1e-9
+    assert found.whole.images == 20

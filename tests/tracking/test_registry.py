@@ -14,7 +14,6 @@ import pytest
 from boneage.cascade.bundle import BundleError, load_bundle
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.tracking.gate import read_validation
 from boneage.tracking.registry import (
     RegistryError,
     head_name,
@@ -24,6 +23,7 @@ from boneage.tracking.registry import (
     show,
 )
 from boneage.tracking.store import StoreError
+from boneage.tracking.validation import read_validation
 from boneage.tracking.versions import version_folder
 
 
