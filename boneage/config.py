@@ -136,9 +136,9 @@ class HeadParameters:
     """`[classifier]`, `[regressor]`: the hyperparameters of one head; the defaults are the paper's architecture.
 
     `final_fraction` is the cosine's floor and `warmup_fraction` the share of all steps that warm up, both relative.
-    `loss` matters to regressors only (classifiers use categorical cross-entropy); with `"distribution"` a regressor ends
-    in a softmax over bins of its range, learns soft labels and gives the expectation. `standardize` scales the features by
-    mean and deviation of the training part before the first Dense layer; the paper does not.
+    `loss` matters to regressors only (classifiers use categorical cross-entropy); with `"distribution"` a regressor
+    ends in a softmax over bins of its range, learns soft labels and gives the expectation. `standardize` scales the
+    features by mean and deviation of the training part before the first Dense layer; the paper does not.
     """
 
     initial_learning_rate: float = 1e-3

@@ -18,6 +18,7 @@ from boneage.groups import AGE_GROUPS, RANGE_LABELS, ModelKey, Sex, group_of
 RESAMPLES = 1000
 SURE = 0.8
 ROUTINGS: tuple[str, ...] = ("hard", "soft", "threshold", "oracle", "unrouted")
+COMPARED: tuple[str, ...] = (*ROUTINGS, "global", "estimated")
 _GROUPS = len(AGE_GROUPS)
 _WITHIN = (6, 12, 24)
 _PARTS: tuple[tuple[str, str | None, int | None], ...] = (
@@ -89,12 +90,14 @@ def routed_ages(
 def routing_table(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
     """Compare the routings of `routed_ages`, which stand in `per_image` as `<routing>_months`.
 
+    `global` is the head for all ages alone, where the cascade has one; `estimated` is what the cascade answers.
+
     Returns:
         One row per routing: MAE with interval, group accuracy of the routed age, and the paired difference to hard
         routing with its interval (negative: better than hard).
     """
-    present = [name for name in ROUTINGS if f"{name}_months" in per_image]
-    if not present:
+    present = [name for name in COMPARED if f"{name}_months" in per_image]
+    if "hard" not in present:
         return pd.DataFrame()
     true, groups = per_image["true_months"].to_numpy(float), per_image["true_group"].to_numpy()
     picks = np.random.default_rng(seed).integers(0, len(true), (resamples, len(true)))
@@ -104,7 +107,7 @@ def routing_table(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int
         low, high = np.percentile(errors[name][picks].mean(axis=1), (2.5, 97.5))
         row = {"routing": name, "mae_months": float(errors[name].mean()), "low": float(low), "high": float(high)}
         row["group_accuracy"] = float(np.mean(_group_numbers(per_image[f"{name}_months"]) == groups))
-        if "hard" in errors and name != "hard":
+        if name != "hard":
             difference = errors[name] - errors["hard"]
             low, high = np.percentile(difference[picks].mean(axis=1), (2.5, 97.5))
             row |= {"minus_hard": float(difference.mean()), "minus_low": float(low), "minus_high": float(high)}

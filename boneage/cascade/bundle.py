@@ -2,7 +2,8 @@
 
 - `bundle.json`: what is what: configuration, heads, intervals, card, versions, sha256 of every other file
 - `backbone.npz`: the shared frozen network
-- `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused)
+- `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused), six per member of an ensemble
+- `global.npz`: the head for all ages, where one is stacked with the experts
 - `mask.onnx`: the mask network, where it is our own or a local file
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -25,15 +26,19 @@ from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
+from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.learn.frozen import compact
+from boneage.learn.wholerange import WholeRange
 from boneage.preprocess.background import network_file
 from boneage.preprocess.preparer import Preparer
 
 FORMAT = 1
 BUNDLE_FILE = "bundle.json"
 BACKBONE_FILE = "backbone.npz"
+GLOBAL_FILE = "global.npz"
 MASK_FILE = "mask.onnx"
 _PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-image", "onnxruntime", "rembg")
 
@@ -72,6 +77,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     cascade.backbone.save(folder / BACKBONE_FILE)
     heads = {key.name: _save_head(cascade.heads[key], folder) for key in ALL_MODELS}
+    stack = _save_stack(cascade.stack, folder) if cascade.stack else None
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
         shutil.copyfile(mask, folder / MASK_FILE)
@@ -81,6 +87,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         "config_sha256": config_sha256(cascade.config),
         "prepare_sha256": cascade.preparer.sha256,
         "heads": heads,
+        "stack": stack,
         "intervals": cascade.intervals.to_mapping() if cascade.intervals else None,
         "calibration": cascade.calibration.to_mapping() if cascade.calibration else None,
         "card": cascade.card,
@@ -120,6 +127,8 @@ def load_bundle(folder: str | Path) -> Cascade:
         intervals=Intervals.from_mapping(values["intervals"]) if values["intervals"] else None,
         # Bundles of before calibrations existed have no such key.
         calibration=Calibration.from_mapping(values["calibration"]) if values.get("calibration") else None,
+        # Nor have bundles of before heads for all ages existed.
+        stack=_load_stack(values["stack"], content.folder) if values.get("stack") else None,
         model=content.folder.name,
     )
 
@@ -151,19 +160,37 @@ def _save_head(head: Any, folder: Path) -> dict[str, Any]:
     if not isinstance(head, Head):
         raise BundleError(f"only fitted heads can be saved, but a {type(head).__name__} was given")
     name = f"heads/{head.key.name}.npz"
-    arrays = {f"weight_{i:02d}": np.asarray(weight) for i, weight in enumerate(head.weights)}
-    np.savez(folder / name, **arrays)  # type: ignore[arg-type]
-    return {"file": name, "arrays": len(arrays), "parameters": to_mapping(head.params)}
+    _save_arrays(head.weights, folder / name)
+    return {"file": name, "arrays": len(head.weights), "parameters": to_mapping(head.params)}
 
 
 def _load_head(key: ModelKey, heads: Mapping[str, Any], folder: Path) -> Head:
     entry = heads[key.name]
+    params = head_parameters(entry["parameters"], origin=key.name)
+    return Head(key, params, _load_arrays(folder / entry["file"]))
+
+
+def _save_stack(stack: Stack, folder: Path) -> dict[str, Any]:
+    _save_arrays(stack.head.weights, folder / GLOBAL_FILE)
+    return {"kind": stack.head.kind, "shares": dict(stack.shares)}
+
+
+def _load_stack(entry: Mapping[str, Any], folder: Path) -> Stack:
+    return Stack(WholeRange(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]))
+
+
+def _save_arrays(weights: Sequence[np.ndarray], file: Path) -> None:
+    """Write arrays in their order, as float16 where that loses nothing."""
+    arrays = {f"weight_{i:02d}": compact(np.asarray(weight)) for i, weight in enumerate(weights)}
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _load_arrays(file: Path) -> tuple[np.ndarray, ...]:
     try:
-        with np.load(folder / entry["file"], allow_pickle=False) as arrays:
-            weights = tuple(arrays[name] for name in sorted(arrays.files))
+        with np.load(file, allow_pickle=False) as arrays:
+            return tuple(arrays[name].astype(np.float32) for name in sorted(arrays.files))
     except (ValueError, BadZipFile, OSError) as error:
-        raise BundleError(f"{folder / entry['file']} holds no plain arrays: {error}") from error
-    return Head(key, head_parameters(entry["parameters"], origin=key.name), weights)
+        raise BundleError(f"{file} holds no plain arrays: {error}") from error
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from boneage.cascade.gate import Gate, RefusedError
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.routing import Predictor, Routed, route
+from boneage.cascade.stack import Stack
 from boneage.config import Config
 from boneage.data.images import Radiograph, read_radiograph
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
+from boneage.learn.features import apply_view
 from boneage.preprocess.preparer import Prepared, Preparer
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Cascade:
         model: the registered name, set by whoever loads it.
         version: the registered version.
         calibration: a site's correction of the routed age, None without one.
+        stack: the head for all ages and its share in the age, None without one.
         gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the shipped one by
             default, opened at the first film.
     """
@@ -55,6 +58,7 @@ class Cascade:
     model: str = ""
     version: str = ""
     calibration: Calibration | None = None
+    stack: Stack | None = None
     gate: Gate | None = None
 
     def __post_init__(self) -> None:
@@ -93,12 +97,24 @@ class Cascade:
         return self._prepared(_read(radiograph), anyway)
 
     def estimate_prepared(self, prepared: Prepared, sex: Sex | str, age_range: str | None = None) -> Estimate:
-        """Estimate from a prepared image: one backbone pass, then the heads."""
+        """Estimate from a prepared image: one backbone pass per view, then the heads."""
         return self.estimate_features(self.features(prepared), [sex], [age_range], [prepared.warnings])[0]
 
     def features(self, prepared: Prepared) -> np.ndarray:
-        """Return the pooled features of one prepared image, float32 (1, D)."""
-        return self.backbone.pooled(prepared.image[None])
+        """Return the pooled features of one prepared image, float32 (1, D): the average over `config.cascade.views`."""
+        return self.pooled(prepared.image[None])
+
+    def pooled(self, images: np.ndarray) -> np.ndarray:
+        """Return the pooled features of prepared images uint8 (N, S, S), averaged over the views, float32 (N, D)."""
+        views = self.config.cascade.views
+        passes = [self.backbone.pooled(np.stack([apply_view(image, view) for image in images])) for view in views]
+        return passes[0] if len(passes) == 1 else np.asarray(np.mean(passes, axis=0))
+
+    def routed(self, features: np.ndarray, sexes: Sequence[Sex], given: Sequence[int | None] | None = None) -> Routed:
+        """Route N images from their features float32 (N, D), the head for all ages included; no calibration yet."""
+        given = given or [None] * len(sexes)
+        routed = route(self.heads, features, sexes, given, self.config.cascade.routing)
+        return routed if self.stack is None else self.stack.apply(routed, features, sexes)
 
     def estimate_features(
         self,
@@ -118,13 +134,13 @@ class Cascade:
         known = [_known_sex(sex) for sex in sexes]
         ranges = [_known_range(label) for label in age_ranges or [None] * len(known)]
         given = [None if label is None else group_from_label(label) for label in ranges]
-        routed = route(self.heads, features, known, given, self.config.cascade.routing)
+        routed = self.routed(features, known, given)
         return [self._one(routed, i, known[i], ranges[i], notes[i] if notes else ()) for i in range(len(known))]
 
     def _one(self, routed: Routed, i: int, sex: Sex, age_range: str | None, notes: tuple[str, ...]) -> Estimate:
-        age = float(routed.ages[i])
+        age, hard = float(routed.ages[i]), float(routed.hard_ages[i])
         if self.calibration is not None:
-            age = self.calibration.apply(sex, age)
+            age, hard = self.calibration.apply(sex, age), self.calibration.apply(sex, hard)
         surest = float(routed.probabilities[i].max())
         low, high = self.intervals.bounds(sex, age, surest) if self.intervals else (None, None)
         one, two, three, four = (float(p) for p in routed.probabilities[i])
@@ -137,6 +153,7 @@ class Cascade:
             group=int(routed.groups[i]),
             group_probabilities=(one, two, three, four),
             routing=routed.names[i],
+            hard_months=None if routed.names[i] == "given" else hard,
             model=self.model,
             version=self.version,
             warnings=(*notes, *routed.warnings[i]),
@@ -146,7 +163,7 @@ class Cascade:
         film, said = self._inspected(radiograph.pixels, anyway)
         # A film that the gate put right is a left hand already.
         prepared = self.preparer.prepare(film, radiograph.laterality if film is radiograph.pixels else None)
-        return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings))
+        return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings), film=film)
 
     def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...]]:
         """Pass a film through the gate: the film to use, corrected where that is possible, and what to say of it."""

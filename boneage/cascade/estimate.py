@@ -41,7 +41,9 @@ class Estimate:
         high_months: upper bound, likewise.
         group: the age group 1-4 whose expert answered (under soft routing the most probable one).
         group_probabilities: four numbers that sum to 1; a given range is certain by definition.
-        routing: `hard`, `soft`, or `given` when a range was given.
+        routing: `hard`, `soft`, `stacked` (routed experts and a head for all ages), or `given` when a range was given.
+        hard_months: what hard routing, the paper's, gives for this film; None when a range was given. No part of the
+            JSON, whose names are fixed.
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
         warnings: sentences for the reader.
@@ -55,6 +57,7 @@ class Estimate:
     group: int
     group_probabilities: tuple[float, float, float, float]
     routing: str
+    hard_months: float | None = None
     model: str = ""
     version: str = ""
     warnings: tuple[str, ...] = ()

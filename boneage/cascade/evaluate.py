@@ -12,6 +12,7 @@ from boneage.cascade.account import routed_ages
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import Estimate
 from boneage.data.annotations import read_row
+from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, RANGE_LABELS, Sex, group_of
 from boneage.learn.metrics import classification_metrics, regression_metrics
@@ -25,7 +26,8 @@ class Evaluation:
 
     Attributes:
         metrics: name -> value; names carry their unit, and end in `_<sex>` or `_<sex>_<group>` for parts of the set.
-        per_image: one row per image: id, source, sex, true and estimated months, error, interval, groups, warnings.
+        per_image: one row per image: id, source, sex, true and estimated months, error, interval, groups, warnings;
+            of films that were read here also `content_sha256`, which identifies the film by its pixels.
         problems: images that could not be estimated: source, id, image, reason.
     """
 
@@ -54,10 +56,11 @@ def evaluate_cascade(
     rows, features, notes, problems = [], [], [], []
     for done, (_, row) in enumerate(table.iterrows(), start=1):
         try:
-            prepared = cascade.prepare(read_row(row))
+            film = read_row(row)
+            prepared = cascade.prepare(film)
             features.append(cascade.features(prepared))
             notes.append(prepared.warnings)
-            rows.append(row)
+            rows.append({**row, "content_sha256": pixels_sha256(film)})
         except BoneageError as error:
             problems.append({"source": row["source"], "id": row["id"], "image": row["image"], "reason": str(error)})
         if progress:
@@ -70,9 +73,18 @@ def evaluate_cascade(
     experts = cascade.estimate_features(matrix, sexes, [RANGE_LABELS[group - 1] for group in kept["group"]])
     medians = training_median_months or cascade.card.get("training_median_months")
     scored = evaluate_estimates(kept, estimates, medians, experts)
-    for name, ages in routed_ages(cascade.heads, matrix, sexes, list(kept["group"])).items():
-        scored.per_image[f"{name}_months"] = ages
+    scored.per_image["content_sha256"] = kept["content_sha256"].to_numpy()
+    add_routings(scored.per_image, cascade, matrix)
     return Evaluation(scored.metrics, scored.per_image, _problems(problems))
+
+
+def add_routings(per_image: pd.DataFrame, cascade: Cascade, features: np.ndarray) -> None:
+    """Add a column `<routing>_months` per routing that the account compares, from features float32 (N, D)."""
+    sexes, groups = list(per_image["sex"]), list(per_image["true_group"])
+    for name, ages in routed_ages(cascade.heads, features, sexes, groups).items():
+        per_image[f"{name}_months"] = ages
+    if cascade.stack is not None:
+        per_image["global_months"] = cascade.stack.head.predict(features, sexes)
 
 
 def evaluate_estimates(
@@ -116,6 +128,7 @@ def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFra
             "sex": [str(sex) for sex in table["sex"]],
             "true_months": true,
             "estimated_months": estimated,
+            "hard_months": [estimate.hard_months for estimate in estimates],
             "error_months": estimated - true,
             "low_months": [estimate.low_months for estimate in estimates],
             "high_months": [estimate.high_months for estimate in estimates],
@@ -127,7 +140,8 @@ def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFra
     )
     for column, group in enumerate(AGE_GROUPS):
         frame[f"probability_{group.number}"] = probabilities[:, column]
-    return frame.astype({"low_months": float, "high_months": float})
+    frame = frame.astype({"low_months": float, "high_months": float, "hard_months": float})
+    return frame if frame["hard_months"].notna().all() else frame.drop(columns="hard_months")
 
 
 def _metrics(frame: pd.DataFrame) -> Iterator[tuple[str, float]]:
@@ -161,7 +175,7 @@ def _errors(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
     yield f"images{suffix}", float(len(frame))
     for name, value in regression_metrics(true, frame["estimated_months"].to_numpy()).items():
         yield f"{name}{suffix}", value
-    for column, prefix in (("expert_months", "expert"), ("constant_months", "constant")):
+    for column, prefix in (("hard_months", "hard"), ("expert_months", "expert"), ("constant_months", "constant")):
         if column in frame:
             yield f"{prefix}_mae_months{suffix}", float(np.abs(frame[column].to_numpy() - true).mean())
     known = frame.dropna(subset=["low_months", "high_months"])

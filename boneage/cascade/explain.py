@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.routing import route
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 from boneage.preprocess.preparer import Prepared
 
@@ -54,9 +53,7 @@ def age_gradient(cascade: Cascade, features: np.ndarray, sex: Sex) -> NDArray[np
 
 def ages_of(cascade: Cascade, features: np.ndarray, sex: Sex) -> NDArray[np.float64]:
     """Return the ages in months, float64 (N,), of pooled features (N, D) as the cascade routes them."""
-    count = len(features)
-    routed = route(cascade.heads, features, [sex] * count, [None] * count, cascade.config.cascade.routing)
-    return np.asarray(routed.ages, np.float64)
+    return np.asarray(cascade.routed(features, [sex] * len(features)).ages, np.float64)
 
 
 def occlusion_map(
@@ -67,30 +64,35 @@ def occlusion_map(
     Returns:
         float32 (S, S), 0-1 as `heat_map`.
     """
-    sex, image = Sex.parse(sex), prepared.image
+    sex, image, smooth = Sex.parse(sex), prepared.image, smoothed(prepared.image)
     places = np.argwhere(hand_tiles(image, tiles))
-    base = ages_of(cascade, cascade.backbone.pooled(image[None]), sex)[0]
+    base = ages_of(cascade, cascade.pooled(image[None]), sex)[0]
     heat = np.zeros((tiles, tiles), np.float32)
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
-        images = np.stack([delete(image, _one_tile(tiles, row, column)) for row, column in some])
-        heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.backbone.pooled(images), sex) - base)
+        images = np.stack([delete(image, _one_tile(tiles, row, column), smooth) for row, column in some])
+        heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.pooled(images), sex) - base)
         if progress:
             progress(min(first + _BATCH, len(places)), len(places))
     return _spread(heat, image)
 
 
-def delete(image: Image, tiles: NDArray[np.bool_]) -> Image:
+def smoothed(image: Image) -> Image:
+    """Return an image without its detail, uint8 (S, S): what `delete` puts in the place of a tile."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigmaX=max(1.0, image.shape[0] / 12)), np.uint8)
+
+
+def delete(image: Image, tiles: NDArray[np.bool_], smooth: Image) -> Image:
     """Smooth tiles of an image away: their tone stays, so that no edge is invented; their detail goes.
 
     Args:
         image: uint8 (S, S).
         tiles: bool (T, T), which of T x T tiles.
+        smooth: of `smoothed`; the blur is wide and slow, so it is made once per image.
     """
-    side = image.shape[0]
-    smooth = cv2.GaussianBlur(image, (0, 0), sigmaX=max(1.0, side / 12))
-    area = cv2.resize(tiles.astype(np.uint8), (image.shape[1], side), interpolation=cv2.INTER_NEAREST).astype(bool)
-    return np.where(area, smooth, image).astype(np.uint8)
+    # Linear, so that a tile fades into its neighbours: a sharp edge would move the estimate by itself.
+    share = cv2.resize(tiles.astype(np.float32), image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.round(image + share * (smooth.astype(np.float32) - image)), np.uint8)
 
 
 def expert_opinions(cascade: Cascade, features: np.ndarray, sex: Sex | str) -> list[tuple[str, float, float]]:

@@ -1,6 +1,7 @@
 """How far a heat map can be believed: whether deleting its hottest regions moves the estimate more than random ones.
 
-Measured over many films with a paired interval; which map is shown first was chosen by it, on training films.
+Measured over many films with paired intervals, against two sorts of random choice: regions, as connected as a map's own
+hot places are, and single tiles strewn over the hand, which harm a film more because they leave no part of it whole.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.explain import Heat, ages_of, delete, hand_tiles, heat_map, occlusion_map, tile_means
+from boneage.cascade.explain import Heat, ages_of, delete, hand_tiles, heat_map, occlusion_map, smoothed, tile_means
 from boneage.groups import Sex
 from boneage.preprocess.preparer import Prepared
 
@@ -29,13 +31,15 @@ class Faithfulness:
 
     Attributes:
         hottest_months: absolute change of the age when the hottest tiles are smoothed away.
-        random_months: mean absolute change over random choices of as many tiles of the hand.
+        random_months: mean absolute change over random connected regions of as many tiles of the hand.
+        strewn_months: the same over as many single tiles strewn over the hand.
         share: how much of the hand's tiles was deleted.
         draws: how many random choices were made.
     """
 
     hottest_months: float
     random_months: float
+    strewn_months: float
     share: float
     draws: int
 
@@ -55,7 +59,7 @@ def faithfulness(
     draws: int = 8,
     seed: int = 0,
 ) -> Faithfulness:
-    """Compare deleting the hottest tiles of the hand with deleting random ones.
+    """Compare deleting the hottest tiles of the hand with deleting random regions and random tiles.
 
     Args:
         cascade: the cascade.
@@ -63,19 +67,20 @@ def faithfulness(
         sex: the patient's sex.
         heat: float32 (S, S), 0-1.
         share: share of the hand's tiles to delete.
-        draws: random choices to average over.
+        draws: random choices of either sort to average over.
         seed: of the random choices.
     """
-    sex, image = Sex.parse(sex), prepared.image
+    sex, image, smooth = Sex.parse(sex), prepared.image, smoothed(prepared.image)
     hand = np.flatnonzero(hand_tiles(image, TILES))
     count = max(1, round(share * len(hand)))
-    hottest = hand[np.argsort(tile_means(heat, TILES).ravel()[hand], kind="stable")[::-1][:count]]
     rng = np.random.default_rng(seed)
-    choices = [hottest, *(rng.choice(hand, min(count, len(hand)), replace=False) for _ in range(draws))]
-    images = np.stack([image, *(delete(image, _chosen(tiles)) for tiles in choices)])
-    ages = ages_of(cascade, cascade.backbone.pooled(images), sex)
-    moved = np.abs(ages[1:] - ages[0])
-    return Faithfulness(float(moved[0]), float(moved[1:].mean()) if draws else 0.0, share, draws)
+    choices = [_top(tile_means(heat, TILES), hand, count)]
+    choices += [_top(_random_field(rng), hand, count) for _ in range(draws)]
+    choices += [rng.choice(hand, min(count, len(hand)), replace=False) for _ in range(draws)]
+    images = np.stack([image, *(delete(image, _chosen(tiles), smooth) for tiles in choices)])
+    ages = ages_of(cascade, cascade.pooled(images), sex)
+    hottest, *others = np.abs(ages[1:] - ages[0])
+    return Faithfulness(float(hottest), float(np.mean(others[:draws])), float(np.mean(others[draws:])), share, draws)
 
 
 def measure_faithfulness(
@@ -93,47 +98,58 @@ def measure_faithfulness(
         progress: called with the number of films done.
 
     Returns:
-        One row per film and map: film, map, hottest_months, random_months.
+        One row per film and map: film, map, hottest_months, random_months, strewn_months.
     """
     rows = []
     for number, (prepared, sex) in enumerate(films):
         for name, make in maps.items():
             heat = make(cascade, prepared, Sex.parse(sex))
             found = faithfulness(cascade, prepared, sex, heat, seed=number)
-            rows.append((number, name, found.hottest_months, found.random_months))
+            rows.append((number, name, found.hottest_months, found.random_months, found.strewn_months))
         if progress:
             progress(number + 1)
-    return pd.DataFrame(rows, columns=["film", "map", "hottest_months", "random_months"])
+    return pd.DataFrame(rows, columns=["film", "map", "hottest_months", "random_months", "strewn_months"])
 
 
 def faithfulness_summary(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return per map the two mean changes, their paired difference with its 95 % bootstrap interval, and the share.
+    """Return per map the mean changes and, against either sort of choice, the paired difference with its 95 % interval.
 
-    `holds` is the share of films on which the hottest tiles moved the estimate more than random ones did.
+    `holds` is the share of films on which the hottest tiles moved the estimate more than random regions did.
     """
     rows = []
     for name, part in frame.groupby("map", sort=False):
         gain = (part["hottest_months"] - part["random_months"]).to_numpy(float)
-        low, high = _interval(gain, seed)
+        strict = (part["hottest_months"] - part["strewn_months"]).to_numpy(float)
         rows.append(
             {
                 "map": name,
                 "films": len(part),
-                "hottest_months": float(part["hottest_months"].mean()),
-                "random_months": float(part["random_months"].mean()),
-                "difference_months": float(gain.mean()),
-                "low_months": low,
-                "high_months": high,
+                **{column: float(part[column].mean()) for column in part.columns if column.endswith("_months")},
+                "over_random": float(gain.mean()),
+                "interval": _interval(gain, seed),
+                "over_strewn": float(strict.mean()),
+                "strewn_interval": _interval(strict, seed),
                 "holds": float((gain > 0).mean()),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+def _interval(values: NDArray[np.float64], seed: int) -> str:
     picks = np.random.default_rng(seed).integers(0, len(values), (_RESAMPLES, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
+    return f"{low:+.1f} to {high:+.1f}"
+
+
+def _top(heat: NDArray[np.float32], hand: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the hottest tiles of the hand."""
+    return hand[np.argsort(heat.ravel()[hand], kind="stable")[::-1][:count]]
+
+
+def _random_field(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a smooth random map of tiles: its hottest places hang together as a heat map's do."""
+    noise = rng.standard_normal((TILES, TILES)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=1.5), np.float32)
 
 
 def _chosen(tiles: NDArray[np.int64]) -> NDArray[np.bool_]:

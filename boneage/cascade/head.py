@@ -1,4 +1,4 @@
-"""One of the ten heads: its key, its hyperparameters and its weights."""
+"""One of the ten heads: its key, its hyperparameters and its weights, or those of an ensemble, which are averaged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from boneage.config import HeadParameters
 from boneage.groups import ModelKey
-from boneage.learn.heads import predict_head
+from boneage.learn.heads import ARRAYS, HeadError, predict_head
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,17 @@ class Head:
     Attributes:
         key: which of the ten models it is.
         params: its hyperparameters, which fix its architecture.
-        weights: its arrays in the order that `boneage.learn` gives them.
+        weights: its six arrays in the order that `boneage.learn` gives them; six more for every further member of an
+            ensemble.
     """
 
     key: ModelKey
     params: HeadParameters
     weights: tuple[np.ndarray, ...]
+
+    def __post_init__(self) -> None:
+        if not self.weights or len(self.weights) % ARRAYS:
+            raise HeadError(f"{self.key} needs {ARRAYS} arrays per member, but {len(self.weights)} came")
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Answer for pooled features.
@@ -34,4 +39,6 @@ class Head:
         Returns:
             A classifier's probabilities, float (N, 4), or a regressor's ages in months, float (N,).
         """
-        return predict_head(self.key, self.weights, self.params, features)
+        members = [self.weights[first : first + ARRAYS] for first in range(0, len(self.weights), ARRAYS)]
+        answers = [predict_head(self.key, member, self.params, features) for member in members]
+        return answers[0] if len(answers) == 1 else np.asarray(np.mean(answers, axis=0))

@@ -28,13 +28,15 @@ class Routed:
 
     Attributes:
         ages: float64 (N,), months within 0-228.
+        hard_ages: float64 (N,), what the classifier's choice alone would give; where a range was given, its expert's.
         groups: int (N,), the age group 1-4 of the expert that answered (soft: the most probable).
         probabilities: float64 (N, 4), rows sum to 1; one-hot where a range was given.
-        names: N times `hard`, `soft` or `given`.
+        names: N times `hard`, `soft`, `stacked` (with a head for all ages) or `given`.
         warnings: N tuples of sentences.
     """
 
     ages: np.ndarray
+    hard_ages: np.ndarray
     groups: np.ndarray
     probabilities: np.ndarray
     names: tuple[str, ...]
@@ -68,10 +70,12 @@ def route(
     certain = np.array([group is not None for group in given], dtype=bool)
     chosen = np.where(certain, [group or 0 for group in given], classified.argmax(axis=1) + 1).astype(int)
     one_hot = np.eye(len(AGE_GROUPS))[chosen - 1]
-    weights = classified if routing == "soft" else one_hot
-    ages = _weighted_ages(heads, features, sexes, np.where(certain[:, None], one_hot, weights))
+    hard = ages = _weighted_ages(heads, features, sexes, one_hot)
+    if routing == "soft":
+        ages = _weighted_ages(heads, features, sexes, np.where(certain[:, None], one_hot, classified))
     return Routed(
         ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS),
+        hard_ages=np.clip(hard, MIN_AGE_MONTHS, MAX_AGE_MONTHS),
         groups=chosen,
         probabilities=np.where(certain[:, None], one_hot, classified),
         names=tuple("given" if known else routing for known in certain),

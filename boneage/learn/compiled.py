@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from boneage.groups import Task
+from boneage.groups import AGE_GROUPS, Task
 from boneage.learn.heads import POSITIONS, SPREAD, head_shapes
 from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape, Scores
 
@@ -43,7 +43,8 @@ class CompiledEngine:
         self._weights = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._momenta = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._velocities = [tf.Variable(tf.zeros(size)) for size in sizes]
-        samples = (tf.TensorSpec((None, shape.n_features)), tf.TensorSpec((None, sizes[-1][0])))
+        targets = len(AGE_GROUPS) if shape.task is Task.CLASSIFIER else 1
+        samples = (tf.TensorSpec((None, shape.n_features)), tf.TensorSpec((None, targets)))
         scalar, vector = tf.TensorSpec(()), tf.TensorSpec((None,))
         integer, order = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.int32)
         inputs = [samples, order, integer, (vector, vector), (scalar, integer, integer), vector]

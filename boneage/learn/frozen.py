@@ -88,7 +88,7 @@ class FrozenBackbone:
         """Write weights and identity to one file, without pickle; arrays as float16 where that loses nothing."""
         meta = json.dumps({"name": self.name, "input_size": self.input_size, "sha256": self.sha256,
                            "batch_size": self.batch_size})  # fmt: skip
-        arrays = {f"w{index:04d}": _compact(weight) for index, weight in enumerate(self.model.get_weights())}
+        arrays = {f"w{index:04d}": compact(weight) for index, weight in enumerate(self.model.get_weights())}
         arrays[_META] = np.frombuffer(meta.encode(), dtype=np.uint8)
         temporary = path.with_name(path.name + ".part")
         with temporary.open("wb") as stream:
@@ -193,7 +193,7 @@ def read_saved(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     return meta, [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]
 
 
-def _compact(weight: np.ndarray) -> np.ndarray:
+def compact(weight: np.ndarray) -> np.ndarray:
     """Return float16 where every value survives it, else the array itself."""
     if weight.dtype != np.float32:
         return weight

@@ -43,6 +43,11 @@ def seen_images(backbone: BackboneConfig) -> SeenImages:
         return SeenImages(frozenset(int(value) for value in arrays["sha256_prefixes"]))
 
 
+def seen_too(seen: SeenImages, content_sha256: Iterable[str]) -> SeenImages:
+    """Return what a backbone has seen after it learnt from some more images."""
+    return SeenImages(seen.prefixes | {int(name[:_DIGITS], 16) for name in content_sha256})
+
+
 def save_seen(content_sha256: Iterable[str], file: Path) -> Path:
     """Write the hashes of a backbone's training images, uint64, sorted."""
     prefixes = np.array(sorted(int(name[:_DIGITS], 16) for name in set(content_sha256)), np.uint64)

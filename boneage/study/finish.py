@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.evaluate import Evaluation, evaluate_estimates, training_medians
-from boneage.cascade.head import Head
-from boneage.cascade.intervals import Intervals, fit_intervals, out_of_fold_routed
+from boneage.cascade.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
 from boneage.cascade.report import markdown_report
-from boneage.groups import RANGE_LABELS, ModelKey, Sex
+from boneage.groups import RANGE_LABELS, ModelKey
 from boneage.learn.seen import SeenImages
 from boneage.preprocess.pipeline import Preparer
 from boneage.study.materials import Materials, Part
 from boneage.study.models import ModelOutcome
+from boneage.study.outoffold import learn_from_folds
 from boneage.tracking import plots
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ Outcomes = Mapping[ModelKey, ModelOutcome]
 
 def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Cascade:
     """Put the ten final heads on the shared backbone, with intervals from the folds."""
-    config = materials.config
-    heads = {key: Head(key, done.chosen.params, tuple(done.final.weights)) for key, done in outcomes.items()}
+    config, learnt = materials.config, learn_from_folds(materials, outcomes, seen)
     rows = materials.part.table.loc[list(materials.splits.train)]
     card: dict[str, Any] = {
         "study": config.study.name,
@@ -38,44 +36,21 @@ def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Casc
         "images": {"train": len(materials.splits.train), "validation": len(materials.splits.validation)},
         "split_sha256": materials.splits.sha256,
         "backbone_saw_images": seen.describe(materials.part.content_sha256.values()),
+        "out_of_fold": {
+            "images": learnt.images,
+            "temperatures": learnt.temperatures,
+            "global_shares": dict(learnt.stack.shares) if learnt.stack else {},
+        },
     }
     return Cascade(
         preparer=Preparer(config.preprocess),
         backbone=materials.backbone,
-        heads=heads,
+        heads=learnt.heads,
         config=config,
         card=card,
-        intervals=out_of_fold_intervals(materials, outcomes, seen),
+        intervals=learnt.intervals,
+        stack=learnt.stack,
     )
-
-
-def out_of_fold_intervals(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Intervals:
-    """Fit intervals on training images that neither the heads of their fold nor the backbone had seen.
-
-    Where the backbone saw all training images (then no honest residual exists) the intervals stay empty.
-    """
-    config, splits = materials.config, materials.splits
-    ids = tuple(name for name in splits.train if not seen.saw(materials.part.content_sha256[name]))
-    if not ids:
-        return Intervals(config.cascade.coverage)
-    samples = materials.part.samples(ids)
-    sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
-    ages, surest = out_of_fold_routed(
-        [_fold_heads(outcomes, number) for number in range(config.data.folds)],
-        samples.features,
-        sexes,
-        materials.folds(ids),
-        config.cascade.routing,
-    )
-    unsure = surest if config.cascade.widen_unsure else None
-    return fit_intervals(sexes, ages, samples.ages, config.cascade.coverage, unsure)
-
-
-def _fold_heads(outcomes: Outcomes, number: int) -> dict[ModelKey, Head]:
-    return {
-        key: Head(key, done.chosen.params, tuple(done.chosen.cv.folds[number].fit.weights))
-        for key, done in outcomes.items()
-    }
 
 
 def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
@@ -84,12 +59,14 @@ def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
     table = part.table.loc[list(ids)].reset_index()
     sexes = list(table["sex"])
     ranges = [RANGE_LABELS[group - 1] for group in table["group"]]
-    return evaluate_estimates(
+    evaluation = evaluate_estimates(
         table,
         cascade.estimate_features(samples.features, sexes),
         cascade.card["training_median_months"],
         cascade.estimate_features(samples.features, sexes, ranges),
     )
+    add_routings(evaluation.per_image, cascade, samples.features)
+    return evaluation
 
 
 def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTracker, folder: Path) -> None:

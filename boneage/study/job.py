@@ -15,7 +15,7 @@ from boneage.cascade.bundle import save_bundle
 from boneage.cascade.evaluate import Evaluation
 from boneage.config import Config
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.learn.seen import SeenImages, seen_images
+from boneage.learn.seen import SeenImages
 from boneage.paths import study_folder
 from boneage.study.beside import paper_page
 from boneage.study.finish import assemble, report, score
@@ -85,7 +85,7 @@ def run_study(
     tracker = StudyTracker(client, config, materials.splits.sha256, stopped=stopped)
     with tracker.study_run() as run_id:
         sweep(tracker)
-        seen = seen_images(config.backbone)
+        seen = materials.seen
         _log_materials(materials, seen, tracker, run_id)
         tasks = [model_task(materials, key) for key in keys]
         outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)

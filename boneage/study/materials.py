@@ -19,9 +19,11 @@ from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import FrozenBackbone, open_backbone
 from boneage.learn.features import Features, extract
 from boneage.learn.fit import Samples
+from boneage.learn.seen import SeenImages, seen_images
 from boneage.learn.spread import SpreadBackbone
 from boneage.paths import project_root, study_folder, workspace
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
+from boneage.study.tuned import TuneJob, tuned_backbone
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], Progress]
@@ -35,17 +37,25 @@ def silent(_name: str) -> Progress:
 
 @dataclass(frozen=True)
 class Part:
-    """Images that belong together: a table indexed by id (sex, age_months, group, source) and their features."""
+    """Images that belong together: a table indexed by id (sex, age_months, group, source) and their features.
+
+    `views` are those that an estimate averages (`cascade.views`).
+    """
 
     table: pd.DataFrame
     features: Features
     content_sha256: dict[str, str]
+    views: tuple[str, ...] = ("original",)
 
-    def samples(self, ids: tuple[str, ...], view: str = "original") -> Samples:
-        """Return features (N, D) float32, ages in months (N,) and groups (N,) of some ids, in their order."""
-        rows = self.table.loc[list(ids)]
+    def samples(self, ids: tuple[str, ...], view: str | None = None) -> Samples:
+        """Return features (N, D) float32, ages in months (N,) and groups (N,) of some ids, in their order.
+
+        Without a view the features are those that the cascade estimates from: the average over its views.
+        """
+        rows, views = self.table.loc[list(ids)], self.views if view is None else (view,)
+        matrices = [np.asarray(self.features.matrix(list(ids), name), np.float32) for name in views]
         return Samples(
-            features=np.asarray(self.features.matrix(list(ids), view), np.float32),
+            features=matrices[0] if len(matrices) == 1 else np.asarray(np.mean(matrices, axis=0)),
             ages=rows["age_months"].to_numpy(np.float32),
             groups=rows["group"].to_numpy(np.int64),
         )
@@ -53,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Materials:
-    """Everything that the ten models of one study are made from."""
+    """Everything that the ten models of a study are made from; `seen` are the images that the backbone learnt from."""
 
     config: Config
     part: Part
@@ -61,6 +71,7 @@ class Materials:
     backbone: FrozenBackbone
     problems: pd.DataFrame
     test: Part | None
+    seen: SeenImages = SeenImages(frozenset())
 
     def ids(self, key: ModelKey, among: tuple[str, ...]) -> tuple[str, ...]:
         """Return those ids that a model concerns: its sex and, for a regressor, its true age group."""
@@ -69,6 +80,14 @@ class Materials:
         if key.task is Task.REGRESSOR:
             wanted &= rows["group"] == key.group
         return tuple(rows.index[wanted])
+
+    def training_views(self, ids: tuple[str, ...]) -> list[Samples]:
+        """Return what heads learn from: one set of samples per view of `backbone.views`, all of the same ids.
+
+        A single view means the features that estimates are made from, which `cascade.views` may average.
+        """
+        views = self.config.backbone.views
+        return [self.part.samples(ids, view) for view in views] if len(views) > 1 else [self.part.samples(ids)]
 
     def folds(self, ids: tuple[str, ...]) -> np.ndarray:
         """Return the fold number (N,) of training ids."""
@@ -113,7 +132,9 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
         test_prepared = _prepare(test.table, config, stage("prepare test images"), ray)
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
     _refuse_near_copies(splits, (training.table, prepared), (test.table, test_prepared))
-    backbone = open_backbone(config.backbone, config.preprocess.size)
+    backbone, seen = open_backbone(config.backbone, config.preprocess.size), seen_images(config.backbone)
+    if config.training.fine_tune.from_block:
+        backbone, seen = tuned_backbone(TuneJob(config, training.table, prepared, splits), backbone, seen, stage)
     spread = SpreadBackbone(backbone, ray) if ray else backbone
     part = _part(training.table, prepared, spread, config, stage("features"))
     problems, test_part = [training.problems, test.problems], None
@@ -121,7 +142,7 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
         problems.append(test_prepared.problems)
         readable = test.table[test.table["id"].isin(test_prepared.content_sha256)].reset_index(drop=True)
         test_part = _part(readable, test_prepared, spread, config, stage("test features"))
-    return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part)
+    return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part, seen)
 
 
 def _refuse_near_copies(
@@ -160,7 +181,8 @@ def _part(
     config: Config,
     progress: Progress,
 ) -> Part:
-    ids = list(table["id"])
-    features = extract(prepared, ids, backbone, config.backbone.views, workspace() / "features", progress=progress)
+    ids, views = list(table["id"]), config.cascade.views
+    wanted = tuple(dict.fromkeys((*config.backbone.views, *views)))
+    features = extract(prepared, ids, backbone, wanted, workspace() / "features", progress=progress)
     hashes = {name: prepared.content_sha256[name] for name in ids}
-    return Part(table.set_index("id"), features, hashes)
+    return Part(table.set_index("id"), features, hashes, views)

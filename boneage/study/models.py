@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from boneage.config import Config, HeadParameters
 from boneage.errors import BoneageError
@@ -22,6 +23,7 @@ from boneage.learn.crossval import (
 )
 from boneage.learn.fit import FitResult, Samples, predict_head
 from boneage.learn.metrics import confusion
+from boneage.learn.wholerange import with_sex
 from boneage.study.materials import Materials
 from boneage.tracking import plots
 
@@ -85,22 +87,28 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
             f"{key} has {len(ids)} training images, but {config.data.folds} folds need at least as many: "
             "add images of this sex and age group, or lower data.folds"
         )
-    views = config.backbone.views
-    parts = [materials.part.samples(ids, view) for view in views]
+    views = materials.training_views(ids)
     columns = ("features", "ages", "groups")
-    train = Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
-    validation = materials.part.samples(materials.ids(key, materials.splits.validation))
+    train = Samples(*(np.concatenate([getattr(part, name) for part in views]) for name in columns))
+    validation_ids = materials.ids(key, materials.splits.validation)
+    validation = materials.part.samples(validation_ids)
+    if config.training.joint_sexes:
+        sexes = materials.part.table["sex"]
+        train = replace(train, features=with_sex(train.features, list(sexes.loc[list(ids)]) * len(views)))
+        validation = replace(validation, features=with_sex(validation.features, list(sexes.loc[list(validation_ids)])))
     return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), ids * len(views), validation)
 
 
 def _training_ids(materials: Materials, key: ModelKey) -> tuple[str, ...]:
-    """Return the training images of a model; a regressor's reach beyond its group where the configuration says so."""
-    overlap = materials.config.training.overlap_months
-    if key.group is None or overlap <= 0:
-        return materials.ids(key, materials.splits.train)
-    rows, group = materials.part.table.loc[list(materials.splits.train)], AGE_GROUPS[key.group - 1]
-    near = rows["age_months"].between(group.low - overlap, group.high + overlap, inclusive="left")
-    return tuple(rows.index[(rows["sex"] == key.sex.value) & (near | (rows["group"] == key.group))])
+    """Return the training images of a model: of its sex (or both) and of a regressor's group (or a little more)."""
+    training = materials.config.training
+    rows = materials.part.table.loc[list(materials.splits.train)]
+    wanted = pd.Series(True, rows.index) if training.joint_sexes else rows["sex"] == key.sex.value
+    if key.group is not None:
+        group, months = AGE_GROUPS[key.group - 1], training.overlap_months
+        near = rows["age_months"].between(group.low - months, group.high + months, inclusive="left")
+        wanted &= (rows["group"] == key.group) | (near & (months > 0))
+    return tuple(rows.index[wanted])
 
 
 def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:

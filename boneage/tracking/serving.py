@@ -105,5 +105,5 @@ def read_head(weights: str | Path, description: str | Path) -> Head:
 
     values = json.loads(Path(description).read_text(encoding="utf-8"))
     with np.load(weights, allow_pickle=False) as arrays:
-        ordered = tuple(arrays[name] for name in sorted(arrays.files))
+        ordered = tuple(arrays[name].astype(np.float32) for name in sorted(arrays.files))
     return Head(ModelKey.parse(values["key"]), head_parameters(values["parameters"], origin=values["key"]), ordered)

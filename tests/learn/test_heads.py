@@ -64,7 +64,7 @@ def test_numpy_serves_what_keras_fitted(name, loss):
     served = predict_head(key, model.get_weights(), params, features)
     wanted = np.asarray(model(features, training=False))
     np.testing.assert_allclose(served.reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
-    alone = predict_head(key, model.get_weights(), PAPER, features[:1])
+    alone = predict_head(key, model.get_weights(), params, features[:1])
     np.testing.assert_allclose(alone, served[:1], rtol=1e-4)
 
 

@@ -1,0 +1,161 @@
+"""End-to-end fine-tuning: the backbone itself learns, from a named block on, together with a head for all ages.
+
+Keras code that runs on TensorFlow, JAX and PyTorch alike. The head (a distribution over bins, with the sex as an input) is
+only there to teach the backbone: the cascade's own heads are fitted afterwards, on the tuned backbone's features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boneage.config import FineTuneConfig
+from boneage.groups import Sex
+from boneage.learn.frozen import BackboneError, FrozenBackbone, fit_input, identify
+from boneage.learn.wholerange import BINS, SEX_FLAGS, targets_of_kind
+
+if TYPE_CHECKING:
+    import keras
+
+Progress = Callable[[int, int], None]
+_HIDDEN = 256
+_WARM_UP_RATE = 1e-3
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Films:
+    """What the backbone learns from.
+
+    Attributes:
+        load: returns prepared image number i, uint8 (S, S).
+        sexes: N sexes.
+        ages: months, float32 (N,).
+    """
+
+    load: Callable[[int], np.ndarray]
+    sexes: tuple[str, ...]
+    ages: np.ndarray
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """The tuned backbone, frozen again, and the mean loss of the head's warm-up and of every epoch after it."""
+
+    backbone: FrozenBackbone
+    losses: tuple[float, ...]
+
+
+def fine_tune(
+    backbone: FrozenBackbone, films: Films, config: FineTuneConfig, *, seed: int, progress: Progress | None = None
+) -> FineTuned:
+    """Train a backbone from a named block on; one epoch of the new head alone comes first.
+
+    Args:
+        backbone: it is changed in place.
+        films: the training films; those that must stay unseen are left out by the caller.
+        config: the block, epochs, learning rate, batch size, augmentation.
+        seed: of order, augmentation and the head's weights.
+        progress: called with (done, total) films over all epochs.
+
+    Raises:
+        BackboneError: when no layer's name begins with the block's, or the loss is no number.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    rng, count = np.random.default_rng(seed), len(films.ages)
+    unfreeze(backbone.model, config.from_block)
+    backbone.model.trainable, losses = False, []
+    learner = _learner(backbone.model)
+    steps = config.epochs * -(-count // config.batch_size)
+    rates: list[Any] = [
+        _WARM_UP_RATE,
+        keras.optimizers.schedules.CosineDecay(config.learning_rate, max(steps, 1), 0.02),
+    ]
+    for epoch in range(config.epochs + 1):
+        if epoch < len(rates):
+            if epoch == 1:
+                unfreeze(backbone.model, config.from_block)
+            learner.compile(keras.optimizers.Adam(rates[epoch], clipnorm=1.0), "categorical_crossentropy")
+        total = 0.0
+        for done, (inputs, targets) in _batches(films, config, backbone.input_size, rng):
+            total += float(learner.train_on_batch(inputs, targets, return_dict=True)["loss"]) * len(targets)
+            learner.reset_metrics()
+            if progress:
+                progress(epoch * count + done, (config.epochs + 1) * count)
+        losses.append(total / count)
+        if not np.isfinite(losses[-1]):
+            raise BackboneError(
+                f"fine-tuning diverged: lower training.fine_tune.learning_rate ({config.learning_rate:g} was given)"
+            )
+    identity = identify(backbone.name, backbone.input_size, backbone.model)
+    return FineTuned(FrozenBackbone(backbone.model, identity, backbone.batch_size), tuple(losses))
+
+
+def unfreeze(model: keras.Model, from_block: str) -> list[str]:
+    """Let a network learn from the first layer whose name begins with `from_block` on; return those layers' names.
+
+    Batch normalisation keeps its statistics and its scale: small batches would spoil them.
+
+    Raises:
+        BackboneError: when there is no such layer.
+    """
+    import keras
+
+    network = model.layers[-1] if hasattr(model.layers[-1], "layers") else model
+    names = [layer.name for layer in network.layers]
+    first = next((i for i, name in enumerate(names) if name.startswith(from_block)), None)
+    if first is None or not from_block:
+        known = ", ".join(dict.fromkeys(name.split("_")[0] for name in names))
+        raise BackboneError(
+            f"training.fine_tune.from_block should be how a layer's name begins ({known}), but {from_block!r} was given"
+        )
+    model.trainable = network.trainable = True
+    for i, layer in enumerate(network.layers):
+        layer.trainable = i >= first and not isinstance(layer, keras.layers.BatchNormalization)
+    return [layer.name for layer in network.layers if layer.trainable and layer.weights]
+
+
+def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a prepared image uint8 (S, S), mirrored or not, turned, scaled and brightened a little."""
+    import cv2
+
+    height, width = image.shape
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), rng.uniform(-15, 15), rng.uniform(0.9, 1.1))
+    moved = cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        moved = moved[:, ::-1]
+    lit = moved.astype(np.float32) * rng.uniform(0.85, 1.15) + rng.uniform(-15, 15) * (moved > 0)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
+
+
+def _learner(backbone: keras.Model) -> keras.Model:
+    """Put pooling, the sex and a head for all ages behind a backbone."""
+    import keras
+
+    sex = keras.Input((1,), name="sex")
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    x = keras.layers.Concatenate(name="join")([pooled, sex])
+    x = keras.layers.Dense(_HIDDEN, "relu", name="hidden")(x)
+    return keras.Model([backbone.input, sex], keras.layers.Dense(len(BINS), "softmax", name="bins")(x))
+
+
+def _batches(
+    films: Films, config: FineTuneConfig, size: int, rng: np.random.Generator
+) -> Iterator[tuple[int, tuple[list[np.ndarray], np.ndarray]]]:
+    """Yield how many films are done, and inputs and targets of one batch after the other, in a new order."""
+    order, flags = rng.permutation(len(films.ages)), np.array([SEX_FLAGS[Sex(sex)] for sex in films.sexes], np.float32)
+    targets = targets_of_kind("distribution", films.ages)
+    with ThreadPoolExecutor(_READERS) as readers:
+        for first in range(0, len(order), config.batch_size):
+            rows = order[first : first + config.batch_size]
+            images = list(readers.map(films.load, rows.tolist()))
+            if config.augment:
+                images = [augment(image, rng) for image in images]
+            hands = fit_input(np.stack(images), size)[..., None].astype(np.float32)
+            yield first + len(rows), ([hands, flags[rows, None]], targets[rows])

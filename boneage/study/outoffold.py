@@ -1,0 +1,232 @@
+"""What a cascade learns from its own folds: estimates of training images by heads that had not seen them.
+
+Only images that the backbone had not seen count, for on others it looks better than it is. From these estimates come
+the classifiers' temperatures, the share of the head for all ages, and the intervals. Validation takes no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals, fit_intervals
+from boneage.cascade.routing import Routed, route
+from boneage.cascade.stack import FEWEST, Stack, fit_shares
+from boneage.config import Config
+from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
+from boneage.learn.crossval import fold_seed
+from boneage.learn.fit import Samples
+from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature
+from boneage.learn.seen import SeenImages
+from boneage.learn.wholerange import SEX_FLAGS, WholeRange, ensemble_of, fit_whole_range, with_sex
+from boneage.study.materials import Materials
+from boneage.study.models import ModelOutcome
+
+Heads = Mapping[ModelKey, Head]
+Outcomes = Mapping[ModelKey, ModelOutcome]
+_TEMPERATURES = np.geomspace(0.4, 3.0, 41)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """N training images that the backbone had not seen, with the features that estimates are made from.
+
+    Attributes:
+        samples: features, ages and true groups.
+        sexes: N sexes.
+        fold: int (N,), the fold that each belongs to.
+    """
+
+    samples: Samples
+    sexes: list[Sex]
+    fold: np.ndarray
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the folds taught.
+
+    Attributes:
+        heads: the ten that are served.
+        stack: the head for all ages, None without one.
+        intervals: from residuals of the whole cascade out of fold; empty where every image had been seen.
+        temperatures: per sex.
+        images: how many images it rests on.
+    """
+
+    heads: dict[ModelKey, Head]
+    stack: Stack | None
+    intervals: Intervals
+    temperatures: dict[str, float]
+    images: int
+
+
+def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Learnt:
+    """Turn ten trained models into the heads that are served, with all that is fitted on estimates out of fold."""
+    config, held = materials.config, held_out(materials, seen)
+    folds = [fold_heads(outcomes, config, number) for number in range(config.data.folds)]
+    temperatures = fit_temperatures(route_out_of_fold(folds, held, config), held) if config.cascade.temperature else {}
+    folds = [tempered(heads, temperatures) for heads in folds]
+    served = tempered(_served(outcomes, config), temperatures)
+    routed, stack = route_out_of_fold(folds, held, config), None
+    members = fit_global(materials)
+    if members:
+        months = global_out_of_fold(members, held)
+        shares = fit_shares(held.sexes, routed.ages, months, held.samples.ages)
+        stack = _stack(members, shares, config)
+        routed = _stacked(routed, months, shares, held)
+    if config.cascade.half_precision:
+        served = {key: replace(head, weights=halved(head.weights)) for key, head in served.items()}
+    return Learnt(served, stack, _intervals(routed, held, config), temperatures, len(held.sexes))
+
+
+def held_out(materials: Materials, seen: SeenImages) -> HeldOut:
+    """Collect the training images that the backbone had not seen."""
+    ids = tuple(name for name in materials.splits.train if not seen.saw(materials.part.content_sha256[name]))
+    sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
+    return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids))
+
+
+def fold_heads(outcomes: Outcomes, config: Config, number: int) -> dict[ModelKey, Head]:
+    """Return the ten heads that were fitted without one fold."""
+    return {
+        key: Head(key, done.chosen.params, _of_one_sex(key, done.chosen.cv.folds[number].fit.weights, config))
+        for key, done in outcomes.items()
+    }
+
+
+def route_out_of_fold(folds: Sequence[Heads], held: HeldOut, config: Config) -> Routed:
+    """Route every image with the heads of the fold that held it out."""
+    parts, order = [], []
+    for number, heads in enumerate(folds):
+        rows = np.flatnonzero(held.fold == number)
+        sexes = [held.sexes[int(row)] for row in rows]
+        parts.append(route(heads, held.samples.features[rows], sexes, [None] * len(rows), config.cascade.routing))
+        order.append(rows)
+    back = np.argsort(np.concatenate(order)) if order else np.array([], int)
+    names = [name for part in parts for name in part.names]
+    return Routed(
+        *(np.concatenate([getattr(part, field) for part in parts])[back] for field in ("ages", "hard_ages", "groups")),
+        np.concatenate([part.probabilities for part in parts])[back],
+        tuple(names[int(row)] for row in back),
+        ((),) * len(back),
+    )
+
+
+def fit_temperatures(routed: Routed, held: HeldOut) -> dict[str, float]:
+    """Return per sex the temperature under which the true groups are the likeliest; none for a sex with few images."""
+    sexes, found = np.array([str(sex) for sex in held.sexes], dtype=str), {}
+    for sex in Sex:
+        rows = sexes == str(sex)
+        if rows.sum() < FEWEST:
+            continue
+        logs = np.log(np.clip(routed.probabilities[rows], 1e-12, 1.0))
+        own = held.samples.groups[rows] - 1
+
+        def surprise(temperature: float, logs: np.ndarray = logs, own: np.ndarray = own) -> float:
+            scaled = logs / temperature
+            total = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)) + scaled.max(axis=1)
+            return float((total - scaled[np.arange(len(own)), own]).mean())
+
+        found[str(sex)] = float(min(_TEMPERATURES, key=surprise))
+    return found
+
+
+def tempered(heads: Heads, temperatures: Mapping[str, float]) -> dict[ModelKey, Head]:
+    """Return the heads with their classifiers' logits divided by their sex's temperature, in every member."""
+    return {
+        key: head
+        if key.task is not Task.CLASSIFIER or str(key.sex) not in temperatures
+        else replace(head, weights=_each(head.weights, temperatures[str(key.sex)]))
+        for key, head in heads.items()
+    }
+
+
+def fit_global(materials: Materials) -> list[WholeRange]:
+    """Fit the head for all ages once per fold, each without that fold; nothing where none is configured."""
+    config, ids = materials.config, materials.splits.train
+    kind = config.global_head.kind
+    if kind == "none":
+        return []
+    fold, sexes = materials.folds(ids), materials.part.table.loc[list(ids), "sex"].to_numpy()
+    views = [_with_sex(samples, sexes) for samples in materials.training_views(ids)]
+    plain = _with_sex(materials.part.samples(ids), sexes)
+    members = []
+    for number in range(config.data.folds):
+        train = joined([view.take(fold != number) for view in views])
+        seed = fold_seed(config.study.seed, number)
+        members.append(fit_whole_range(kind, train, plain.take(fold == number), config.global_head, seed=seed))
+    return members
+
+
+def global_out_of_fold(members: Sequence[WholeRange], held: HeldOut) -> np.ndarray:
+    """Estimate every image with the member that had not seen its fold, float64 (N,), months."""
+    months, sexes = np.zeros(len(held.sexes)), np.array([str(sex) for sex in held.sexes], dtype=str)
+    for number, member in enumerate(members):
+        rows = held.fold == number
+        if rows.any():
+            months[rows] = member.predict(held.samples.features[rows], sexes[rows])
+    return months
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Put samples one after the other."""
+    names = ("features", "ages", "groups")
+    return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def halved(weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Round kernels to what float16 holds, as float32; biases stay."""
+    return tuple(w.astype(np.float16).astype(np.float32) if w.ndim == 2 else w for w in weights)
+
+
+def _served(outcomes: Outcomes, config: Config) -> dict[ModelKey, Head]:
+    """Return the final heads, or the ensembles of the fold heads."""
+    if config.cascade.members == "final":
+        return {
+            key: Head(key, done.chosen.params, _of_one_sex(key, done.final.weights, config))
+            for key, done in outcomes.items()
+        }
+    return {
+        key: Head(
+            key,
+            done.chosen.params,
+            tuple(w for fold in done.chosen.cv.folds for w in _of_one_sex(key, fold.fit.weights, config)),
+        )
+        for key, done in outcomes.items()
+    }
+
+
+def _of_one_sex(key: ModelKey, weights: Sequence[np.ndarray], config: Config) -> tuple[np.ndarray, ...]:
+    """Turn a head of both sexes into its own sex's."""
+    return tuple(fold_constant(weights, SEX_FLAGS[key.sex]) if config.training.joint_sexes else weights)
+
+
+def _each(weights: Sequence[np.ndarray], temperature: float) -> tuple[np.ndarray, ...]:
+    members = (weights[first : first + ARRAYS] for first in range(0, len(weights), ARRAYS))
+    return tuple(weight for member in members for weight in fold_temperature(member, temperature))
+
+
+def _stack(members: Sequence[WholeRange], shares: dict[str, float], config: Config) -> Stack:
+    head = ensemble_of(members)
+    return Stack(replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head, shares)
+
+
+def _stacked(routed: Routed, months: np.ndarray, shares: Mapping[str, float], held: HeldOut) -> Routed:
+    share = np.array([shares.get(str(sex), 0.0) for sex in held.sexes])
+    ages = (1 - share) * routed.ages + share * months
+    return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS))
+
+
+def _intervals(routed: Routed, held: HeldOut, config: Config) -> Intervals:
+    surest = routed.probabilities.max(axis=1, initial=0.25) if config.cascade.widen_unsure else None
+    if not held.sexes:
+        return Intervals(config.cascade.coverage)
+    return fit_intervals(held.sexes, routed.ages, held.samples.ages, config.cascade.coverage, surest)
+
+
+def _with_sex(samples: Samples, sexes: np.ndarray) -> Samples:
+    return replace(samples, features=with_sex(samples.features, sexes))
