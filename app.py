@@ -1,4 +1,4 @@
-"""The page's entry: `python app.py [--model URI] [--host 127.0.0.1] [--port 7860] [--auth USER:PASSWORD_FILE]`."""
+"""The page's entry: `python app.py [--model URI] [--host 127.0.0.1] [--port 7860] [--auth ...] [--mlflow URL]`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (127.0.0.1: this machine only)")
     parser.add_argument("--port", type=int, default=7860, help="port (7860); 0 takes any free one")
     parser.add_argument("--auth", default="", metavar="USER:PASSWORD_FILE", help="let only this user in")
+    parser.add_argument("--mlflow", default="", metavar="URL", help="MLflow UI that links open (where `make ui` is)")
     parser.add_argument("--insecure", action="store_true", help="serve other machines without a login")
     return parser.parse_args(arguments)
 
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from boneage.ui.launch import LaunchOptions, serve
 
-        serve(asked.model, LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure))
+        serve(asked.model, LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure, asked.mlflow))
     except BoneageError as error:
         sys.stderr.write(f"app.py: {error}\n")
         return 1

@@ -37,6 +37,7 @@ class Prepared:
         warnings: What a reader should know, such as a doubtful mask.
         angle: Degrees by which the film was turned counter-clockwise; 0 where it was not turned.
         mirrored: Whether left and right were exchanged.
+        film: uint8 (H, W), the film that the mask belongs to, where a gate looked at (and perhaps corrected) it first.
     """
 
     image: NDArray[np.uint8]
@@ -45,6 +46,7 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     angle: float = 0.0
     mirrored: bool = False
+    film: NDArray[np.uint8] | None = None
 
 
 class Preparer:

@@ -8,20 +8,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from boneage.ui.boundary import Boundary
 from boneage.ui.case import Case, make_case, read_request
-from boneage.ui.estimate_tab import MODEL_TURN
+from boneage.ui.estimate_events import MODEL_TURN
 from boneage.ui.flagging import flag_case
 from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import DEFAULT_LANGUAGE
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
-    "to let the classifier decide. chronological_months: optional, only kept with the case. Research use only."
+    "to let the classifier decide. chronological_months: optional, only kept with the case. anyway: estimate films "
+    "that the gate refuses, too. Research use only."
 )
 _FLAG = "Keep the last estimate of this session with the reader's own age; consent must be true."
 
@@ -34,11 +36,13 @@ def add_api(around: Surroundings, case: gr.State) -> None:
         sex: str | None,
         age_range: str | None = None,
         chronological_months: float | None = None,
+        anyway: bool = False,
     ) -> tuple[dict[str, Any], Case]:
         with Boundary(DEFAULT_LANGUAGE):
             request = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
+            request = replace(request, anyway=anyway is True)
             made = make_case(around.service, request, DEFAULT_LANGUAGE, lambda share, words: None)
-            return made.to_json(), made
+            return made.to_json(), replace(made, prepared=None)
 
     def flag(
         shown: Case | None,
@@ -56,6 +60,7 @@ def add_api(around: Surroundings, case: gr.State) -> None:
             gr.Textbox(label="sex"),
             gr.Textbox(label="age_range"),
             gr.Number(value=None, label="chronological_months"),
+            gr.Checkbox(value=False, label="anyway"),
         ]
         said = [
             gr.Number(value=None, label="reader_age_months"),

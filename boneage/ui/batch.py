@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from boneage.cascade.gate import RefusedError
 from boneage.data.archives import is_archive, join, list_files
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.ui.boundary import Kept, PageError
-from boneage.ui.case import Request, make_case
+from boneage.ui.case import BESIDE, Request, make_case
 from boneage.ui.sentences import sentence_in
 from boneage.ui.service import ModelService
 from boneage.ui.texts import number, text
@@ -93,10 +94,13 @@ def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: st
         return {"error": text("batch_no_sex", language)}
     try:
         with Kept("estimating an image of a batch", passes=BoneageError):
-            request = Request(item.source, item.name, sex, wish.age_range, None, uri)
+            request = Request(item.source, item.name, sex, wish.age_range, None, uri.partition(BESIDE)[0])
             values = make_case(service, request, language, lambda share, words: None).to_json()
             notes = "; ".join(sentence_in(language, warning) for warning in values["warnings"])
             return {**{name: values.get(name) for name in CSV_COLUMNS[2:-2]}, "warnings": notes}
+    except RefusedError as refused:
+        reasons = "; ".join(sentence_in(language, reason) for reason in refused.verdict.reasons)
+        return {"error": text("batch_withheld", language, reasons=reasons)}
     except BoneageError as error:
         return {"error": sentence_in(language, str(error))}
     return {"error": text("error_unexpected", language)}

@@ -17,7 +17,7 @@ from boneage.ui.texts import sex_choices, text
 
 def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, language: gr.Dropdown) -> None:
     """Lay out the tab and connect it."""
-    with labels.made(gr.Tab, {"label": "tab_batch"}), gr.Row():
+    with labels.made(gr.Tab, {"label": "tab_batch"}, id="batch"), gr.Row():
         with gr.Column(scale=5, min_width=320):
             files = labels.made(gr.File, {"label": "batch_files"}, file_count="multiple", height=200,
                                 elem_id="batch-files")  # fmt: skip
@@ -39,24 +39,29 @@ def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, lang
         sexes: str | None,
         uri: str | None,
         code: str,
+        request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ) -> list[Any]:
         with Boundary(code):
+            around.visits.keep(request.session_hash, [*(given or []), sexes])
             items, wishes = items_of(given or [], code), read_table(sexes, code)
             done = []
             for row in estimate_all(around.service, items, wishes, uri or "", sex_of_all, code):
                 done.append(row)
                 progress((len(done), len(items)), desc=str(row["image"]))
             bad = sum(1 for row in done if row.get("error"))
-            made = around.downloads.write("boneage-estimates.csv", to_csv(done))
+            made = around.downloads.write("boneage-estimates.csv", to_csv(done), request.session_hash)
             words = text("batch_done", code, good=len(done) - bad, bad=bad)
             return [words, html_table(table_headers(code), to_cells(done, code)), gr.update(value=made, visible=True)]
 
+    def came(given: list[str] | None, sexes: str | None, request: gr.Request) -> None:
+        around.visits.keep(request.session_hash, [*(given or []), sexes])
+
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    gr.on([files.change, table.change], came, [files, table], None, **private)
     asked = [files, sex, table, model, language]
-    one_at_a_time = {"concurrency_id": "batch", "concurrency_limit": 1}
-    button.click(
-        run, asked, [summary, rows, download], show_progress_on=summary, api_visibility="private", **one_at_a_time
-    )
+    button.click(run, asked, [summary, rows, download], show_progress_on=summary, api_visibility="private",
+                 concurrency_id="batch", concurrency_limit=1)  # fmt: skip
 
 
 def _hint(language: str) -> str:

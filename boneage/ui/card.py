@@ -5,25 +5,76 @@ from __future__ import annotations
 from html import escape
 
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
-from boneage.ui.case import Case
-from boneage.ui.sentences import sentence_in
+from boneage.ui.case import Case, Refusal
+from boneage.ui.sentences import sentence_in, with_commands
+from boneage.ui.service import Answer
+from boneage.ui.tables import Link
 from boneage.ui.texts import age_in_words, number, text
 
 UNUSUAL_DIFFERENCE_MONTHS = 36.0
 
 
-def result_card(case: Case | None, language: str) -> str:
-    """Draw the result, or what to do while there is none yet."""
+def result_card(case: Case | Refusal | None, language: str, mlflow: str = "") -> str:
+    """Draw the result, a refusal, or what to do while there is neither.
+
+    Args:
+        case: what to show.
+        language: in which words.
+        mlflow: address of the MLflow UI, for links to the runs; empty for none.
+    """
     if case is None:
         return f'<div class="ba-card ba-empty"><p>{escape(text("result_placeholder", language))}</p></div>'
+    if isinstance(case, Refusal):
+        return _refusal(case, language)
     parts = (
         _headline(case, language),
         _ruler(case, language),
+        _beside(case, language),
         _groups(case, language),
         _warnings(case, language),
-        _answered(case, language),
+        _answered(case, language, mlflow),
     )
-    return f'<section class="ba-card" aria-live="polite">{"".join(parts)}</section>'
+    title = _say("bone_age", language)
+    return f'<section class="ba-card" aria-live="polite" aria-label="{title}">{"".join(parts)}</section>'
+
+
+def _refusal(refusal: Refusal, language: str) -> str:
+    """Say calmly why there is no number, and what can be done."""
+    reasons = "".join(f"<li>{escape(sentence_in(language, reason))}</li>" for reason in refusal.reasons)
+    return (
+        f'<section class="ba-card ba-withheld" aria-live="polite"><p class="ba-kicker">{_say("bone_age", language)}</p>'
+        f'<p class="ba-amount">{_say("withheld", language)}</p><ul>{reasons}</ul>'
+        f'<p class="ba-small">{_say("withheld_hint", language)}</p></section>'
+    )
+
+
+def _beside(case: Case, language: str) -> str:
+    """Show both rivals' answers side by side."""
+    if case.beside is None:
+        return ""
+    columns = "".join(_rival(one, language) for one in (case, case.beside))
+    apart = abs(case.estimate.bone_age_months - case.beside.estimate.bone_age_months)
+    words = text("beside_apart", language, months=text("in_months", language, months=number(apart, language)))
+    return (
+        f'<div class="ba-beside"><p class="ba-kicker">{_say("beside", language)}</p>'
+        f'<div class="ba-rivals">{columns}</div>'
+        f'<p class="ba-small">{escape(words)}</p></div>'
+    )
+
+
+def _rival(case: Case, language: str) -> str:
+    estimate = case.estimate
+    aliases = next((answer.aliases for answer in case.answers), ())
+    name = text("beside_name", language, aliases=" · ".join(aliases) or estimate.model, version=estimate.version)
+    months = text("in_months", language, months=number(estimate.bone_age_months, language))
+    group = text("group_row", language, label=RANGE_LABELS[estimate.group - 1].replace("-", "–"))
+    return (
+        f'<div class="ba-rival"><p class="ba-small">{escape(name)}</p>'
+        f'<p class="ba-amount">{escape(age_in_words(estimate.bone_age_months, language))}</p>'
+        f"<p>{escape(months)}</p>"
+        f'<p class="ba-small">{_say("groups", language)}: {escape(group)}<br>'
+        f"{escape(interval_words(case, language))}</p></div>"
+    )
 
 
 def _headline(case: Case, language: str) -> str:
@@ -153,9 +204,34 @@ def _warnings(case: Case, language: str) -> str:
     return f'<div class="ba-warnings" role="note"><p>{_say("warnings", language)}</p><ul>{items}</ul></div>'
 
 
-def _answered(case: Case, language: str) -> str:
-    words = text("answered_by", language, model=case.estimate.model or "–", version=case.estimate.version or "–")
-    return f'<p class="ba-small ba-answered">{escape(words)}</p>'
+def _answered(case: Case, language: str, mlflow: str) -> str:
+    """Name the models that took part, each with version, alias and its run."""
+    cases = (case, *([case.beside] if case.beside else []))
+    answers = [answer for one in cases for answer in one.answers or (_unlisted(one),)]
+    rows = "".join(_answer_row(answer, language, mlflow) for answer in answers)
+    hint = ""
+    if mlflow and any(answer.page for answer in answers):
+        hint = f'<p class="ba-small">{with_commands(text("answered_hint", language))}</p>'
+    return (
+        f'<details class="ba-answered" open><summary class="ba-kicker">{_say("answered", language)}</summary>'
+        f"<ul>{rows}</ul>{hint}</details>"
+    )
+
+
+def _unlisted(case: Case) -> Answer:
+    return Answer("cascade", case.estimate.model, case.estimate.version)
+
+
+def _answer_row(answer: Answer, language: str, mlflow: str) -> str:
+    words = text("answered_by", language, model=answer.model or "–", version=answer.version or "–")
+    aliases = "".join(f" <b>{escape(alias)}</b>" for alias in answer.aliases)
+    link = ""
+    if mlflow and answer.page:
+        run = text("answered_run", language)
+        address = f"{mlflow.rstrip('/')}/{answer.page}"
+        link = f" {Link(run, address, f'{run}: {answer.model}').html}"
+    role = _say(f"role_{answer.role}", language)
+    return f'<li><span class="ba-role">{role}</span> <span>{escape(words)}{aliases}{link}</span></li>'
 
 
 def _say(key: str, language: str) -> str:

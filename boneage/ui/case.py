@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from boneage.cascade.cascade import Cascade, Estimate
-from boneage.data.images import Radiograph, read_radiograph
+import numpy as np
+
+from boneage.cascade.cascade import Cascade, Estimate, contradictions
+from boneage.cascade.gate import RefusedError
+from boneage.data.images import read_radiograph
 from boneage.groups import RANGE_LABELS, Sex
-from boneage.ui.boundary import PageError
-from boneage.ui.pictures import Picture, encode_png, step_pictures
-from boneage.ui.service import ModelService
+from boneage.preprocess.preparer import Prepared
+from boneage.ui.boundary import Kept, PageError
+from boneage.ui.pictures import Picture, encode_png, heat_picture, step_pictures
+from boneage.ui.service import Answer, ModelService
 from boneage.ui.texts import text
 
 MAX_CHRONOLOGICAL_MONTHS = 1200
+# Between the two models of an estimate side by side, in a model's URI.
+BESIDE = "|"
 Step = Callable[[float, str], None]
 
 
@@ -30,7 +37,8 @@ class Request:
         sex: the patient's sex.
         age_range: a range label, or None to let the classifier decide.
         chronological_months: age at the time of the radiograph in months, if given.
-        uri: the model that shall answer; empty for the page's default.
+        uri: the model that shall answer; empty for the page's default, two joined by `BESIDE` for both side by side.
+        anyway: estimate what the gate refuses, too.
     """
 
     source: str
@@ -39,10 +47,14 @@ class Request:
     age_range: str | None = None
     chronological_months: float | None = None
     uri: str = ""
+    anyway: bool = False
 
-    def answered_by(self, uri: str | None) -> Request:
-        """Return the same request for another model."""
-        return replace(self, uri=uri or "")
+
+@dataclass(frozen=True)
+class Refusal:
+    """An estimate that was withheld, with the gate's reasons in English."""
+
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,10 @@ class Case:
         coverage: the nominal coverage of the interval, 0-1.
         chronological_months: as given.
         made: when, in UTC.
+        answers: the models that took part, where the page looked them up.
+        uri: the model that was asked, as in `Request`.
+        beside: what another model says of the same film, where both were asked.
+        prepared: what the heat map is made from; dropped once it is made.
     """
 
     estimate: Estimate
@@ -68,6 +84,10 @@ class Case:
     coverage: float
     chronological_months: float | None = None
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
+    answers: tuple[Answer, ...] = ()
+    uri: str = ""
+    beside: Case | None = None
+    prepared: Prepared | None = None
 
     @property
     def contradicted(self) -> bool:
@@ -97,7 +117,9 @@ def read_request(
         raise PageError(text("error_sex_wrong", language, given=repr(sex))) from error
     if age_range and age_range not in RANGE_LABELS:
         raise PageError(text("error_range_wrong", language, choices=", ".join(RANGE_LABELS), given=repr(age_range)))
-    if chronological is not None and not 0 <= chronological <= MAX_CHRONOLOGICAL_MONTHS:
+    if chronological is not None and not (
+        math.isfinite(chronological) and 0 <= chronological <= MAX_CHRONOLOGICAL_MONTHS
+    ):
         raise PageError(text("error_chronological", language, given=f"{chronological:g}"))
     return Request(file, Path(file).name, known_sex, age_range or None, chronological)
 
@@ -106,6 +128,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
     """Estimate one radiograph; `step(fraction, sentence)` hears of the progress.
 
     Raises:
+        RefusedError: when the gate finds no usable hand and the request does not insist.
         BoneageError: when the file cannot be used or no model answers.
     """
     step(0.05, text("progress_read", language))
@@ -115,23 +138,66 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
     cascade = service.cascade(request.uri)
     with service.turn:
         step(0.35, text("progress_prepare", language))
-        prepared = cascade.prepare(radiograph.pixels)
+        prepared = cascade.prepare(radiograph, anyway=request.anyway)
         step(0.6, text("progress_estimate", language))
         features = cascade.features(prepared)
-    notes = (*radiograph.warnings, *prepared.warnings, *_sex_note(radiograph, request.sex))
+    notes = (*prepared.warnings, *contradictions(radiograph, request.sex))
     estimate, classified = _both(cascade, features, request, notes)
     return Case(
         estimate=estimate,
         name=request.name,
         png=encode_png(radiograph.pixels),
-        pictures=step_pictures(radiograph.pixels, prepared.mask, prepared.image),
+        pictures=step_pictures(radiograph.pixels, prepared),
         classified=classified,
         coverage=cascade.config.cascade.coverage,
         chronological_months=request.chronological_months,
+        # Whole films are not kept for as long as a visit lasts.
+        uri=request.uri,
+        prepared=replace(prepared, mask=np.ones((1, 1), bool), film=None),
     )
 
 
-def _both(cascade: Cascade, features: Any, request: Request, notes: tuple[str, ...]) -> tuple[Estimate, Estimate]:
+def make_shown(service: ModelService, request: Request, language: str, step: Step) -> Case | Refusal:
+    """Estimate for the page: with the models that took part, both rivals where both were asked, or a refusal.
+
+    Raises:
+        BoneageError: when the file cannot be used or no model answers.
+    """
+    uri, _, other = request.uri.partition(BESIDE)
+    try:
+        case = make_case(service, replace(request, uri=uri), language, step)
+        beside = make_case(service, replace(request, uri=other), language, step) if other else None
+    except RefusedError as refused:
+        return Refusal((*refused.verdict.reasons, *refused.verdict.notes))
+    return replace(_named(service, case), beside=beside and replace(_named(service, beside), prepared=None))
+
+
+def explained(service: ModelService, case: Case) -> Case:
+    """Return a case with the heat map among its pictures; without one where it cannot be made."""
+    prepared = case.prepared
+    if prepared is None:
+        return case
+    with Kept("drawing the heat map"):
+        from boneage.cascade.explain import heat_map, overlay
+
+        cascade = service.cascade(case.uri)
+        with service.turn:
+            heat = heat_map(cascade, prepared, case.estimate.sex)
+        case = replace(case, pictures=(*case.pictures, heat_picture(overlay(prepared.image, heat))))
+    return replace(case, prepared=None)
+
+
+def _named(service: ModelService, case: Case) -> Case:
+    """Return a case with the models that took part."""
+    answers: tuple[Answer, ...] = ()
+    with Kept("looking up the models of an estimate"):
+        answers = service.catalogue.answered(service.cascade(case.uri), case.estimate)
+    return replace(case, answers=answers)
+
+
+def _both(
+    cascade: Cascade, features: np.ndarray, request: Request, notes: tuple[str, ...]
+) -> tuple[Estimate, Estimate]:
     """Return the estimate that was asked for and the one that the classifier would have led to: one backbone pass."""
     if request.age_range is None:
         only = cascade.estimate_features(features, [request.sex], [None], [notes])[0]
@@ -139,9 +205,3 @@ def _both(cascade: Cascade, features: Any, request: Request, notes: tuple[str, .
     asked = cascade.estimate_features(features, [request.sex], [request.age_range], [notes])[0]
     classified = cascade.estimate_features(features, [request.sex])[0]
     return asked, classified
-
-
-def _sex_note(radiograph: Radiograph, sex: Sex) -> tuple[str, ...]:
-    if radiograph.sex is None or radiograph.sex == sex:
-        return ()
-    return (f"the file says the patient is {radiograph.sex}, but {sex} was given",)

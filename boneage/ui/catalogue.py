@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boneage.ui.service import Choice, Listed
+from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
+from boneage.ui.service import FIGURES, Answer, Listed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.cascade.cascade import Cascade
+    from boneage.cascade.cascade import Cascade, Estimate
 
 _CASCADES = "%-cascade"
+_SUFFIX = "-cascade"
+# A study logs its cascade's figures on its own run; an imported version has a run of its own.
+_FIGURE_NAMES = ("cascade_validation_{}", "validation_{}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the page shows of a run: its place in the MLflow UI, and the figures of `FIGURES` that it holds."""
+
+    page: str = ""
+    figures: Mapping[str, float] | None = None
 
 
 class RegistryCatalogue:
@@ -23,18 +38,7 @@ class RegistryCatalogue:
         """Keep a client; without one the project's store is opened at the first question that needs it."""
         self._client = client
         self._lock = threading.Lock()
-
-    def choices(self) -> list[Choice]:
-        """List every alias of every registered cascade.
-
-        Raises:
-            BoneageError: when there is no store; the message says what to run.
-        """
-        return [
-            Choice(f"models:/{one.model}@{alias}", one.model, alias, one.version)
-            for one in self.table()
-            for alias in one.aliases
-        ]
+        self._runs: dict[str, _Run] = {}
 
     def version(self, uri: str) -> str:
         """Return the version a URI means now; for a folder, the time of its last change.
@@ -72,6 +76,7 @@ class RegistryCatalogue:
 
         client = self._open()
         names = sorted(model.name for model in client.search_registered_models(f"name LIKE '{_CASCADES}'"))
+        versions = [one for name in names for one in list_versions(client, name)]
         return [
             Listed(
                 model=one.name,
@@ -82,10 +87,46 @@ class RegistryCatalogue:
                 created=one.created,
                 run_id=one.run_id,
                 card=one.card,
+                page=self._run(one.run_id).page,
+                figures=(self._run(one.run_id).figures or {}) if one.aliases else {},
             )
-            for name in names
-            for one in list_versions(client, name)
+            for one in versions
         ]
+
+    def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:
+        """Name the models that gave an estimate; a cascade that was opened from a folder names only itself."""
+        from boneage.tracking.versions import RegistryError, show
+
+        if not (cascade.model and str(cascade.version).isdigit()):
+            return (Answer("cascade", cascade.model, str(cascade.version)),)
+        info = show(self._open(), cascade.model, cascade.version)
+        answers = [Answer("cascade", info.name, str(info.version), info.aliases, self._run(info.run_id).page)]
+        for key in asked_heads(estimate):
+            if key.name not in info.heads:
+                continue
+            name, version = f"{info.name.removesuffix(_SUFFIX)}-{key.name}", info.heads[key.name]
+            # A head that was taken from the registry still answers: its cascade's bundle holds it.
+            with suppress(RegistryError):
+                head = show(self._open(), name, version)
+                answers.append(Answer(str(key.task), name, str(version), head.aliases, self._run(head.run_id).page))
+        return tuple(answers)
+
+    def _run(self, run_id: str) -> _Run:
+        """Look a run up; what is known of an ended one is kept."""
+        from mlflow.exceptions import MlflowException
+
+        if not run_id:
+            return _Run()
+        if run_id not in self._runs:
+            try:
+                run = self._open().get_run(run_id)
+            except MlflowException:
+                return _Run()
+            found = _Run(f"#/experiments/{run.info.experiment_id}/runs/{run_id}", _figures(run.data.metrics))
+            if run.info.end_time is None:
+                return found
+            self._runs[run_id] = found
+        return self._runs[run_id]
 
     def _open(self) -> MlflowClient:
         from boneage.tracking.store import open_existing
@@ -94,3 +135,21 @@ class RegistryCatalogue:
             if self._client is None:
                 self._client = open_existing()
             return self._client
+
+
+def asked_heads(estimate: Estimate) -> list[ModelKey]:
+    """List the heads that an estimate came from: a given range skips the classifier, soft routing asks every expert."""
+    sex, routing = Sex(estimate.sex), estimate.routing
+    groups = [group.number for group in AGE_GROUPS] if routing == "soft" else [estimate.group]
+    classifier = [] if routing == "given" else [ModelKey(Task.CLASSIFIER, sex)]
+    return [*classifier, *(ModelKey(Task.REGRESSOR, sex, group) for group in groups)]
+
+
+def _figures(metrics: Mapping[str, float]) -> dict[str, float]:
+    found = {}
+    for figure in FIGURES:
+        names = [pattern.format(figure) for pattern in _FIGURE_NAMES]
+        value = next((metrics[name] for name in names if name in metrics), None)
+        if value is not None:
+            found[figure] = float(value)
+    return found

@@ -1,32 +1,32 @@
-"""Files made for a visitor (reports, tables): kept for an hour in a private folder, then deleted."""
+"""Files made for a visitor (reports, tables): they lie in the page's private cache, and go when the visit ends."""
 
 from __future__ import annotations
 
-import secrets
-import time
+import tempfile
 from pathlib import Path
+
+from boneage.ui.visits import Visits
 
 
 class Downloads:
-    """A folder of short-lived files; each lies in a folder of its own whose name nobody can guess."""
+    """Makes files that a visitor can download.
 
-    def __init__(self, folder: Path, *, seconds: float = 3600.0) -> None:
+    Args:
+        folder: the page's private cache; names in it cannot be guessed.
+        visits: who deletes them.
+    """
+
+    def __init__(self, folder: Path, visits: Visits) -> None:
         self._folder = folder
-        self._seconds = seconds
+        self._visits = visits
 
-    def write(self, name: str, content: str) -> str:
-        """Write one file and delete the old ones; return its path."""
-        self.tidy()
-        place = self._folder / secrets.token_hex(16)
-        place.mkdir(parents=True, mode=0o700)
-        file = place / name
-        file.write_text(content, encoding="utf-8")
-        return str(file)
+    def write(self, name: str, content: str, visit: str | None) -> str:
+        """Write one file for a visit; return its path, which Gradio serves without copying it again."""
+        from gradio.processing_utils import save_file_to_cache
 
-    def tidy(self) -> None:
-        """Delete the files that are older than their time."""
-        oldest = time.time() - self._seconds
-        for file in self._folder.glob("*/*"):
-            if file.stat().st_mtime < oldest:
-                file.unlink(missing_ok=True)
-                file.parent.rmdir()
+        with tempfile.TemporaryDirectory(dir=self._folder.parent) as place:
+            file = Path(place) / name
+            file.write_text(content, encoding="utf-8")
+            made = save_file_to_cache(file, str(self._folder))
+        self._visits.keep(visit, [made])
+        return made

@@ -46,7 +46,7 @@ class Examples:
         from boneage.data.phantom import draw
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        for index, example in enumerate(self._all()):
+        for index, example in enumerate(self.all()):
             if not example.file.exists():
                 phantom = draw(example.age_months, example.sex, _SEED + index)
                 part = example.file.with_suffix(".part.png")
@@ -55,9 +55,10 @@ class Examples:
 
     def ready(self) -> list[Example]:
         """List the drawn hands that are there now."""
-        return [example for example in self._all() if example.file.exists()]
+        return [example for example in self.all() if example.file.exists()]
 
-    def _all(self) -> list[Example]:
+    def all(self) -> list[Example]:
+        """List the drawn hands that the page will offer."""
         return [Example(self.folder / f"drawn-{sex}-{age:.0f}-months.png", sex, age) for age, sex in _AGES]
 
     def _draw(self) -> None:

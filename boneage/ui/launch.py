@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 MAX_FILE_SIZE = "64mb"
 MAX_SESSIONS = 200
 MAX_WAITING = 24
+MLFLOW_UI = "http://127.0.0.1:5000"
+_WEB = ("http://", "https://")
 _FOLDER = "boneage-page-"
+_SCRIPT = Path(__file__).with_name("page.js")
 
 
 class LaunchError(BoneageError):
@@ -40,12 +43,14 @@ class LaunchOptions:
         port: the port, 0-65535; 0 takes any free one.
         auth: `USER:PASSWORD_FILE`, or empty for no login.
         insecure: bind to other addresses than this machine's own without a login.
+        mlflow: address of the MLflow UI that links to runs open; empty for where `make ui` puts it.
     """
 
     host: str = "127.0.0.1"
     port: int = 7860
     auth: str = ""
     insecure: bool = False
+    mlflow: str = ""
 
 
 def private_folder() -> Path:
@@ -95,12 +100,16 @@ def serve(uri: str, options: LaunchOptions) -> None:
     from boneage.ui.page import build_page
     from boneage.ui.service import ModelService
     from boneage.ui.surroundings import Surroundings
+    from boneage.ui.visits import Visits
 
+    visits = Visits(folder)
     around = Surroundings(
         ModelService(RegistryCatalogue(), uri),
         FlagStore(project_root() / "flagged"),
         Examples(workspace() / "examples"),
-        Downloads(folder / "downloads"),
+        Downloads(folder / "cache", visits),
+        visits,
+        mlflow_address(options.mlflow),
     )
     page = build_page(around)
     url = launch(page, options, around.examples.folder, around.flags.folder)
@@ -125,6 +134,19 @@ def check(options: LaunchOptions) -> None:
     )
 
 
+def mlflow_address(given: str) -> str:
+    """Return where the MLflow UI is: as given, else the tracking server where one is used, else `make ui` here.
+
+    Raises:
+        LaunchError: when it is no web address.
+    """
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    address = given or (tracking if tracking.startswith(_WEB) else MLFLOW_UI)
+    if not address.startswith(_WEB):
+        raise LaunchError(f"--mlflow wants a web address such as {MLFLOW_UI}, but {given!r} was given")
+    return address
+
+
 def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Path) -> str:
     """Serve the page; return its URL.
 
@@ -137,6 +159,9 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
     Raises:
         LaunchError: when the options are refused, or the port is taken.
     """
+    from starlette.middleware import Middleware
+
+    from boneage.ui.guard import Guard
     from boneage.ui.theme import STYLE, theme
 
     check(options)
@@ -163,6 +188,8 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
         "_frontend": False,
         "theme": theme(),
         "css_paths": [STYLE],
+        "head": f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>",
+        "app_kwargs": {"middleware": [Middleware(Guard, uploads=lambda: page.upload_file_set)]},
     }
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
     try:

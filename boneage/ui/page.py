@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from boneage.ui import estimate_events, estimate_tab, flag_tab, models_tab
 from boneage.ui.api import add_api
 from boneage.ui.batch_tab import add_batch_tab
-from boneage.ui.estimate_tab import EstimateTab, add_estimate_tab
+from boneage.ui.estimate_tab import EstimateTab
+from boneage.ui.flag_tab import FlagTab
 from boneage.ui.labels import Labels
-from boneage.ui.models_tab import add_models_tab
-from boneage.ui.sentences import sentence_in
+from boneage.ui.models_tab import ModelsTab
+from boneage.ui.sentences import sentence_in, with_commands
 from boneage.ui.service import ModelService, Phase
 from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text
@@ -22,6 +26,7 @@ CACHE_SECONDS = 3600
 CACHE_CHECK_SECONDS = 600
 _POLL_SECONDS = 2.0
 _CALM_POLL_SECONDS = 20.0
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _SWITCH_THEME = "() => { document.body.classList.toggle('dark'); }"
 
 
@@ -33,13 +38,32 @@ def build_page(around: Surroundings) -> gr.Blocks:
         language = _header(labels)
         status = gr.HTML(status_line(around.service, DEFAULT_LANGUAGE), elem_id="status")
         case = gr.State(None, time_to_live=CACHE_SECONDS)
-        with gr.Tabs():
-            estimate = add_estimate_tab(labels, around, case, language)
-            add_batch_tab(labels, around, estimate.model, language)
-            add_models_tab(labels, around.service, language)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            estimate = estimate_tab.lay_out(labels, around)
+            add_batch_tab(labels, around, estimate.inputs.model, language)
+            flags = flag_tab.lay_out(labels, around)
+            models = models_tab.lay_out(labels, around)
+        shell = Shell(page, labels, language, status, case, tabs)
+        estimate_events.connect(estimate, flags, case, language)
+        flag_tab.connect(flags, case, language)
+        models_tab.connect(models, language)
         add_api(around, case)
-        _follow(page, around, labels, language, status, case, estimate)
+        _follow_language(shell, estimate, flags, models)
+        _follow_models(shell, estimate, models)
+        page.unload(_leaving(around))
     return page
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What stands around the tabs."""
+
+    page: gr.Blocks
+    labels: Labels
+    language: gr.Dropdown
+    status: gr.HTML
+    case: gr.State
+    tabs: gr.Tabs
 
 
 def _header(labels: Labels) -> gr.Dropdown:
@@ -83,45 +107,64 @@ def status_line(service: ModelService, language: str) -> str:
     then = text("status_others" if service.choices else "status_then", language)
     return (
         f'<div class="ba-status ba-missing" role="alert"><p><b>{escape(missing)}</b></p>'
-        f"<p>{_with_commands(sentence_in(language, status.problem))}</p><p>{escape(then)}</p></div>"
+        f"<p>{with_commands(sentence_in(language, status.problem))}</p><p>{escape(then)}</p></div>"
     )
 
 
-def _with_commands(sentence: str) -> str:
-    """Set what stands between backticks as code."""
-    parts = escape(sentence).split("`")
-    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models: ModelsTab) -> None:
+    """Let every text follow the language: chosen in the page, or brought by the browser."""
+    around, language = estimate.around, shell.language
 
-
-def _follow(
-    page: gr.Blocks,
-    around: Surroundings,
-    labels: Labels,
-    language: gr.Dropdown,
-    status: gr.HTML,
-    case: gr.State,
-    estimate: EstimateTab,
-) -> None:
-    """Let texts follow the language, and the status follow the models."""
-    service = around.service
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
-    def translate(code: str, shown: Any) -> list[Any]:
-        return [*labels.updates(code), status_line(service, code), *estimate.shown(shown, code), estimate.gallery(code)]
+    def translate(code: str, shown: Any, request: gr.Request) -> list[Any]:
+        return [
+            *shell.labels.updates(code),
+            status_line(around.service, code),
+            *estimate.shown(shown, code, request.session_hash),
+            estimate_tab.example_gallery(around.examples, code),
+            estimate_tab.model_switch(around.service, code),
+            *flags.translated(shown, code),
+        ]
 
     def greet(request: gr.Request) -> list[Any]:
         code = preferred_language(request.headers.get("accept-language", ""))
         # Gradio's number fields begin at 0, and a newborn is not what an empty field means.
-        return [gr.update(value=code), None, None, *translate(code, None)]
+        return [gr.update(value=code), None, *translate(code, None, request)]
 
-    def look(code: str) -> list[Any]:
+    def again(code: str, tables: str) -> list[Any]:
+        return [flag_tab.cases_html(around.flags, code), *(models.shown(code) if tables else [gr.skip()] * 4)]
+
+    follows = [
+        *shell.labels.components,
+        shell.status,
+        *estimate.shows,
+        estimate.inputs.examples,
+        estimate.inputs.model,
+        *flags.shows,
+    ]
+    shell.page.load(greet, None, [language, estimate.inputs.chronological, *follows], **_QUIET)
+    language.input(translate, [language, shell.case], follows, **_QUIET)
+    language.input(again, [language, models.rows], [flags.cases, *models.shows], **_QUIET)
+    estimate.results.flag.click(lambda: gr.Tabs(selected="flag"), None, shell.tabs, **_QUIET)
+
+
+def _follow_models(shell: Shell, estimate: EstimateTab, models: ModelsTab) -> None:
+    """Let status, switch and tables follow the registry: often while a model is awaited, calmly afterwards."""
+    service = estimate.around.service
+
+    def look(code: str, tables: str) -> list[Any]:
         ready = service.status.phase is Phase.READY
         every = gr.Timer(_CALM_POLL_SECONDS if ready else _POLL_SECONDS)
-        return [status_line(service, code), estimate.models(), every]
+        # The tables are read only where the visitor has opened their tab.
+        shown = models.shown(code)[:2] if tables else [gr.skip(), gr.skip()]
+        return [status_line(service, code), estimate_tab.model_switch(service, code), every, *shown]
 
-    follows = [*labels.components, status, *estimate.follows_language, estimate.examples]
-    numbers = [estimate.inputs.chronological, estimate.results.reader_age]
-    page.load(greet, None, [language, *numbers, *follows], **quiet)
-    language.input(translate, [language, case], follows, **quiet)
     timer = gr.Timer(_POLL_SECONDS)
-    timer.tick(look, [language], [status, estimate.model, timer], **quiet)
+    follows = [shell.status, estimate.inputs.model, timer, models.rivals, models.rows]
+    timer.tick(look, [shell.language, models.rivals], follows, **_QUIET)
+
+
+def _leaving(around: Surroundings) -> Callable[[gr.Request], None]:
+    def leave(request: gr.Request) -> None:
+        around.visits.end(request.session_hash)
+
+    return leave

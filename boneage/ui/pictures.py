@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from boneage.preprocess.preparer import Prepared
 
 LONGER_SIDE = 900
 _TEAL = (36, 190, 190)
@@ -20,25 +23,34 @@ class Picture:
     jpeg: bytes
 
     @property
-    def pixels(self) -> np.ndarray:
-        """Return the decoded picture, uint8 (H, W, 3) RGB."""
-        return _decode(self.jpeg, cv2.IMREAD_COLOR_RGB)
+    def address(self) -> str:
+        """Return the picture as a data address: nothing is written to a disk to show it."""
+        return f"data:image/jpeg;base64,{b64encode(self.jpeg).decode()}"
 
 
-def step_pictures(original: np.ndarray, mask: np.ndarray, prepared: np.ndarray) -> tuple[Picture, ...]:
+def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ...]:
     """Picture the original, the mask over it, and what the network saw.
 
     Args:
-        original: uint8 (H, W).
-        mask: bool (H, W), the hand.
-        prepared: uint8 (S, S).
+        original: the film as it came, uint8 (H, W).
+        prepared: what was made of it; its mask lies over the film that was corrected by the gate, where it was.
     """
-    small = shrink(original)
+    film = original if prepared.film is None else prepared.film
     return (
-        _picture("step_original", small),
-        _picture("step_mask", overlay(small, mask)),
-        _picture("step_prepared", shrink(prepared)),
+        _picture("step_original", shrink(original)),
+        _picture("step_mask", overlay(shrink(film), prepared.mask)),
+        _picture("step_prepared", shrink(prepared.image)),
     )
+
+
+def heat_picture(coloured: np.ndarray) -> Picture:
+    """Picture a heat map that lies over the prepared image, uint8 (S, S, 3) RGB."""
+    return _picture("step_heat", coloured)
+
+
+def preview(image: np.ndarray) -> Picture:
+    """Picture a film that was chosen and is not estimated yet, uint8 (H, W)."""
+    return _picture("step_original", shrink(image))
 
 
 def shrink(image: np.ndarray) -> np.ndarray:
@@ -68,12 +80,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 def decode_png(png: bytes) -> np.ndarray:
     """Decode what `encode_png` encoded: uint8 (H, W)."""
-    return _decode(png, cv2.IMREAD_GRAYSCALE)
-
-
-def _decode(data: bytes, kind: int) -> np.ndarray:
-    """Decode pixels that this module encoded."""
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), kind))
+    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE))
 
 
 def _picture(key: str, image: np.ndarray) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from html import escape
 from pathlib import Path
 
@@ -16,9 +15,9 @@ _PRINT = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 780px; margin: 24px auto; padding: 0 16px;
        background: #fff; color: #17262b }
 h1 { font-size: 26px; margin: 0 } header p, footer p { color: #4c6067; margin: 4px 0 }
-.pictures { display: grid; grid-template-columns: repeat(3, 1fr); gap: 12px; margin: 18px 0 }
+.pictures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin: 18px 0 }
 figure { margin: 0 }
-figure img { width: 100%; height: 260px; object-fit: contain; background: #000; border-radius: 6px }
+figure img { width: 100%; height: 210px; object-fit: contain; background: #000; border-radius: 6px }
 figcaption { font-size: 13px; color: #4c6067 }
 .notice { border: 1px solid #c98a1b; border-radius: 6px; padding: 8px 12px }
 * { -webkit-print-color-adjust: exact; print-color-adjust: exact } @media print { .screen { display: none } }
@@ -32,8 +31,7 @@ def report_html(case: Case, language: str) -> str:
         return escape(text(key, language, **values))
 
     pictures = "".join(
-        f'<figure><img alt="{say(p.key)}" src="data:image/jpeg;base64,{b64encode(p.jpeg).decode()}">'
-        f"<figcaption>{say(p.key)}</figcaption></figure>"
+        f'<figure><img alt="{say(f"{p.key}_alt")}" src="{p.address}"><figcaption>{say(p.key)}</figcaption></figure>'
         for p in case.pictures
     )
     made = case.made.strftime("%Y-%m-%d %H:%M UTC")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from boneage.ui.texts import text
 
@@ -118,6 +119,12 @@ def sentence_in(language: str, english: str) -> str:
             template = portuguese if language == "pt" else spanish
             return _capital(template.format(*(_word(group, language) for group in found.groups())))
     return _capital(english)
+
+
+def with_commands(sentence: str) -> str:
+    """Return a sentence as HTML, what stands between backticks set as code."""
+    parts = escape(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 
 
 def _word(group: str, language: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +13,10 @@ from boneage.errors import BoneageError
 from boneage.ui.boundary import Kept
 
 if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
+    from boneage.cascade.cascade import Cascade, Estimate
 
 KEPT_MODELS = 2
+CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listed:
-    """One registered version, as the models tab shows it; `mae_months` on its study's validation images."""
+    """One registered version, as the models tab shows it.
+
+    Attributes:
+        model: its registered name.
+        version: its number.
+        aliases: for example `champion`.
+        status: `pending`, `passed` or `failed`.
+        mae_months: on its study's validation images.
+        created: when it was registered, UTC, ISO 8601.
+        run_id: the run that made it.
+        card: its card, markdown.
+        page: the run's place in the MLflow UI, such as `#/experiments/1/runs/...`; empty where the run is gone.
+        figures: what its study measured on the validation images, by `FIGURES`; only of versions with an alias.
+    """
 
     model: str
     version: str
@@ -40,13 +54,34 @@ class Listed:
     created: str
     run_id: str
     card: str
+    page: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model that took part in an estimate.
+
+    Attributes:
+        role: `cascade`, `classifier` or `regressor`.
+        model: its registered name, or a bundle's folder.
+        version: its registered version; empty for a bundle.
+        aliases: what points to it now.
+        page: its run's place in the MLflow UI, as in `Listed`.
+    """
+
+    role: str
+    model: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    page: str = ""
+
+
+FIGURES = ("mae_months", "within_12_months", "within_24_months", "accuracy", "interval_coverage", "images")
 
 
 class Catalogue(Protocol):
     """Where models come from; the registry in service, a stand-in in tests."""
-
-    def choices(self) -> list[Choice]:
-        """List the models that can answer now."""
 
     def version(self, uri: str) -> str:
         """Return the version that a URI means at this moment (cheap).
@@ -68,6 +103,25 @@ class Catalogue(Protocol):
         Raises:
             BoneageError: when there is no store; the message says which command to run.
         """
+
+    def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:
+        """Name the models that gave an estimate: the cascade, then those of its heads that were asked."""
+
+
+def choices_of(listed: Sequence[Listed]) -> tuple[Choice, ...]:
+    """List every alias of every version as a model that can answer."""
+    return tuple(
+        Choice(f"models:/{one.model}@{alias}", one.model, alias, one.version) for one in listed for alias in one.aliases
+    )
+
+
+def rivals(listed: Sequence[Listed], model: str) -> tuple[Listed | None, Listed | None]:
+    """Return a model's champion and its challenger, where there are such; one version may be both."""
+    found = [next((o for o in listed if o.model == model and alias in o.aliases), None) for alias in _RIVALS]
+    return found[0], found[1]
+
+
+_RIVALS = (CHAMPION, CHALLENGER)
 
 
 class Phase(StrEnum):
@@ -106,7 +160,7 @@ class ModelService:
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._status = Status(Phase.LOADING)
-        self._choices: tuple[Choice, ...] = ()
+        self._listed: tuple[Listed, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -116,7 +170,12 @@ class ModelService:
     @property
     def choices(self) -> Sequence[Choice]:
         """Return the models that could answer when they were last looked up, without waiting."""
-        return self._choices
+        return choices_of(self._listed)
+
+    @property
+    def listed(self) -> Sequence[Listed]:
+        """Return the registered versions as they were when last looked up, without waiting."""
+        return self._listed
 
     def start(self) -> None:
         """Load the default model in a thread, and look for promotions ever after."""
@@ -154,7 +213,7 @@ class ModelService:
     def refresh(self) -> Status:
         """Look for the default model and for promotions now."""
         try:
-            self._choices = tuple(self.catalogue.choices())
+            self._listed = tuple(self.catalogue.table())
             self.cascade()
         except BoneageError as error:
             self._status = Status(Phase.MISSING, problem=str(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from boneage.ui.downloads import Downloads
 from boneage.ui.examples import Examples
 from boneage.ui.service import ModelService
+from boneage.ui.visits import Visits
 
 if TYPE_CHECKING:
     from boneage.data.flags import FlagStore
@@ -22,9 +23,13 @@ class Surroundings:
         flags: where flagged cases go.
         examples: drawn hands.
         downloads: files made for a visitor.
+        visits: what is deleted when a visit ends.
+        mlflow: address of the MLflow UI that the links to runs open; empty for no links.
     """
 
     service: ModelService
     flags: FlagStore
     examples: Examples
     downloads: Downloads
+    visits: Visits
+    mlflow: str = ""

@@ -12,16 +12,19 @@ import cv2
 import numpy as np
 import pytest
 
-from boneage.cascade.cascade import Cascade
-from boneage.config import Config, PreprocessConfig
+from boneage.cascade.cascade import Cascade, Estimate
+from boneage.cascade.gate import Verdict
+from boneage.config import CascadeConfig, Config, PreprocessConfig
 from boneage.data.flags import FlagStore
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
 from boneage.preprocess.pipeline import Preparer
+from boneage.ui.catalogue import asked_heads
 from boneage.ui.downloads import Downloads
 from boneage.ui.examples import Examples
-from boneage.ui.service import Choice, Listed, ModelService
+from boneage.ui.service import Answer, Listed, ModelService
 from boneage.ui.surroundings import Surroundings
+from boneage.ui.visits import Visits
 
 URI = "models:/boneage-cascade@champion"
 
@@ -31,6 +34,9 @@ class FixedBackbone:
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), -1).mean(axis=1, keepdims=True).astype(np.float32)
+
+    def maps(self, images: np.ndarray) -> np.ndarray:
+        return images[:, ::8, ::8, None].astype(np.float32)
 
 
 class FixedHead:
@@ -43,8 +49,16 @@ class FixedHead:
         return np.repeat(self.answer, len(features), axis=0)
 
 
+class Refusing:
+    """A gate that refuses everything but films whose first pixel is bright."""
+
+    def inspect(self, film: np.ndarray) -> Verdict:
+        reasons = () if film[0, 0] > 200 else ("no hand was found on the film",)
+        return Verdict(film, reasons, (), "no_mask" if reasons else "usable", 0.0)
+
+
 def fixed_cascade(
-    version: str = "3", model: str = "boneage-cascade", background: str = "none", size: int = 64
+    version: str = "3", model: str = "boneage-cascade", background: str = "none", size: int = 64, gate: bool = False
 ) -> Cascade:
     """A real cascade around heads that answer the middle of group 2, or of whichever range is given."""
     heads: dict[Any, Any] = {}
@@ -54,8 +68,9 @@ def fixed_cascade(
         else:
             group = AGE_GROUPS[(key.group or 1) - 1]
             heads[key] = FixedHead(np.array([(group.low + group.high) / 2 + 0.25 * (key.sex == "male")]))
-    config = Config(preprocess=PreprocessConfig(background=background, size=size))
+    config = Config(preprocess=PreprocessConfig(background=background, size=size), cascade=CascadeConfig(gate=gate))
     cascade = Cascade(Preparer(config.preprocess), FixedBackbone(), heads, config)  # type: ignore[arg-type]
+    cascade.gate = Refusing() if gate else None  # type: ignore[assignment]
     cascade.model, cascade.version = model, version
     return cascade
 
@@ -67,9 +82,7 @@ class FakeCatalogue:
         self.versions = versions or {URI: "3"}
         self.loads: list[tuple[str, str]] = []
         self.fault: Exception | None = None
-
-    def choices(self) -> list[Choice]:
-        return [Choice(uri, uri[8:].split("@")[0], "champion", version) for uri, version in self.versions.items()]
+        self.gate = False
 
     def version(self, uri: str) -> str:
         if self.fault is not None:
@@ -80,22 +93,36 @@ class FakeCatalogue:
 
     def load(self, uri: str) -> Cascade:
         self.loads.append((uri, self.versions[uri]))
-        return fixed_cascade(self.versions[uri], uri[8:].split("@")[0])
+        return fixed_cascade(self.versions[uri], uri[8:].split("@")[0], gate=self.gate)
 
     def table(self) -> list[Listed]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for uri, version in self.versions.items():
+            name, alias = uri[8:].split("@")
+            found.setdefault((name, version), []).append(alias)
         return [
             Listed(
-                c.model,
-                c.version,
-                (c.alias,),
-                "passed",
-                8.25,
-                "2024-11-23T06:00:00+00:00",
-                "0123456789abcdef",
-                "# Card",
+                model=name,
+                version=version,
+                aliases=tuple(sorted(aliases)),
+                status="passed",
+                mae_months=8.25,
+                created="2024-11-23T06:00:00+00:00",
+                run_id="0123456789abcdef",
+                card=f"# Card of version {version}",
+                page="#/experiments/1/runs/0123456789abcdef",
+                figures={"mae_months": 8.25, "within_12_months": 0.75, "images": 192.0},
             )
-            for c in self.choices()
+            for (name, version), aliases in found.items()
         ]
+
+    def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:
+        page = "#/experiments/1/runs/0123456789abcdef"
+        aliases = {one.version: one.aliases for one in self.table() if one.model == cascade.model}
+        heads = [
+            Answer(str(key.task), f"boneage-{key.name}", cascade.version, (), page) for key in asked_heads(estimate)
+        ]
+        return (Answer("cascade", cascade.model, cascade.version, aliases.get(cascade.version, ()), page), *heads)
 
 
 def hand_pixels(height: int = 320, width: int = 240) -> np.ndarray:
@@ -140,6 +167,7 @@ class Running:
     url: str
     around: Surroundings
     catalogue: FakeCatalogue
+    cache: Path
 
 
 @contextmanager
@@ -151,19 +179,22 @@ def serving(folder: Path) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "cache"))
         catalogue = FakeCatalogue()
+        visits = Visits(folder)
         around = Surroundings(
             ModelService(catalogue, URI, every_seconds=0.5),
             FlagStore(folder / "flagged"),
             Examples(folder / "examples"),
-            Downloads(folder / "made"),
+            Downloads(folder / "cache", visits),
+            visits,
+            "http://127.0.0.1:5000",
         )
         around.examples.folder.mkdir()
-        write_png(around.examples.folder / "drawn-male-66-months.png", hand_pixels())
+        write_png(around.examples.all()[0].file, hand_pixels())
         page = build_page(around)
         around.service.start()
         url = launch(page, LaunchOptions(port=0), around.examples.folder, around.flags.folder)
         try:
-            yield Running(url, around, catalogue)
+            yield Running(url, around, catalogue, folder / "cache")
         finally:
             around.service.stop()
             page.close(verbose=False)

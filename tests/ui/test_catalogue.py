@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from page_fakes import fixed_cascade
 
+from boneage.cascade.estimate import Estimate
 from boneage.errors import BoneageError
-from boneage.ui.catalogue import RegistryCatalogue
+from boneage.groups import ModelKey, Sex, Task
+from boneage.ui.catalogue import RegistryCatalogue, asked_heads
+from boneage.ui.service import Answer, choices_of, rivals
 
 NAME = "boneage-cascade"
 URI = f"models:/{NAME}@champion"
@@ -25,7 +29,7 @@ def test_without_a_store_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(BoneageError, match="make study"):
-        RegistryCatalogue().choices()
+        RegistryCatalogue().table()
 
 
 def test_nothing_registered_or_promoted_says_what_to_run(store) -> None:
@@ -60,7 +64,7 @@ def test_every_cascade_of_every_prefix_is_listed_and_heads_are_not(store) -> Non
         (NAME, "1", 9.5),
         ("demo-cascade", "1", 9.5),
     ]
-    assert [choice.uri for choice in catalogue.choices()] == [URI, "models:/demo-cascade@challenger"]
+    assert [one.uri for one in choices_of(catalogue.table())] == [URI, "models:/demo-cascade@challenger"]
 
 
 def test_files_that_are_gone_are_said_to_be_gone(store) -> None:
@@ -73,3 +77,58 @@ def test_files_that_are_gone_are_said_to_be_gone(store) -> None:
 def test_an_unknown_folder_is_no_model(store) -> None:
     with pytest.raises(BoneageError, match="models:/NAME@ALIAS"):
         RegistryCatalogue(store).version("nowhere")
+
+
+def test_rivals_are_found_by_their_aliases(store) -> None:
+    register(store, 2)
+    catalogue = RegistryCatalogue(store)
+    assert rivals(catalogue.table(), NAME) == (None, None)
+    store.set_registered_model_alias(NAME, "champion", "1")
+    store.set_registered_model_alias(NAME, "challenger", "2")
+    champion, challenger = rivals(catalogue.table(), NAME)
+    assert champion is not None
+    assert challenger is not None
+    assert (champion.version, challenger.version) == ("1", "2")
+
+
+def estimate(**fields: object) -> Estimate:
+    values: dict = {"sex": Sex.FEMALE, "age_range": None, "bone_age_months": 80.0, "low_months": None}
+    values |= {"high_months": None, "group": 2, "group_probabilities": (0, 1, 0, 0), "routing": "hard"}
+    return Estimate(**(values | fields))
+
+
+def test_the_heads_that_were_asked_depend_on_the_routing() -> None:
+    classifier, regressor = ModelKey(Task.CLASSIFIER, Sex.FEMALE), ModelKey(Task.REGRESSOR, Sex.FEMALE, 2)
+    assert asked_heads(estimate()) == [classifier, regressor]
+    assert asked_heads(estimate(routing="given")) == [regressor]
+    assert len(asked_heads(estimate(routing="soft"))) == 5
+
+
+def test_an_estimate_names_its_cascade_and_heads_with_their_runs(store) -> None:
+    experiment = store.create_experiment("study")
+    run = store.create_run(experiment)
+    store.log_metric(run.info.run_id, "validation_mae_months", 8.5)
+    store.set_terminated(run.info.run_id)
+    for name, tags in (
+        ("boneage-classifier-female", {}),
+        ("boneage-regressor-female-2", {}),
+        (NAME, {"head.classifier-female": "1", "head.regressor-female-2": "1"}),
+    ):
+        store.create_registered_model(name)
+        store.create_model_version(name, source="/nowhere", run_id=run.info.run_id, tags=tags)
+    store.set_registered_model_alias(NAME, "champion", "1")
+    catalogue = RegistryCatalogue(store)
+    page = f"#/experiments/{experiment}/runs/{run.info.run_id}"
+    assert catalogue.answered(fixed_cascade("1", NAME), estimate()) == (
+        Answer("cascade", NAME, "1", ("champion",), page),
+        Answer("classifier", "boneage-classifier-female", "1", (), page),
+        Answer("regressor", "boneage-regressor-female-2", "1", (), page),
+    )
+    listed = catalogue.table()[0]
+    assert (listed.page, listed.figures) == (page, {"mae_months": 8.5})
+
+
+def test_a_bundle_from_a_folder_names_only_itself(store) -> None:
+    assert RegistryCatalogue(store).answered(fixed_cascade("", "a/folder"), estimate()) == (
+        Answer("cascade", "a/folder", ""),
+    )

@@ -9,6 +9,7 @@ TEXTS = {
     "theme": "Light / dark",
     "tab_estimate": "Estimate",
     "tab_batch": "Several images",
+    "tab_flag": "Save a case",
     "tab_models": "Models",
     # inputs
     "file": "Radiograph (PNG, JPEG, TIFF, WebP or DICOM)",
@@ -22,8 +23,11 @@ TEXTS = {
     "chronological": "Chronological age in months (optional)",
     "chronological_info": "At the time of the radiograph; 126 is 10 years 6 months.",
     "model": "Model",
+    "model_both": "Champion and challenger, side by side",
+    "model_choice": "{alias} (version {version}) of {model}",
     "estimate": "Estimate bone age",
     "examples": "No radiograph at hand? Try a drawn one",
+    "examples_info": "Drawn hands, not patients: they show how the page works, not how well it reads films.",
     "example_caption": "{sex}, {age}",
     "dicom_read": "Read from the DICOM file: {what}. Please check.",
     # result
@@ -54,6 +58,20 @@ TEXTS = {
     "difference_none": "the same as {chronological}",
     "difference_caution": "A difference, not a diagnosis: healthy children differ too.",
     "answered_by": "Answered by {model}, version {version}",
+    "answered": "Which models answered",
+    "answered_run": "MLflow run",
+    "answered_hint": "The links open the MLflow UI; `make ui` starts it.",
+    "role_cascade": "Cascade",
+    "role_classifier": "Classifier",
+    "role_regressor": "Regressor",
+    "beside": "Champion and challenger, side by side",
+    "beside_name": "{aliases}, version {version}",
+    "beside_apart": "They are {months} apart.",
+    "withheld": "No estimate is given for this film",
+    "withheld_hint": (
+        "Give a plain film of one left hand. You may have it estimated all the same; the number may then mean nothing."
+    ),
+    "anyway": "Estimate anyway",
     "warnings": "Please note",
     "warning_unusual": "The bone age is more than three years from the chronological age: check the sex and the file.",
     "ruler_alt": "Bone age on a scale of 0 to 19 years",
@@ -62,6 +80,22 @@ TEXTS = {
     "step_original": "Original",
     "step_mask": "Hand found by the mask",
     "step_prepared": "Prepared image",
+    "step_heat": "Where the estimate comes from",
+    "step_waiting": "Finding where the estimate comes from…",
+    "step_original_alt": "The radiograph as it was given",
+    "step_mask_alt": "The radiograph with the outline of the hand that was found; what lies outside is darkened",
+    "step_prepared_alt": "The hand as the network sees it: cut out, contrast equalised, square",
+    "step_heat_alt": "Heat map over the prepared hand: the brighter a place, the more it moves the estimated age",
+    "heat_little": "little",
+    "heat_much": "much",
+    "heat_explained": (
+        "Bright places move the number most, up or down. The map shows what the model looks at, not whether "
+        "it is right."
+    ),
+    "zoom": "Enlarge",
+    "zoom_closer": "Closer",
+    "zoom_wider": "Wider",
+    "zoom_close": "Close",
     # flag
     "flag_heading": "Keep this case for future training",
     "flag_info": "Saves the estimate as shown, with the image stripped of all patient data.",
@@ -74,6 +108,21 @@ TEXTS = {
     "flag_nothing": "There is no estimate to save yet: estimate first.",
     "flag_consent_needed": "Please confirm first that the image may be kept.",
     "flag_wrong_age": "Your reading must be within 0 and 228 months, but {given} was given.",
+    "flag_open": "Save this case…",
+    "flag_shown": "This will be saved",
+    "flag_line": "{sex}, {age} ({months}), {model} version {version}",
+    "flag_where": "Cases lie on this machine in {folder}, images as PNG without any metadata, named by their hash.",
+    "flag_train": (
+        "`boneage flags list` shows them, `boneage flags export OUT` writes them for training; a "
+        "configuration can name them as a source with layout = 'flagged'."
+    ),
+    "flag_cases": "Saved cases: {count}",
+    "flag_latest": "the latest {count}",
+    "column_time": "Saved (UTC)",
+    "column_estimate": "Estimate (months)",
+    "column_reader": "Your reading (months)",
+    "column_model": "Model",
+    "column_image": "Image",
     # report
     "report": "Download report",
     "report_title": "Bone age report",
@@ -90,6 +139,7 @@ TEXTS = {
     "batch_nothing": "Drop at least one radiograph first.",
     "batch_too_many": "At most {limit} files at once, but {given} were given: split them.",
     "batch_no_sex": "no sex: give it in the table or choose one for all",
+    "batch_withheld": "no estimate is given: {reasons}",
     "batch_bad_table": "The table must be a CSV file with the columns image and sex: {reason}",
     "column_file": "File",
     "column_sex": "Sex",
@@ -98,8 +148,22 @@ TEXTS = {
     "column_group": "Age group",
     "column_note": "Note",
     # models
-    "models_intro": "The page answers with the champion. A newly promoted version is used from the next estimate on.",
+    "models_intro": (
+        "The page answers with the champion. A newly promoted version is used from the next estimate on and "
+        "shows here within a minute."
+    ),
     "models_none": "Nothing is registered yet.",
+    "models_alone": "There is no challenger beside the champion now.",
+    "models_same": "The newest version is the champion.",
+    "models_no_alias": "No version is {alias}.",
+    "figure_mae_months": "Mean error",
+    "figure_within_12_months": "Within 12 months",
+    "figure_within_24_months": "Within 24 months",
+    "figure_accuracy": "Age group right",
+    "figure_interval_coverage": "Interval holds the truth",
+    "figure_images": "Validation images",
+    "models_figures_of": "On the validation images of its own study.",
+    "models_all": "All versions",
     "models_refresh": "Look again",
     "models_card": "Model card of",
     "models_model": "Model",

@@ -9,6 +9,7 @@ TEXTS = {
     "theme": "Claro / oscuro",
     "tab_estimate": "Estimar",
     "tab_batch": "Varias imágenes",
+    "tab_flag": "Guardar un caso",
     "tab_models": "Modelos",
     # inputs
     "file": "Radiografía (PNG, JPEG, TIFF, WebP o DICOM)",
@@ -22,8 +23,11 @@ TEXTS = {
     "chronological": "Edad cronológica en meses (opcional)",
     "chronological_info": "En la fecha de la radiografía; 126 son 10 años y 6 meses.",
     "model": "Modelo",
+    "model_both": "Campeón y aspirante, lado a lado",
+    "model_choice": "{alias} (versión {version}) de {model}",
     "estimate": "Estimar la edad ósea",
     "examples": "¿Sin radiografía a mano? Pruebe una dibujada",
+    "examples_info": "Manos dibujadas, no pacientes: muestran cómo funciona la página, no lo bien que lee las placas.",
     "example_caption": "{sex}, {age}",
     "dicom_read": "Leído del archivo DICOM: {what}. Compruébelo, por favor.",
     # result
@@ -54,6 +58,21 @@ TEXTS = {
     "difference_none": "igual a {chronological}",
     "difference_caution": "Es una diferencia, no un diagnóstico: los niños sanos también difieren.",
     "answered_by": "Respuesta de {model}, versión {version}",
+    "answered": "Qué modelos respondieron",
+    "answered_run": "Ejecución en MLflow",
+    "answered_hint": "Los enlaces abren la interfaz de MLflow; `make ui` la inicia.",
+    "role_cascade": "Cascada",
+    "role_classifier": "Clasificador",
+    "role_regressor": "Regresor",
+    "beside": "Campeón y aspirante, lado a lado",
+    "beside_name": "{aliases}, versión {version}",
+    "beside_apart": "Difieren en {months}.",
+    "withheld": "No se da una estimación para esta placa",
+    "withheld_hint": (
+        "Use una placa simple de una mano izquierda. Puede estimarla de todos modos; el número puede entonces "
+        "no significar nada."
+    ),
+    "anyway": "Estimar de todos modos",
     "warnings": "Tenga en cuenta",
     "warning_unusual": "La edad ósea difiere más de tres años de la cronológica: compruebe el sexo y el archivo.",
     "ruler_alt": "Edad ósea en una escala de 0 a 19 años",
@@ -62,6 +81,22 @@ TEXTS = {
     "step_original": "Original",
     "step_mask": "Mano encontrada por la máscara",
     "step_prepared": "Imagen preparada",
+    "step_heat": "De dónde viene la estimación",
+    "step_waiting": "Buscando de dónde viene la estimación…",
+    "step_original_alt": "La radiografía tal como se dio",
+    "step_mask_alt": "La radiografía con el contorno de la mano hallada; lo que queda fuera está oscurecido",
+    "step_prepared_alt": "La mano como la ve la red: recortada, con contraste ecualizado, cuadrada",
+    "step_heat_alt": "Mapa de calor sobre la mano preparada: cuanto más claro un lugar, más mueve la edad estimada",
+    "heat_little": "poco",
+    "heat_much": "mucho",
+    "heat_explained": (
+        "Los lugares claros son los que más mueven el número, hacia arriba o hacia abajo. El mapa muestra "
+        "adónde mira el modelo, no si acierta."
+    ),
+    "zoom": "Ampliar",
+    "zoom_closer": "Acercar",
+    "zoom_wider": "Alejar",
+    "zoom_close": "Cerrar",
     # flag
     "flag_heading": "Guardar este caso para entrenamientos futuros",
     "flag_info": "Guarda la estimación tal como se muestra, con la imagen sin ningún dato del paciente.",
@@ -74,6 +109,24 @@ TEXTS = {
     "flag_nothing": "Todavía no hay estimación que guardar: estime primero.",
     "flag_consent_needed": "Confirme primero que la imagen puede conservarse.",
     "flag_wrong_age": "Su lectura debe estar entre 0 y 228 meses, pero se dio {given}.",
+    "flag_open": "Guardar este caso…",
+    "flag_shown": "Esto se guardará",
+    "flag_line": "{sex}, {age} ({months}), {model} versión {version}",
+    "flag_where": (
+        "Los casos quedan en esta máquina en {folder}, las imágenes como PNG sin ningún metadato, con su hash "
+        "como nombre."
+    ),
+    "flag_train": (
+        "`boneage flags list` los muestra, `boneage flags export OUT` los escribe para entrenar; una "
+        "configuración puede usarlos como fuente con layout = 'flagged'."
+    ),
+    "flag_cases": "Casos guardados: {count}",
+    "flag_latest": "los {count} más recientes",
+    "column_time": "Guardado (UTC)",
+    "column_estimate": "Estimación (meses)",
+    "column_reader": "Su lectura (meses)",
+    "column_model": "Modelo",
+    "column_image": "Imagen",
     # report
     "report": "Descargar informe",
     "report_title": "Informe de edad ósea",
@@ -90,6 +143,7 @@ TEXTS = {
     "batch_nothing": "Suelte primero al menos una radiografía.",
     "batch_too_many": "Como máximo {limit} archivos a la vez, pero se dieron {given}: divídalos.",
     "batch_no_sex": "sin sexo: indíquelo en la tabla o elija uno para todas",
+    "batch_withheld": "no se da estimación: {reasons}",
     "batch_bad_table": "La tabla debe ser un archivo CSV con las columnas image y sex: {reason}",
     "column_file": "Archivo",
     "column_sex": "Sexo",
@@ -98,8 +152,22 @@ TEXTS = {
     "column_group": "Grupo de edad",
     "column_note": "Nota",
     # models
-    "models_intro": "La página responde con el campeón. Una versión recién promovida vale desde la próxima estimación.",
+    "models_intro": (
+        "La página responde con el campeón. Una versión recién promovida vale desde la próxima estimación y "
+        "aparece aquí en menos de un minuto."
+    ),
     "models_none": "Todavía no hay nada registrado.",
+    "models_alone": "Ahora no hay aspirante junto al campeón.",
+    "models_same": "La versión más nueva es la campeona.",
+    "models_no_alias": "Ninguna versión es {alias}.",
+    "figure_mae_months": "Error medio",
+    "figure_within_12_months": "Dentro de 12 meses",
+    "figure_within_24_months": "Dentro de 24 meses",
+    "figure_accuracy": "Grupo de edad acertado",
+    "figure_interval_coverage": "El intervalo contiene el valor real",
+    "figure_images": "Imágenes de validación",
+    "models_figures_of": "En las imágenes de validación de su propio estudio.",
+    "models_all": "Todas las versiones",
     "models_refresh": "Comprobar de nuevo",
     "models_card": "Ficha del modelo",
     "models_model": "Modelo",

@@ -9,6 +9,7 @@ TEXTS = {
     "theme": "Claro / escuro",
     "tab_estimate": "Estimar",
     "tab_batch": "Várias imagens",
+    "tab_flag": "Guardar um caso",
     "tab_models": "Modelos",
     # inputs
     "file": "Radiografia (PNG, JPEG, TIFF, WebP ou DICOM)",
@@ -22,8 +23,11 @@ TEXTS = {
     "chronological": "Idade cronológica em meses (opcional)",
     "chronological_info": "Na data da radiografia; 126 são 10 anos e 6 meses.",
     "model": "Modelo",
+    "model_both": "Campeão e desafiante, lado a lado",
+    "model_choice": "{alias} (versão {version}) de {model}",
     "estimate": "Estimar a idade óssea",
     "examples": "Sem radiografia à mão? Experimente uma desenhada",
+    "examples_info": "Mãos desenhadas, não pacientes: mostram como a página funciona, não como ela lê radiografias.",
     "example_caption": "{sex}, {age}",
     "dicom_read": "Lido do arquivo DICOM: {what}. Por favor, confira.",
     # result
@@ -54,6 +58,21 @@ TEXTS = {
     "difference_none": "igual a {chronological}",
     "difference_caution": "É uma diferença, não um diagnóstico: crianças saudáveis também diferem.",
     "answered_by": "Resposta de {model}, versão {version}",
+    "answered": "Quais modelos responderam",
+    "answered_run": "Execução no MLflow",
+    "answered_hint": "Os links abrem a interface do MLflow; `make ui` a inicia.",
+    "role_cascade": "Cascata",
+    "role_classifier": "Classificador",
+    "role_regressor": "Regressor",
+    "beside": "Campeão e desafiante, lado a lado",
+    "beside_name": "{aliases}, versão {version}",
+    "beside_apart": "A diferença entre eles é de {months}.",
+    "withheld": "Não é dada estimativa para este filme",
+    "withheld_hint": (
+        "Use um filme simples de uma mão esquerda. Você pode estimar mesmo assim; o número pode então não "
+        "significar nada."
+    ),
+    "anyway": "Estimar mesmo assim",
     "warnings": "Atenção",
     "warning_unusual": "A idade óssea difere mais de três anos da cronológica: confira o sexo e o arquivo.",
     "ruler_alt": "Idade óssea em uma escala de 0 a 19 anos",
@@ -62,6 +81,22 @@ TEXTS = {
     "step_original": "Original",
     "step_mask": "Mão encontrada pela máscara",
     "step_prepared": "Imagem preparada",
+    "step_heat": "De onde vem a estimativa",
+    "step_waiting": "Procurando de onde vem a estimativa…",
+    "step_original_alt": "A radiografia como foi dada",
+    "step_mask_alt": "A radiografia com o contorno da mão encontrada; o que fica fora está escurecido",
+    "step_prepared_alt": "A mão como a rede a vê: recortada, com contraste equalizado, quadrada",
+    "step_heat_alt": "Mapa de calor sobre a mão preparada: quanto mais claro um lugar, mais ele move a idade estimada",
+    "heat_little": "pouco",
+    "heat_much": "muito",
+    "heat_explained": (
+        "Os lugares claros são os que mais movem o número, para cima ou para baixo. O mapa mostra para onde o "
+        "modelo olha, não se ele está certo."
+    ),
+    "zoom": "Ampliar",
+    "zoom_closer": "Aproximar",
+    "zoom_wider": "Afastar",
+    "zoom_close": "Fechar",
     # flag
     "flag_heading": "Guardar este caso para treinos futuros",
     "flag_info": "Salva a estimativa como exibida, com a imagem sem nenhum dado do paciente.",
@@ -74,6 +109,23 @@ TEXTS = {
     "flag_nothing": "Ainda não há estimativa para salvar: estime primeiro.",
     "flag_consent_needed": "Confirme primeiro que a imagem pode ser guardada.",
     "flag_wrong_age": "Sua leitura deve estar entre 0 e 228 meses, mas foi informado {given}.",
+    "flag_open": "Salvar este caso…",
+    "flag_shown": "Isto será salvo",
+    "flag_line": "{sex}, {age} ({months}), {model} versão {version}",
+    "flag_where": (
+        "Os casos ficam nesta máquina em {folder}, as imagens como PNG sem nenhum metadado, com seu hash como nome."
+    ),
+    "flag_train": (
+        "`boneage flags list` os mostra, `boneage flags export OUT` os grava para treinar; uma configuração "
+        "pode usá-los como fonte com layout = 'flagged'."
+    ),
+    "flag_cases": "Casos salvos: {count}",
+    "flag_latest": "os {count} mais recentes",
+    "column_time": "Salvo (UTC)",
+    "column_estimate": "Estimativa (meses)",
+    "column_reader": "Sua leitura (meses)",
+    "column_model": "Modelo",
+    "column_image": "Imagem",
     # report
     "report": "Baixar relatório",
     "report_title": "Relatório de idade óssea",
@@ -90,6 +142,7 @@ TEXTS = {
     "batch_nothing": "Solte primeiro ao menos uma radiografia.",
     "batch_too_many": "No máximo {limit} arquivos por vez, mas foram dados {given}: divida-os.",
     "batch_no_sex": "sem sexo: informe na tabela ou escolha um para todas",
+    "batch_withheld": "não é dada estimativa: {reasons}",
     "batch_bad_table": "A tabela deve ser um arquivo CSV com as colunas image e sex: {reason}",
     "column_file": "Arquivo",
     "column_sex": "Sexo",
@@ -98,8 +151,22 @@ TEXTS = {
     "column_group": "Grupo de idade",
     "column_note": "Observação",
     # models
-    "models_intro": "A página responde com o campeão. Uma versão recém-promovida vale a partir da próxima estimativa.",
+    "models_intro": (
+        "A página responde com o campeão. Uma versão recém-promovida vale a partir da próxima estimativa e "
+        "aparece aqui em menos de um minuto."
+    ),
     "models_none": "Nada foi registrado ainda.",
+    "models_alone": "No momento não há desafiante ao lado do campeão.",
+    "models_same": "A versão mais nova é a campeã.",
+    "models_no_alias": "Nenhuma versão é {alias}.",
+    "figure_mae_months": "Erro médio",
+    "figure_within_12_months": "Até 12 meses",
+    "figure_within_24_months": "Até 24 meses",
+    "figure_accuracy": "Grupo de idade certo",
+    "figure_interval_coverage": "Intervalo contém o valor real",
+    "figure_images": "Imagens de validação",
+    "models_figures_of": "Nas imagens de validação do próprio estudo.",
+    "models_all": "Todas as versões",
     "models_refresh": "Verificar de novo",
     "models_card": "Ficha do modelo",
     "models_model": "Modelo",

@@ -1,0 +1,35 @@
+"""What a visit leaves on the disk (uploads, files made for download): deleted as soon as the visit ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class Visits:
+    """The files of each visit; a file that two visits share stays until both have ended.
+
+    Only files below `folder`, the page's own private one, are ever deleted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._files: dict[str, set[Path]] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, visit: str | None, files: Iterable[str | None]) -> None:
+        """Remember that a visit uses files; None among them is nothing."""
+        if visit is None:
+            return
+        with self._lock:
+            self._files.setdefault(visit, set()).update(Path(file).resolve() for file in files if file)
+
+    def end(self, visit: str | None) -> None:
+        """Delete the files of a visit that no other one uses."""
+        with self._lock:
+            mine = self._files.pop(visit or "", set())
+            others = set().union(*self._files.values())
+            for file in mine - others:
+                if file.is_relative_to(self._folder):
+                    file.unlink(missing_ok=True)
