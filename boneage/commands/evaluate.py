@@ -83,9 +83,18 @@ def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[st
 
 def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, title: str, facts: list[str]) -> None:
     """Write `account.json` (every figure with its interval) and `account.html` (tables and plots) into a folder."""
+    from boneage.cascade.account_page import account_html, account_tables
+
+    tables = account_tables(figures, evaluation.per_image, evaluation.metrics)
+    page = account_html(title, facts, tables, account_pictures(evaluation, title))
+    (folder / "account.html").write_text(page, encoding="utf-8")
+    figures.to_json(folder / "account.json", orient="records", indent=1)
+
+
+def account_pictures(evaluation: Evaluation, title: str) -> dict[str, bytes]:
+    """Draw the account's plots: captions and PNG files' bytes."""
     import io
 
-    from boneage.cascade.account_page import account_html, account_tables
     from boneage.tracking import plots
 
     frame = evaluation.per_image
@@ -101,9 +110,7 @@ def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, t
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110)
         pictures[caption] = buffer.getvalue()
-    tables = account_tables(figures, frame, evaluation.metrics)
-    (folder / "account.html").write_text(account_html(title, facts, tables, pictures), encoding="utf-8")
-    figures.to_json(folder / "account.json", orient="records", indent=1)
+    return pictures
 
 
 def labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:

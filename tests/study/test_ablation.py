@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from boneage.config import Config, HeadParameters, TrainingConfig
-from boneage.groups import Sex, group_of
+from boneage.groups import ALL_MODELS, Sex, group_of
 from boneage.learn.fit import Samples
-from boneage.study.ablation import AblationData, Set, ablation_table, best_temperature, fit_experts, run_ablation
+from boneage.study.ablation import AblationData, Set, Trio, ablation_table, fit_experts, softly
+from boneage.study.outoffold import fit_temperatures
+from boneage.study.variants import PAPER, held, run_ablation
 
 
 def simulated(count, seed):
@@ -21,7 +23,8 @@ def simulated(count, seed):
 
 @pytest.fixture(scope="module")
 def data():
-    return AblationData(simulated(400, 1), simulated(120, 2), simulated(120, 3), np.arange(400) // 2 % 2)
+    plain = Trio(simulated(400, 1), simulated(120, 2), simulated(120, 3))
+    return AblationData(plain, np.arange(400) // 2 % 2, plain, (plain.train, plain.train))
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +41,11 @@ def test_every_variant_is_measured_on_the_same_images(data, config):
     assert coverage.loc[("widened", "all"), "width_months"] > 0
     table = ablation_table(frame, resamples=100).set_index("variant")
     assert len(frame) == 120 and seen[-1][0] == seen[-1][1]
-    for name in ("hard", "soft", "oracle", "soft, windows +12", "hard, sexes together", "soft, ensemble of folds"):
+    for name in ("hard", "soft", "oracle", "soft, windows +12", "hard, sexes together", "soft, ensemble of folds",
+                 PAPER, "soft, label distribution", "hard, 2 views averaged at estimate time"):  # fmt: skip
         assert name in table.index
+    # The averaged features of this test are the plain ones.
+    assert table.loc["soft, 2 views averaged at estimate time", "minus_hard"] == table.loc["soft", "minus_hard"]
     assert any(name.startswith("soft stacked") for name in table.index)
     assert table.loc["hard", "minus_hard"] == 0
     assert (table["low"] <= table["mae_months"]).all() and (table["mae_months"] <= table["high"]).all()
@@ -54,8 +60,8 @@ def test_wider_windows_give_the_experts_more_images(data, config, monkeypatch):
         def count(key, train, watch, config, seed, sizes=sizes):
             sizes[key.name] = (len(train), float(train.ages.min()), float(train.ages.max()))
 
-        monkeypatch.setattr("boneage.study.ablation._fit", count)
-        fit_experts(data.train, data.watch, config, overlap_months=months)
+        monkeypatch.setattr("boneage.study.ablation.fit_one", count)
+        fit_experts(data.plain.train, data.plain.watch, config, overlap_months=months)
     assert all(seen[24.0][name][0] > own for name, (own, _, _) in seen[0.0].items())
     assert seen[0.0]["regressor-male-2"][1] >= 58 and 34 <= seen[24.0]["regressor-male-2"][1] < 58
     assert seen[24.0]["regressor-male-2"][2] < 139
@@ -68,7 +74,13 @@ def test_the_temperature_flattens_a_classifier_that_is_too_sure(data):
             wrong[:, 0] = 1
             return wrong
 
-    assert best_temperature({key: Sure() for key in _classifiers()}, data.watch) == 3.0
+    class Expert:
+        def predict(self, features):
+            return np.full(len(features), 100.0)
+
+    watch = data.plain.watch
+    heads = {key: Sure() if key in _classifiers() else Expert() for key in ALL_MODELS}
+    assert fit_temperatures(softly(heads, watch), held(watch)) == {"female": 3.0, "male": 3.0}
 
 
 def _classifiers():

@@ -1,0 +1,214 @@
+"""The variants that the ablation compares: each an idea beyond the paper, alone or with another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from boneage.cascade.account import routed_ages
+from boneage.cascade.head import Head
+from boneage.cascade.routing import Routed
+from boneage.cascade.stack import SHARES
+from boneage.config import Config, GlobalHeadConfig, HeadParameters
+from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
+from boneage.learn.heads import fold_constant
+from boneage.learn.wholerange import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
+from boneage.study.ablation import (
+    AblationData,
+    Set,
+    Trio,
+    ablation_frame,
+    fit_experts,
+    fit_heads,
+    fit_one,
+    hard_and_soft,
+    softly,
+    with_loss,
+)
+from boneage.study.coverage import coverage_table
+from boneage.study.outoffold import HeldOut, fit_temperatures, joined, tempered
+
+Progress = Callable[[int, int], None]
+Ages = dict[str, np.ndarray]
+OVERLAPS = (12.0, 24.0)
+PAPER = "hard, the paper's heads"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every variant starts from: the data, the settings, and ten heads fitted without any idea."""
+
+    data: AblationData
+    config: Config
+    base: dict[ModelKey, Head]
+
+
+@dataclass(frozen=True)
+class AblationOutcome:
+    """What an ablation found on the validation images.
+
+    Attributes:
+        frame: one row per image: sex, true_months, true_group, and `<variant>_months` per variant.
+        coverage: how often intervals of the softly routed cascade, fitted on the watched images, hold.
+    """
+
+    frame: pd.DataFrame
+    coverage: pd.DataFrame
+
+
+def run_ablation(
+    data: AblationData, config: Config, progress: Progress | None = None, *, ensemble: bool = True
+) -> AblationOutcome:
+    """Fit every variant and estimate the validation images with each; the ensemble costs as much as many others."""
+    trio = data.plain
+    bench = Bench(data, config, fit_heads(trio.train, trio.watch, config))
+    chosen = [variant for variant in VARIANTS if ensemble or variant is not folds]
+    ages: Ages = {}
+    for done, variant in enumerate(chosen, start=1):
+        ages |= variant(bench)
+        if progress:
+            progress(done, len(chosen))
+    estimated = [_estimated(bench, part) for part in (trio.watch, trio.validation)]
+    coverage = coverage_table(estimated[0], estimated[1], config.cascade.coverage)
+    return AblationOutcome(ablation_frame(trio.validation, ages), coverage)
+
+
+def routings(bench: Bench) -> Ages:
+    """Compare hard, soft, thresholded, all-knowing and absent routing."""
+    part = bench.data.plain.validation
+    return routed_ages(bench.base, part.samples.features, list(part.sexes), list(part.samples.groups))
+
+
+def temperature(bench: Bench) -> Ages:
+    """Calibrate the classifiers' probabilities."""
+    trio = bench.data.plain
+    found = fit_temperatures(softly(bench.base, trio.watch), held(trio.watch))
+    words = ", ".join(f"{sex} {value:.2f}" for sex, value in sorted(found.items()))
+    return {f"soft, temperature ({words})": softly(tempered(bench.base, found), trio.validation).ages}
+
+
+def windows(bench: Bench) -> Ages:
+    """Let the experts learn beyond their groups."""
+    trio, ages = bench.data.plain, {}
+    for months in OVERLAPS:
+        wide = bench.base | fit_experts(trio.train, trio.watch, bench.config, overlap_months=months)
+        ages |= hard_and_soft(wide, trio.validation, f"windows +{months:g}")
+    return ages
+
+
+def sexes_together(bench: Bench) -> Ages:
+    """Fit one classifier and four experts for both sexes, with the sex as a feature."""
+    trio, heads = bench.data.plain, {}
+    train, watch = flagged(trio.train), flagged(trio.watch)
+    for number in (None, 1, 2, 3, 4):
+        key = ModelKey(Task.REGRESSOR if number else Task.CLASSIFIER, Sex.MALE, number)
+        rows = [None if number is None else part.samples.groups == number for part in (train, watch)]
+        fitted = fit_one(key, train.of(None, rows[0]), watch.of(None, rows[1]), bench.config, bench.config.study.seed)
+        for each in (each for each in ALL_MODELS if (each.task, each.group) == (key.task, number)):
+            own = tuple(fold_constant(fitted.weights, SEX_FLAGS[each.sex]))
+            heads[each] = Head(each, fitted.params, own)
+    return hard_and_soft(heads, trio.validation, "sexes together")
+
+
+def distributions(bench: Bench) -> Ages:
+    """Let the experts end in a softmax over bins instead of one number."""
+    trio, config = bench.data.plain, with_loss(bench.config, "distribution")
+    return hard_and_soft(
+        bench.base | fit_experts(trio.train, trio.watch, config), trio.validation, "label distribution"
+    )
+
+
+def whole_range(bench: Bench) -> Ages:
+    """One head for all ages, alone and stacked with the softly routed experts."""
+    trio, ages = bench.data.plain, {}
+    experts = [softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
+    names = {"regression": "one regressor for all ages", "distribution": "label distribution for all ages"}
+    for kind, name in names.items():
+        settings = GlobalHeadConfig(kind, epochs=bench.config.training.epochs)  # type: ignore[arg-type]
+        train, watch = flagged(trio.train).samples, flagged(trio.watch).samples
+        head = fit_whole_range(kind, train, watch, settings, seed=bench.config.study.seed)  # type: ignore[arg-type]
+        own = [head.predict(part.samples.features, part.sexes) for part in (trio.watch, trio.validation)]
+        mixed = np.outer(1 - SHARES, experts[0]) + np.outer(SHARES, own[0])
+        share = float(SHARES[np.abs(mixed - trio.watch.samples.ages).mean(axis=1).argmin()])
+        ages |= {f"global: {name}": own[1]}
+        ages |= {f"soft stacked with {name} ({share:.2f})": (1 - share) * experts[1] + share * own[1]}
+    return ages
+
+
+def views(bench: Bench) -> Ages:
+    """Average features over views at estimate time, and let heads learn from views."""
+    data, trio = bench.data, bench.data.averaged
+    if trio is None:
+        return {}
+    count = len(data.views)
+    ages = hard_and_soft(bench.base, trio.validation, f"{count} views averaged at estimate time")
+    taught = fit_heads(trio.train, trio.watch, bench.config)
+    ages |= hard_and_soft(taught, trio.validation, f"{count} views averaged in training and at estimate time")
+    every = Set(joined([part.samples for part in data.views]), np.concatenate([part.sexes for part in data.views]))
+    taught = fit_heads(every, trio.watch, bench.config)
+    return ages | hard_and_soft(
+        taught, trio.validation, f"each of {count} views in training, averaged at estimate time"
+    )
+
+
+def folds(bench: Bench) -> Ages:
+    """Average the heads of the folds, alone and stacked with the folds' heads for all ages."""
+    trio, data, config = bench.data.plain, bench.data, bench.config
+    estimates, members = [], []
+    settings = GlobalHeadConfig("distribution", epochs=config.training.epochs)
+    for number in np.unique(data.fold):
+        seed = config.study.seed + int(number)
+        train = part_of(trio.train, data.fold != number)
+        estimates.append(softly(fit_heads(train, trio.watch, config, seed=seed), trio.validation))
+        samples = flagged(train).samples, flagged(trio.watch).samples
+        members.append(fit_whole_range("distribution", *samples, settings, seed=seed))
+    ages = {f"{kind}, ensemble of folds": np.mean(found, axis=0) for kind, found in (
+        ("hard", [routed.hard_ages for routed in estimates]), ("soft", [routed.ages for routed in estimates])
+    )}  # fmt: skip
+    own = ensemble_of(members).predict(trio.validation.samples.features, trio.validation.sexes)
+    name = "label distribution for all ages, ensemble of folds"
+    return ages | {
+        f"global: {name}": own,
+        f"soft stacked with {name} (0.50)": (ages["soft, ensemble of folds"] + own) / 2,
+    }
+
+
+def papers_heads(bench: Bench) -> Ages:
+    """Hard routing with the paper's heads (1024/512, no scaling of features), on our backbone."""
+    trio = bench.data.plain
+    config = replace(bench.config, classifier=HeadParameters(), regressor=HeadParameters())
+    return {PAPER: softly(fit_heads(trio.train, trio.watch, config), trio.validation).hard_ages}
+
+
+Variant = Callable[[Bench], Ages]
+VARIANTS: tuple[Variant, ...] = (
+    routings, papers_heads, temperature, windows, sexes_together, distributions, whole_range, views, folds,
+)  # fmt: skip
+
+
+def unequalised(trio: Trio, config: Config) -> Ages:
+    """Fit hard and soft routing on features of films whose contrast was left alone."""
+    return hard_and_soft(fit_heads(trio.train, trio.watch, config), trio.validation, "not equalised")
+
+
+def flagged(part: Set) -> Set:
+    """Append the sex to a set's features."""
+    features = with_sex(part.samples.features, part.sexes)
+    return replace(part, samples=replace(part.samples, features=features))
+
+
+def part_of(whole: Set, rows: np.ndarray) -> Set:
+    """Return some rows of a set."""
+    return Set(whole.samples.take(rows), whole.sexes[rows])
+
+
+def held(part: Set) -> HeldOut:
+    """Look at a set as images held out of every fold."""
+    return HeldOut(part.samples, [Sex(sex) for sex in part.sexes], np.zeros(len(part.sexes), int))
+
+
+def _estimated(bench: Bench, part: Set) -> tuple[Routed, list[Sex], np.ndarray]:
+    return softly(bench.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)
