@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.data import jpegframe
 from boneage.data.images import ImageError, Radiograph, check_size, window
 from boneage.groups import Sex
 
@@ -87,6 +88,9 @@ def _stored_values(dataset: Dataset, name: str) -> NDArray[Any]:
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     try:
         if syntax is not None and syntax.is_encapsulated:
+            if jpegframe.is_twelve_bit(dataset):
+                return jpegframe.decode_twelve_bit(dataset)
+            jpegframe.check_lossless(dataset)
             dataset.pixel_array_options(decoding_plugin=_plugin(syntax))
         return np.asarray(dataset.pixel_array)
     except (RuntimeError, NotImplementedError) as error:

@@ -22,6 +22,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
@@ -31,6 +32,7 @@ from boneage.data.archives import read_bytes
 from boneage.paths import project_root
 
 EACH = 16
+MORE = {"jpeg-lossless.dcm": 120, "jpeg-12-bit.dcm": 120}  # GDCM, which reads these, ends the process on some headers
 SECONDS, MEGABYTES = 5.0, 1000
 READER = """
 import json, resource, sys, time
@@ -124,16 +126,25 @@ def whole_files() -> dict[str, bytes]:
 
 
 def compressed_by_others() -> dict[str, bytes]:
-    """Lossless JPEG and JPEG-LS, from pydicom's own files (nothing permissive writes lossless JPEG)."""
-    named = {"jpeg-lossless.dcm": "SC_rgb_jpeg_gdcm.dcm", "jpeg-ls.dcm": "MR_small_jpeg_ls_lossless.dcm"}
-    found = {name: pydicom.data.get_testdata_file(theirs, download=False) for name, theirs in named.items()}
-    for name, syntax in (("jpeg-lossless.dcm", JPEGLosslessSV1), ("jpeg-ls.dcm", JPEGLSLossless)):
-        assert pydicom.dcmread(found[name]).file_meta.TransferSyntaxUID == syntax
-    return {name: read_bytes(path) for name, path in found.items()}
+    """JPEG-LS, lossless and 12-bit JPEG, from pydicom's own files (nothing permissive here writes the last two)."""
+    named = {
+        "jpeg-lossless.dcm": ("SC_rgb_jpeg_gdcm.dcm", JPEGLosslessSV1),
+        "jpeg-ls.dcm": ("MR_small_jpeg_ls_lossless.dcm", JPEGLSLossless),
+        "jpeg-12-bit.dcm": ("JPGExtended.dcm", JPEGExtended12Bit),
+    }
+    files = {}
+    for name, (theirs, syntax) in named.items():
+        path = pydicom.data.get_testdata_file(theirs, download=False)
+        assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
+        files[name] = read_bytes(path)
+    return files
 
 
 def damage(content: bytes, rng: np.random.Generator, way: int) -> bytes:
-    """Cut a file off, flip bits anywhere or near its start, or fill a stretch with noise."""
+    """Cut a file off, flip bits anywhere or in its header, or fill a stretch with noise.
+
+    The header is that of the file, or where a JPEG frame lies inside, that of the frame.
+    """
     broken = bytearray(content)
     if way == 0:
         return bytes(broken[: int(rng.integers(1, len(broken)))])
@@ -142,8 +153,11 @@ def damage(content: bytes, rng: np.random.Generator, way: int) -> bytes:
         noise = rng.integers(0, 256, len(broken[start : start + length]), dtype=np.uint8)
         broken[start : start + len(noise)] = noise.tobytes()
         return bytes(broken)
-    reach = len(broken) if way == 1 else min(len(broken), 400)
-    for place in rng.integers(0, reach, int(rng.integers(1, 12))):
+    first, last = 0, len(broken)
+    if way == 2:
+        first = max(0, content.find(b"\xff\xd8\xff")) if rng.random() < 0.5 else 0
+        last = min(len(broken), first + 400)
+    for place in rng.integers(first, last, int(rng.integers(1, 12))):
         broken[place] ^= 1 << int(rng.integers(8))
     return bytes(broken)
 
@@ -155,8 +169,8 @@ def test_no_damaged_file_crashes_hangs_or_eats_memory(tmp_path):
     folder.mkdir()
     for name, content in whole_files().items():
         (folder / f"whole-{name}").write_bytes(content)
-        for number in range(EACH):
-            (folder / f"{number:02d}-{name}").write_bytes(damage(content, rng, number % 4))
+        for number in range(MORE.get(name, EACH)):
+            (folder / f"{number:03d}-{name}").write_bytes(damage(content, rng, number % 4))
     report = tmp_path / "report.json"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", READER, str(folder), str(report)],
