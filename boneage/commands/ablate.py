@@ -24,11 +24,12 @@ _COVERAGE = (
     f"routed base, fitted on watched images; `{_OWN}`: the cascade's own, from images out of fold."
 )
 _READING = (
-    "`hard` is hard routing on this configuration's head sizes; minus_hard below 0 is better than it, with a paired 95 % "
-    "bootstrap interval over the validation images. Variants are compared one by one, each fitted once (one seed); of so "
-    f"many the best looks a little better than it is. `{_OWN}` is the configuration with everything it switches on, "
-    "assembled as `boneage train` does; what it contains was chosen on training images out of fold that the backbone "
-    "had not seen, never on these. The backbone was trained on equalised films, which handicaps `not equalised`."
+    "`hard` is hard routing on this configuration's head sizes; minus_hard below 0 is better than it, with a paired "
+    "95 % bootstrap interval over the validation images. Variants are compared one by one, each fitted once; of "
+    f"so many the best looks a little better than it is. `{_OWN}` is the configuration with everything it switches "
+    "on, assembled as `boneage train` does; what it contains was chosen on training images out of fold that the "
+    "backbone had not seen, never on these. The backbone was trained on equalised films, which handicaps `not "
+    "equalised`."
 )
 
 

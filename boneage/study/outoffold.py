@@ -109,10 +109,12 @@ def route_out_of_fold(folds: Sequence[Heads], held: HeldOut, config: Config) -> 
     back = np.argsort(np.concatenate(order)) if order else np.array([], int)
     names = [name for part in parts for name in part.names]
     return Routed(
-        *(np.concatenate([getattr(part, field) for part in parts])[back] for field in ("ages", "hard_ages", "groups")),
-        np.concatenate([part.probabilities for part in parts])[back],
-        tuple(names[int(row)] for row in back),
-        ((),) * len(back),
+        ages=np.concatenate([part.ages for part in parts])[back],
+        hard_ages=np.concatenate([part.hard_ages for part in parts])[back],
+        groups=np.concatenate([part.groups for part in parts])[back],
+        probabilities=np.concatenate([part.probabilities for part in parts])[back],
+        names=tuple(names[int(row)] for row in back),
+        warnings=((),) * len(back),
     )
 
 

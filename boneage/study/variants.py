@@ -92,7 +92,7 @@ def temperature(bench: Bench) -> Ages:
 
 def windows(bench: Bench) -> Ages:
     """Let the experts learn beyond their groups."""
-    trio, ages = bench.data.plain, {}
+    trio, ages = bench.data.plain, Ages()
     for months in OVERLAPS:
         wide = bench.base | fit_experts(trio.train, trio.watch, bench.config, overlap_months=months)
         ages |= hard_and_soft(wide, trio.validation, f"windows +{months:g}")
@@ -123,7 +123,7 @@ def distributions(bench: Bench) -> Ages:
 
 def whole_range(bench: Bench) -> Ages:
     """One head for all ages, alone and stacked with the softly routed experts."""
-    trio, ages = bench.data.plain, {}
+    trio, ages = bench.data.plain, Ages()
     experts = [softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
     names = {"regression": "one regressor for all ages", "distribution": "label distribution for all ages"}
     for kind, name in names.items():

@@ -180,7 +180,8 @@ def routing_words(case: Case, language: str) -> str:
     """Say which regressor answered and whether the classifier was skipped."""
     label = RANGE_LABELS[case.estimate.group - 1].replace("-", "–")
     if case.estimate.routing != "given":
-        key = "routing_soft" if case.estimate.routing == "soft" else "routing_classifier"
+        known = {"soft": "routing_soft", "stacked": "routing_stacked"}
+        key = known.get(case.estimate.routing, "routing_classifier")
         return text(key, language, label=label)
     other = RANGE_LABELS[case.classified.group - 1].replace("-", "–")
     said = text("groups_contradict" if case.contradicted else "groups_agree", language, label=other)
