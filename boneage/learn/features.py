@@ -1,13 +1,11 @@
 """Pooled features, computed once per image and view, cached on disk and memory-mapped.
 
 One folder per (backbone, preparation, view) holds two files that only grow: `features.f32`, one float32 row per image,
-and `keys.txt`, the image's content hash of each row. Rows are written before their keys, so whatever was killed midway
-leaves at most rows without keys, which the next run cuts off: nothing half-written is ever read.
+and `keys.txt`, the image's content hash of each row. A killed run leaves nothing half-written (`GrowingTable`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from boneage.errors import BoneageError
+from boneage.preprocess.mapped import GrowingTable
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 ROTATION_DEGREES = 10.0
+_READ_AT_ONCE = 128
 VIEWS = ("original", "flip", "rotate-left", "rotate-right")
 
 
@@ -41,8 +41,8 @@ class Prepared(Protocol):
     def config_sha256(self) -> str:
         """Identify how the images were prepared."""
 
-    def load(self, image_id: str, /) -> np.ndarray:
-        """Return a prepared image, uint8 (S, S)."""
+    def stack(self, ids: Sequence[str], /) -> np.ndarray:
+        """Return prepared images, uint8 (N, S, S)."""
 
 
 @dataclass(frozen=True)
@@ -124,56 +124,11 @@ def apply_view(image: np.ndarray, view: str) -> np.ndarray:
     return np.asarray(cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-class FeatureTable:
-    """One folder of the cache, held by one process at a time (`with`)."""
+class FeatureTable(GrowingTable):
+    """One folder of the cache: float32 rows of so many features, under the content hash of their image."""
 
     def __init__(self, folder: Path, features: int) -> None:
-        self.folder, self.features = folder, features
-        self.keys: dict[str, int] = {}
-
-    def __enter__(self) -> FeatureTable:
-        from filelock import FileLock
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / "lock")
-        self._lock.acquire()
-        self._recover()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Add rows, float32 (n, D), under their keys; on disk when this returns."""
-        _append(self._data, np.ascontiguousarray(rows, dtype=np.float32).tobytes())
-        _append(self._index, "".join(f"{key}\n" for key in keys).encode())
-        for key in keys:
-            self.keys[key] = len(self.keys)
-
-    def rows(self) -> np.ndarray:
-        """Return the table as it is now, float32 (M, D), memory-mapped for reading."""
-        if not self.keys:
-            return np.empty((0, self.features), dtype=np.float32)
-        return np.memmap(self._data, dtype=np.float32, mode="r", shape=(len(self.keys), self.features))
-
-    @property
-    def _data(self) -> Path:
-        return self.folder / "features.f32"
-
-    @property
-    def _index(self) -> Path:
-        return self.folder / "keys.txt"
-
-    def _recover(self) -> None:
-        """Read the keys; cut off what an interrupted run left behind."""
-        for file in (self._data, self._index):
-            file.touch()
-        row_bytes = 4 * self.features
-        lines = self._index.read_bytes().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")][: self._data.stat().st_size // row_bytes]
-        os.truncate(self._data, len(whole) * row_bytes)
-        os.truncate(self._index, sum(len(line) for line in whole))
-        self.keys = {line.decode().strip(): row for row, line in enumerate(whole)}
+        super().__init__(folder / "features.f32", folder / "keys.txt", np.float32, (features,))
 
 
 def _fill(
@@ -183,15 +138,12 @@ def _fill(
     wanted = {prepared.content_sha256[name]: name for name in ids}
     missing = [(key, name) for key, name in wanted.items() if key not in table.keys]
     yield len(ids) - len(missing)
-    for first in range(0, len(missing), backbone.batch_size):
-        batch = missing[first : first + backbone.batch_size]
-        images = np.stack([apply_view(prepared.load(name), view) for _, name in batch])
-        table.append([key for key, _ in batch], backbone.pooled(images))
-        yield len(ids) - len(missing) + first + len(batch)
-
-
-def _append(path: Path, content: bytes) -> None:
-    with path.open("ab") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    size = backbone.batch_size
+    at_once = size * max(1, _READ_AT_ONCE // size)
+    for start in range(0, len(missing), at_once):
+        films = prepared.stack([name for _, name in missing[start : start + at_once]])
+        for first in range(0, len(films), size):
+            keys = [key for key, _ in missing[start + first : start + min(first + size, len(films))]]
+            images = np.stack([apply_view(film, view) for film in films[first : first + size]])
+            table.append(keys, backbone.pooled(images))
+            yield len(ids) - len(missing) + start + first + len(keys)

@@ -1,52 +1,77 @@
-"""Many prepared films as one memory-mapped array on disk, so that reading them costs no decoding and no memory."""
+"""Tables of equal rows on disk that only grow and are read memory-mapped: prepared films, and features of films.
+
+A table is two files: the rows, one after another, and the key of each row, one a line. Rows are written before their
+keys, so whatever was killed midway leaves at most rows without keys, which the next run cuts off: nothing half-written
+is ever read.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
-
-from boneage.data.archives import DataError
-
-Progress = Callable[[int, int], None]
+from numpy.typing import DTypeLike
 
 
-def stacked(files: Sequence[Path], load: Callable[[int], np.ndarray], progress: Progress | None = None) -> np.ndarray:
-    """Return films as one array, uint8 (N, S, S), memory-mapped; its file is made when it is not there.
+class GrowingTable:
+    """One table, held by one process at a time (`with`).
 
     Args:
-        files: The films' files, `<configuration>/<two digits>/<rest>.png`; the array lies in `<configuration>/`.
-        load: Gives film number n, uint8 (S, S).
-        progress: Called with (done, total) while the file is made.
-
-    Raises:
-        DataError: when there are no films, or the file cannot be written.
+        data: The file of the rows; the lock lies beside it.
+        index: The file of the keys.
+        dtype: Of a row.
+        shape: Of a row.
     """
-    if not files:
-        raise DataError("there is no prepared film to read: see the problems of the preparation")
-    names = "\n".join(f"{file.parent.name}{file.stem}" for file in files)
-    path = files[0].parent.parent / f"{hashlib.sha256(names.encode()).hexdigest()[:24]}.npy"
-    if not path.is_file():
-        _make(path, len(files), load, progress)
-    return np.load(path, mmap_mode="r")
+
+    def __init__(self, data: Path, index: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+        self.data, self.index, self.dtype, self.shape = data, index, np.dtype(dtype), shape
+        self.keys: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        from filelock import FileLock
+
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.data.with_name("lock"))
+        self._lock.acquire()
+        self._recover()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
+        """Add rows, (n, *shape), under their keys; on disk when this returns."""
+        _append(self.data, np.ascontiguousarray(rows, dtype=self.dtype).data)
+        _append(self.index, "".join(f"{key}\n" for key in keys).encode())
+        for key in keys:
+            self.keys[key] = len(self.keys)
+
+    def rows(self) -> np.ndarray:
+        """Return the table as it is now, (M, *shape), memory-mapped for reading."""
+        if not self.keys:
+            return np.empty((0, *self.shape), dtype=self.dtype)
+        return np.memmap(self.data, dtype=self.dtype, mode="r", shape=(len(self.keys), *self.shape))
+
+    def _recover(self) -> None:
+        """Read the keys; cut off what an interrupted run left behind."""
+        for file in (self.data, self.index):
+            file.touch()
+        row_bytes = self.dtype.itemsize * int(np.prod(self.shape))
+        lines = self.index.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")][: self.data.stat().st_size // row_bytes]
+        os.truncate(self.data, len(whole) * row_bytes)
+        os.truncate(self.index, sum(len(line) for line in whole))
+        self.keys = {line.decode().strip(): row for row, line in enumerate(whole)}
 
 
-def _make(path: Path, count: int, load: Callable[[int], np.ndarray], progress: Progress | None) -> None:
-    """Write the array film by film under another name, then rename it: it is whole or not there."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    try:
-        first = load(0)
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(count, *first.shape))
-        for number in range(count):
-            array[number] = load(number)
-            if progress:
-                progress(number + 1, count)
-        array.flush()
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"the prepared films cannot be written to {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+def _append(path: Path, content: Any) -> None:
+    with path.open("ab") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

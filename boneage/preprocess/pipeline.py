@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,13 +26,14 @@ from boneage.data.films import FilmSource
 from boneage.data.transforms import SMALLEST_SIDE
 from boneage.preprocess.background import mask_session
 from boneage.preprocess.cluster import run_on_cluster
-from boneage.preprocess.mapped import stacked
+from boneage.preprocess.mapped import GrowingTable
 from boneage.preprocess.parallel import Failure, run_parallel
 from boneage.preprocess.png import prepare_png, read_note, write_whole
 from boneage.preprocess.preparer import Prepared as Prepared
 from boneage.preprocess.preparer import Preparer
 
 Progress = Callable[[int, int], None]
+_DECODED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -67,27 +68,47 @@ class PreparedSet:
             DataError: when there is no such film, or its file is gone.
         """
         try:
+            self._key(image_id)
             with Image.open(self.files[image_id]) as picture:
                 return np.array(picture, dtype=np.uint8)
-        except KeyError as error:
-            raise DataError(
-                f"no prepared film {image_id!r}: it is not in the table or could not be prepared"
-            ) from error
         except (OSError, SyntaxError) as error:
             raise DataError(f"the prepared film {self.files[image_id]} cannot be read: prepare again") from error
 
-    def array(self, progress: Progress | None = None) -> np.ndarray:
-        """Return all films in the order of `ids`, uint8 (N, S, S), memory-mapped for reading.
+    def stack(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        """Return prepared films, uint8 (N, S, S), read from one memory-mapped file beside them.
 
-        The array is a file beside the prepared films, made at the first call and whenever the films are others.
-
-        Args:
-            progress: Called with (done, total) while the file is made.
+        Films that were never read in this way are decoded once and added to that file, whose space is that of the
+        uncompressed films. Nothing stays mapped after the call, so that memory is bounded by the films returned.
 
         Raises:
-            DataError: when there is no film, or one cannot be read.
+            DataError: when one of them is not there or cannot be read.
         """
-        return stacked([self.files[name] for name in self.ids], lambda number: self.load(self.ids[number]), progress)
+        keys = [self._key(name) for name in ids]
+        if not keys:
+            return np.empty((0, 0, 0), np.uint8)
+        first = self.files[ids[0]]
+        folder = first.parent.parent
+        with GrowingTable(folder / "films.u8", folder / "films.txt", np.uint8, _shape(first)) as table:
+            new = {key: name for key, name in zip(keys, ids, strict=True) if key not in table.keys}
+            names = list(new.values())
+            for start in range(0, len(names), _DECODED_AT_ONCE):
+                some = names[start : start + _DECODED_AT_ONCE]
+                table.append([self._key(name) for name in some], np.stack([self.load(name) for name in some]))
+            return np.asarray(table.rows()[[table.keys[key] for key in keys]])
+
+    def _key(self, image_id: str) -> str:
+        if image_id not in self.files:
+            raise DataError(f"no prepared film {image_id!r}: it is not in the table or could not be prepared")
+        return f"{self.files[image_id].parent.name}{self.files[image_id].stem}"
+
+
+def _shape(file: Path) -> tuple[int, int]:
+    """Return the height and width of a prepared film in pixels."""
+    try:
+        with Image.open(file) as picture:
+            return picture.height, picture.width
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"the prepared film {file} cannot be read: prepare again") from error
 
 
 @dataclass(frozen=True)

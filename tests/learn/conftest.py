@@ -38,9 +38,9 @@ class MemoryPrepared:
         self.images, self.loads = images, 0
         self.content_sha256 = {name: hashlib.sha256(image.tobytes()).hexdigest() for name, image in images.items()}
 
-    def load(self, image_id):
-        self.loads += 1
-        return self.images[image_id]
+    def stack(self, ids):
+        self.loads += len(ids)
+        return np.stack([self.images[name] for name in ids])
 
 
 @pytest.fixture

@@ -290,17 +290,36 @@ def test_real_films_are_prepared_in_parallel_within_their_time(tmp_path):
     np.testing.assert_array_equal(again[5], prepared.load(prepared.ids[5]))
 
 
-def test_a_prepared_set_reads_back_memory_mapped(tmp_path):
+def test_a_prepared_set_reads_back_memory_mapped(tmp_path, monkeypatch):
     table = table_of(tmp_path / "films", 5)
     prepared = prepare_table(table, PLAIN, tmp_path / "cache", workers=1)
-    array = prepared.array()
-    assert isinstance(array, np.memmap)
-    assert array.shape == (5, 64, 64) and array.dtype == np.uint8
-    for number, name in enumerate(prepared.ids):
-        np.testing.assert_array_equal(array[number], prepared.load(name))
-    for file in prepared.files.values():
-        file.unlink()
-    np.testing.assert_array_equal(prepared.array(), array)  # no film is decoded again
+    films = {name: prepared.load(name) for name in prepared.ids}
+    np.testing.assert_array_equal(prepared.stack(["3", "1"]), [films["3"], films["1"]])
+    some = prepared.stack(["0", "3", "3"])
+    assert some.dtype == np.uint8
+    np.testing.assert_array_equal(some, [films["0"], films["3"], films["3"]])
+    assert not isinstance(some, np.memmap), "nothing stays mapped"
+    mapped = []
+    monkeypatch.setattr(
+        np, "memmap", lambda *args, _map=np.memmap, **options: mapped.append(_map(*args, **options)) or mapped[-1]
+    )
+    monkeypatch.setattr(type(prepared), "load", lambda *_: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(prepared.stack(["1", "0"]), [films["1"], films["0"]])
+    assert mapped[0].shape == (3, 64, 64)
+    with pytest.raises(DataError, match="no prepared film 'x'"):
+        prepared.stack(["x"])
+
+
+@pytest.mark.parametrize("damage", ["half a film", "films without keys", "half a key"])
+def test_a_mapped_file_whose_writer_was_killed_is_mended(tmp_path, damage):
+    prepared = prepare_table(table_of(tmp_path / "films", 4), PLAIN, tmp_path / "cache", workers=1)
+    wanted = prepared.stack(["0", "1", "2", "3"])
+    data, keys = next((tmp_path / "cache").rglob("films.u8")), next((tmp_path / "cache").rglob("films.txt"))
+    content, lines = data.read_bytes(), keys.read_bytes()
+    data.write_bytes(content[:-1000] if damage == "half a film" else content)
+    keys.write_bytes({"half a film": lines, "films without keys": lines[:130], "half a key": lines[:-9]}[damage])
+    np.testing.assert_array_equal(prepared.stack(["3", "2", "1", "0"]), wanted[::-1])
+    assert data.stat().st_size == len(content)
 
 
 def test_right_hands_are_mirrored_where_the_table_says_so(tmp_path):
