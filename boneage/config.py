@@ -217,7 +217,7 @@ class TuningConfig:
 
     trials: int = 10
     seconds: float = 0.0
-    pruner: Pruner = "median"
+    pruner: Pruner = "wilcoxon"
     classifier_objective: ClassifierObjective = "accuracy"
     regressor_objective: RegressorObjective = "mae_months"
     storage: str = ""

@@ -1,11 +1,16 @@
-"""How worker processes start here: fresh (never forked), with few threads, and never outliving their parent."""
+"""How worker processes live here: started fresh, with few threads, deaf to Ctrl-C, no longer than their parent."""
 
 from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -28,6 +33,46 @@ def start_worker(threads: int = 1) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextmanager
+def deaf_to_keyboard() -> Iterator[None]:
+    """Processes that are started within never hear Ctrl-C: whoever started them hears it, and ends them.
+
+    Otherwise each of them would print a traceback of its own, the first ones while they still start. A Ctrl-C that
+    comes meanwhile is heard at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """Fresh worker processes that never hear Ctrl-C; when its `with` is left by an error, nothing more is begun.
+
+    Args:
+        count: how many, at most.
+        initializer: called in each worker with `initargs`; it should call `start_worker`.
+        initargs: what it is called with.
+    """
+
+    def __init__(
+        self, count: int, initializer: Callable[..., Any] = start_worker, initargs: tuple[Any, ...] = ()
+    ) -> None:
+        super().__init__(count, multiprocessing.get_context("spawn"), initializer, initargs)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Schedule a call; a worker that is started for it is deaf to the keyboard."""
+        with deaf_to_keyboard():
+            return super().submit(fn, *args, **kwargs)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.shutdown(wait=True, cancel_futures=kind is not None)
 
 
 def _end_with(sentinel: int) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
+from tuning.budget import with_budget
 
 if TYPE_CHECKING:
     from tuning.workers import Places
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("config", type=Path, help="a TOML file, for example configs/demo.toml")
     parse.add_argument("--models", nargs="+", metavar="KEY", help="train only these, for example classifier-female")
     parse.add_argument("--trials", type=int, help="trials per model instead of the configuration's")
+    parse.add_argument("--minutes", type=float, help="how long the search may take, instead of a number of trials")
     parse.add_argument("--workers", type=int, help="processes that share the work (1; on Ray: one per core)")
     parse.add_argument("--ray", metavar="ADDRESS", default="", help="on a Ray cluster: local, auto or HOST:PORT")
     parse.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
@@ -36,16 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = parser().parse_args(arguments)
     try:
-        config = load_config(options.config, options.set)
-        if options.trials is not None:
-            config = replace(config, tuning=replace(config.tuning, trials=options.trials))
         keys = [_key(name) for name in options.models] if options.models else list(ALL_MODELS)
+        shares = len(keys) / (options.workers or 1)
+        config = with_budget(load_config(options.config, options.set), options.trials, options.minutes, shares)
         run(config, keys, options.workers, promote=options.promote, ray=options.ray)
     except BoneageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+        print(f"stopped; what is finished is kept. To go on: python -m tuning {again}", file=sys.stderr)
         return 130
     return 0
 
@@ -67,16 +69,16 @@ def run(
     from boneage.commands.common import stage
     from tuning.machines import help_search, leadership
     from tuning.objective import choose_by_search
+    from tuning.shown import interruptible
     from tuning.workers import places_for
 
-    if config.tuning.trials < 1:
-        raise BoneageError(f"a search needs a trial or more, but {config.tuning.trials} was given: use `boneage train`")
     places = places_for(workers, ray)
     with leadership(config) as leads:
         if leads:
             _lead(config, keys, places, promote)
             return
-        done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
+        with interruptible(places):
+            done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
         print(f"the search is finished, {done} trials of it here; the process that leads the study does the rest")
 
 
@@ -89,6 +91,7 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
     from boneage.paths import study_folder
     from boneage.study.job import run_study
     from tuning.objective import choose_by_search
+    from tuning.shown import shown
     from tuning.study import export_best
     from tuning.workers import spread, sweep_for
 
@@ -97,7 +100,7 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
         config,
         keys=keys,
         choose=choose_by_search,
-        train_all=spread(places, stopped),
+        train_all=shown(spread(places, stopped), places),
         stopped=stopped,
         sweep=sweep_for(keys),
         stage=stage,

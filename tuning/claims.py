@@ -12,13 +12,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boneage.databases import database_lock
 from boneage.study.models import ModelTask
-from tuning.objective import Objective, best_file, has_result
-from tuning.study import ask_again, open_study, remaining_trials, sampler_for, storage_for, storage_url, study_name
+from tuning.budget import UNLIMITED, finished, trials_left
+from tuning.objective import Objective, best_file
+from tuning.study import ask_again, open_study, sampler_for, storage_for, storage_url, study_name
 from tuning.sweep import close_dead
 
 if TYPE_CHECKING:
@@ -37,13 +38,11 @@ class SharedSearch:
         task: the model's samples and folds.
         tracker: logs the trials that this worker claims.
         storage: the database, opened (`tuning.study.storage_for`).
-        started: when this worker began, in seconds of `time.monotonic`, for a budget in time.
     """
 
     task: ModelTask
     tracker: StudyTracker
     storage: Any
-    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         config = self.task.config
@@ -96,11 +95,8 @@ class SharedSearch:
             return self._left() == 0 and not self._count(optuna.trial.TrialState.RUNNING)
 
     def _left(self) -> int:
-        """Return how many trials are wanted and not finished; none once the time is up and there is a result."""
-        tuning = self.task.config.tuning
-        if tuning.seconds and time.monotonic() - self.started > tuning.seconds and has_result(self.study):
-            return 0
-        return remaining_trials(self.study, tuning.trials)
+        """Return how many trials the budget leaves that are not finished."""
+        return trials_left(self.study, self.task.config.tuning)
 
     def _count(self, state: Any) -> int:
         return len(self.study.get_trials(deepcopy=False, states=(state,)))
@@ -181,14 +177,15 @@ def _count(
     """Count at every interval what the database has."""
     import optuna
 
+    states = optuna.trial.TrialState
     config = tasks[0].config
     names = {study_name(config, task.key, split_sha256) for task in tasks}
-    wanted = config.tuning.trials
     storage = storage_for(config)
     while not end.wait(_COUNT_SECONDS):
         there = names & {study.study_name for study in storage.get_all_studies()}
         studies = [optuna.load_study(study_name=name, storage=storage) for name in there]
-        progress(sum(wanted - remaining_trials(study, wanted) for study in studies), wanted * len(names))
+        done = sum(len(finished(study, states.COMPLETE, states.PRUNED)) for study in studies)
+        progress(done, (config.tuning.trials or UNLIMITED) * len(names))
 
 
 def _beat(storage: Any, trial_id: int, interval: int, end: threading.Event) -> None:

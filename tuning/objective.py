@@ -22,7 +22,7 @@ from tuning import stopping
 from tuning.budget import trials_left
 from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest
-from tuning.study import base_parameters, open_study, queue_next, storage_for
+from tuning.study import ask_again, base_parameters, open_study, queue_next, storage_for
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
@@ -96,9 +96,24 @@ def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     objective = Objective(task, tracker, best_file(task, study))
     while trials_left(study, task.config.tuning):
         queue_next(study, task.config, task.key)
-        study.optimize(objective, n_trials=1)
+        run_trial(study, objective)
         stopping.check()
     return best_of(task, study)
+
+
+def run_trial(study: Any, objective: Objective) -> None:
+    """Run the next trial; one that is interrupted fails in Optuna's eyes and is asked again when the search goes on."""
+    import optuna
+
+    trial, told = study.ask(), {"state": optuna.trial.TrialState.FAIL}
+    try:
+        told = {"values": objective(trial)}
+    except optuna.TrialPruned:
+        told = {"state": optuna.trial.TrialState.PRUNED}
+    finally:
+        frozen = study.tell(trial, **told)
+        if frozen.state == optuna.trial.TrialState.FAIL:
+            ask_again(study, frozen)
 
 
 def choose_found(task: ModelTask, tracker: StudyTracker) -> Chosen:

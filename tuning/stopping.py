@@ -1,7 +1,7 @@
 """Ctrl-C in a search: the first one stops it after the fold under way, a second one at once.
 
-Whoever leads the search handles the signal; its worker processes ignore it and follow an event that they were given
-when they started, so that they, too, finish their fold and close their runs.
+Whoever leads the search handles the signal; its worker processes never hear it and follow an event that they were
+given when they started, so that they, too, finish their fold and close their runs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from threading import current_thread, main_thread
 from typing import Any
 
 _EVENTS: list[Any] = []
+_HURRY: list[bool] = []
 
 
 def event() -> Any:
@@ -39,9 +40,15 @@ def check() -> None:
 
 
 def follow(leader: Any) -> None:
-    """Make a worker process listen to its leader's event and not to the keyboard."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Make a worker process listen to its leader's event."""
     _EVENTS[:] = [leader]
+
+
+def end_workers() -> None:
+    """Wait for nobody when the second Ctrl-C has come: end this process's workers; the first one lets them finish."""
+    if _HURRY:
+        for process in active_children():
+            process.terminate()
 
 
 @contextmanager
@@ -59,9 +66,11 @@ def gracefully(say: Callable[[str], None]) -> Iterator[None]:
         return
     wanted = event()
     wanted.clear()
+    _HURRY.clear()
 
     def handle(_number: int, _frame: Any) -> None:
         if wanted.is_set():
+            _HURRY.append(True)
             raise KeyboardInterrupt
         wanted.set()
         say("stopping after the fold under way; Ctrl-C again stops at once")

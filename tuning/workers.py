@@ -7,23 +7,23 @@ With a database the workers share every model's search trial by trial, and the m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any
 
 from boneage.databases import sqlite_file
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
 from boneage.paths import project_root
-from boneage.processes import core_count, start_worker
+from boneage.processes import WorkerPool, core_count, start_worker
 from boneage.study.job import TrainAll, one_by_one
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store, store_uri
+from tuning import stopping
 from tuning.claims import counted, search_together
 from tuning.objective import choose_found
 from tuning.study import open_study, storage_for, storage_url
@@ -158,11 +158,9 @@ def _on_processes(work: Work, job: Job, count: int, workers: int) -> Iterator[An
     threads = max(1, core_count() // workers)
     while waiting:
         try:
-            with ProcessPoolExecutor(
-                min(workers, len(waiting)), get_context("spawn"), initializer=_start, initargs=(threads, job)
-            ) as pool:
+            with WorkerPool(min(workers, len(waiting)), _start, (threads, job, stopping.event())) as pool:
                 running = {pool.submit(_work_here, work, number): number for number in sorted(waiting)}
-                for future in as_completed(running):
+                for future in _as_finished(running):
                     result = future.result()
                     waiting.discard(running[future])
                     breaks = 0
@@ -174,6 +172,18 @@ def _on_processes(work: Work, job: Job, count: int, workers: int) -> Iterator[An
                     f"worker processes were ended {breaks} times without finishing anything (by the system, for want "
                     "of memory?): use fewer --workers; the same command goes on where it stopped"
                 ) from error
+
+
+def _as_finished(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
+    """Yield futures as they finish; one that was stopped is told without its worker's traceback."""
+    try:
+        for future in as_completed(futures):
+            if isinstance(future.exception(), KeyboardInterrupt):
+                raise KeyboardInterrupt
+            yield future
+    except KeyboardInterrupt:
+        stopping.end_workers()
+        raise
 
 
 def _on_cluster(work: Work, job: Job, count: int, places: Places) -> Iterator[Any]:
@@ -220,9 +230,10 @@ def environment_there(ray: Any, job: Job) -> dict[str, str]:
     return found
 
 
-def _start(threads: int, job: Job) -> None:
+def _start(threads: int, job: Job, stop: Any) -> None:
     """Initialise a worker process."""
     start_worker(threads)
+    stopping.follow(stop)
     _JOBS[:] = [job]
 
 

@@ -7,9 +7,8 @@ import io
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 
 from boneage.data.phantom_options import PhantomOptions
 from boneage.groups import AGE_GROUPS, Sex
-from boneage.processes import core_count, start_worker
+from boneage.processes import WorkerPool, core_count
 
 TABLE_NAME = "boneage-training-dataset.csv"
 IMAGES_NAME = "boneage-training-dataset"
@@ -99,7 +98,7 @@ def _draw_all(
             tick()
         return
     # Spawned, never forked: OpenCV's and TensorFlow's threads do not survive a fork, and the child would hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
+    with WorkerPool(workers) as pool:
         for done in as_completed([pool.submit(_draw_item, out, item, options) for item in items]):
             done.result()
             tick()

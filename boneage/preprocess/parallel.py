@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
 from boneage.errors import BoneageError
-from boneage.processes import core_count, start_worker
+from boneage.processes import WorkerPool, core_count
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,7 +64,7 @@ def attempt(work: Callable[[T], R], task: T) -> R | Failure:
 
 def _drain(work: Callable[[T], R], waiting: list[T], count: int, suspects: list[T]) -> Iterator[tuple[T, R | Failure]]:
     """Feed one pool from `waiting` until it is empty or the pool breaks; what was under way then goes to `suspects`."""
-    with _pool(count) as pool:
+    with WorkerPool(count) as pool:
         if not _starts(pool):
             raise BoneageError("worker processes cannot be started here: prepare with one worker (--workers 1)")
         running: dict[Future[R | Failure], T] = {}
@@ -85,7 +84,7 @@ def _one_by_one(work: Callable[[T], R], suspects: Sequence[T]) -> Iterator[tuple
     """Do suspects in one worker, one after another, so that the one that kills it is known."""
     rest = list(reversed(suspects))
     while rest:
-        with _pool(1) as pool:
+        with WorkerPool(1) as pool:
             try:
                 while rest:
                     yield rest[-1], pool.submit(attempt, work, rest[-1]).result()
@@ -94,13 +93,9 @@ def _one_by_one(work: Callable[[T], R], suspects: Sequence[T]) -> Iterator[tuple
                 yield rest.pop(), Failure("reading this image ended the process that read it")
 
 
-def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
-
-
-def _starts(pool: ProcessPoolExecutor) -> bool:
+def _starts(pool: WorkerPool) -> bool:
     try:
-        return pool.submit(_ready).result()
+        return bool(pool.submit(_ready).result())
     except (BrokenProcessPool, OSError):
         return False
 
