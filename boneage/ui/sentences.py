@@ -16,9 +16,9 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "la imagen está vacía: tiene un único nivel de gris",
     ),
     (
-        r"no hand could be separated \(mask of (.+) of the film\): the whole film was used",
-        "não foi possível separar a mão (máscara de {} do filme): o filme inteiro foi usado",
-        "no se pudo separar la mano (máscara del {} de la placa): se usó la placa entera",
+        r"no hand was found \(its mask is (.+) of the film\): the whole film was used",
+        "nenhuma mão foi encontrada (sua máscara é {} do filme): o filme inteiro foi usado",
+        "no se halló ninguna mano (su máscara es el {} de la placa): se usó la placa entera",
     ),
     (
         "the mask fell into several parts: the largest was used",
@@ -26,14 +26,75 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "la máscara se dividió en varias partes: se usó la mayor",
     ),
     (
-        r"the file says the patient is (\w+), but (\w+) was given",
+        r"the file says that the patient is (\w+), but (\w+) was given",
         "o arquivo diz que o sexo do paciente é {}, mas foi informado {}",
         "el archivo dice que el sexo del paciente es {}, pero se dio {}",
     ),
     (
-        "the DICOM file's own window shows nothing: the range of its values was used",
-        "a janela do próprio arquivo DICOM não mostra nada: foi usada a faixa de seus valores",
-        "la ventana del propio archivo DICOM no muestra nada: se usó el rango de sus valores",
+        "the file says that this is a right hand, but the method is made for left hands",
+        "o arquivo diz que esta é uma mão direita, mas o método é feito para mãos esquerdas",
+        "el archivo dice que es una mano derecha, pero el método está hecho para manos izquierdas",
+    ),
+    (
+        "the file's own window shows nothing: the range of its values was used",
+        "a janela do próprio arquivo não mostra nada: foi usada a faixa de seus valores",
+        "la ventana del propio archivo no muestra nada: se usó el rango de sus valores",
+    ),
+    (
+        "this does not look like a radiograph of a hand(?: .*)?",
+        "isto não parece uma radiografia da mão",
+        "esto no parece una radiografía de la mano",
+    ),
+    (
+        "the film shows more than one hand: cut out the left one(?: .*)?",
+        "o filme mostra mais de uma mão: recorte a esquerda",
+        "la placa muestra más de una mano: recorte la izquierda",
+    ),
+    (
+        "part of the hand is cut off or hidden: fingers, palm and wrist are all needed(?: .*)?",
+        "parte da mão está cortada ou encoberta: são necessários dedos, palma e punho",
+        "parte de la mano está cortada o tapada: hacen falta dedos, palma y muñeca",
+    ),
+    (
+        "the hand does not stand upright with its fingers up: turn the film(?: .*)?",
+        "a mão não está em pé, com os dedos para cima: gire o filme",
+        "la mano no está derecha, con los dedos hacia arriba: gire la placa",
+    ),
+    (
+        "no hand was found on the film",
+        "nenhuma mão foi encontrada no filme",
+        "no se halló ninguna mano en la placa",
+    ),
+    (
+        "it is in doubt where the hand ends and the background begins",
+        "não está claro onde termina a mão e começa o fundo",
+        "no está claro dónde termina la mano y empieza el fondo",
+    ),
+    (
+        r"the film is too small: (\d+) x (\d+) pixels, at least (\d+) pixels along the longer side and (\d+) along the "
+        "shorter are needed",
+        "o filme é pequeno demais: {} x {} pixels; são necessários ao menos {} no lado maior e {} no menor",
+        "la placa es demasiado pequeña: {} x {} píxeles; hacen falta al menos {} en el lado mayor y {} en el menor",
+    ),
+    (
+        r"the film is blank or nearly so: its grey levels span (\d+) of 255",
+        "o filme está vazio ou quase: seus níveis de cinza abrangem {} de 255",
+        "la placa está vacía o casi: sus niveles de gris abarcan {} de 255",
+    ),
+    (
+        r"the film was inverted \(bones dark\): it was corrected",
+        "o filme estava invertido (ossos escuros): foi corrigido",
+        "la placa estaba invertida (huesos oscuros): se corrigió",
+    ),
+    (
+        "the film seems to show a right hand or to be mirrored: it was mirrored back",
+        "o filme parece mostrar uma mão direita ou estar espelhado: foi espelhado de volta",
+        "la placa parece mostrar una mano derecha o estar reflejada: se reflejó de vuelta",
+    ),
+    (
+        "estimated in spite of this: (.+)",
+        "estimado apesar disto: {}",
+        "estimado a pesar de esto: {}",
     ),
     (
         r"the given range (\S+) does not fit this image: the classifier gives it (\S+) and (\S+) (\S+); "
@@ -99,9 +160,9 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "ninguna versión de {} se ha promovido aún: ejecute `{}` (existen las versiones {})",
     ),
     (
-        r"nothing is registered as (.+): run `(.+)` \(or `(.+)`\) to make a first version",
-        "nada está registrado como {}: execute `{}` (ou `{}`) para criar a primeira versão",
-        "nada está registrado como {}: ejecute `{}` (o `{}`) para crear la primera versión",
+        "nothing is registered as (.+): run `(.+)` or `(.+)` to make a first version",
+        "nada está registrado como {}: execute `{}` ou `{}` para criar a primeira versão",
+        "nada está registrado como {}: ejecute `{}` o `{}` para crear la primera versión",
     ),
     (
         "no tracking store at (.+): run `(.+)` to train a first cascade, or `(.+)` to make an empty store",
@@ -113,12 +174,16 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
 
 def sentence_in(language: str, english: str) -> str:
     """Return a sentence in a language where it is known, else in English; it begins with a capital letter."""
-    for pattern, portuguese, spanish in _SENTENCES:
+    return _capital(_said(language, english))
+
+
+def _said(language: str, english: str) -> str:
+    for pattern, portuguese, spanish in _SENTENCES if language in {"pt", "es"} else ():
         found = re.fullmatch(pattern, english)
-        if found and language in {"pt", "es"}:
+        if found:
             template = portuguese if language == "pt" else spanish
-            return _capital(template.format(*(_word(group, language) for group in found.groups())))
-    return _capital(english)
+            return template.format(*(_word(group, language) for group in found.groups()))
+    return english
 
 
 def with_commands(sentence: str) -> str:
@@ -128,7 +193,8 @@ def with_commands(sentence: str) -> str:
 
 
 def _word(group: str, language: str) -> str:
-    return text(group, language).lower() if group in {"female", "male"} else group
+    """Say a part of a sentence: a sex, or a sentence within it."""
+    return text(group, language).lower() if group in {"female", "male"} else _said(language, group)
 
 
 def _capital(sentence: str) -> str:

@@ -189,7 +189,7 @@ def serving(folder: Path) -> Iterator[Running]:
             "http://127.0.0.1:5000",
         )
         around.examples.folder.mkdir()
-        write_png(around.examples.all()[0].file, hand_pixels())
+        write_png(around.examples.all()[1].file, hand_pixels())
         page = build_page(around)
         around.service.start()
         url = launch(page, LaunchOptions(port=0), around.examples.folder, around.flags.folder)

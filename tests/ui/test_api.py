@@ -16,6 +16,9 @@ from page_fakes import Running, hand_pixels, write_dicom
 
 from boneage.cascade.estimate import ESTIMATE_FIELDS
 from boneage.errors import BoneageError
+from boneage.groups import Sex
+from boneage.ui.case import Request, make_case
+from boneage.ui.flagging import flag_case
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,41 @@ def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand
     mine = records[records["sex"] == "male"]
     assert mine[["reader_age_months", "comment", "version"]].to_numpy().tolist() == [[101.0, "clearer", "3"]]
     assert (Path(first["folder"]) / first["saved"]).is_file()
+
+
+def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_path: Path) -> None:
+    cases = []
+    for number in range(25):
+        pixels = hand_pixels()
+        pixels[0, :] = number
+        file = tmp_path / f"{number}.png"
+        cv2.imwrite(str(file), pixels)
+        request = Request(str(file), file.name, Sex.FEMALE)
+        cases.append(make_case(running.around.service, request, "en", lambda share, words: None))
+    before = len(running.around.flags.records())
+
+    def flag(place: int) -> bool:
+        # Every film is flagged by two people: one saves it, the other updates it.
+        return flag_case(running.around.flags, cases[place % 25], 90.0, f"by {place}", True, "en").updated
+
+    with ThreadPoolExecutor(50) as pool:
+        list(pool.map(flag, range(50)))
+    records = running.around.flags.records()
+    assert len(records) - before == 25
+    assert set(records["comment"].str.removeprefix("by ").iloc[before:].astype(int) % 25) == set(range(25))
+
+
+def test_a_withheld_estimate_is_an_error_with_its_reason_unless_insisted(running: Running, hand: Path) -> None:
+    client = Client(running.url, verbose=False)
+    uri = running.around.service.uri
+    running.catalogue.gate, running.catalogue.versions[uri] = True, "8"
+    try:
+        with pytest.raises(AppError, match="no hand was found"):
+            predict(client, hand)
+        answer = predict(client, hand, anyway=True)
+        assert any("in spite of this" in str(note) for note in answer["warnings"])  # type: ignore[union-attr]
+    finally:
+        running.catalogue.gate, running.catalogue.versions[uri] = False, "3"
 
 
 def test_eight_visitors_at_once_all_get_an_answer(running: Running, hand: Path) -> None:

@@ -80,6 +80,7 @@ def test_decimals_are_written_as_the_language_writes_them() -> None:
 def test_known_sentences_keep_their_numbers_in_every_language() -> None:
     for pattern, *translations in _SENTENCES:
         groups = re.compile(pattern).groups
+        assert re.compile(pattern).fullmatch("") is None
         for words in translations:
             assert words.count("{}") == groups, pattern
 
@@ -106,6 +107,49 @@ def _sentences_of_real_files(folder: Path) -> list[str]:
             read_radiograph(content, name="hand.png")
         said.append(str(refused.value))
     return said
+
+
+def _sentences_of_the_gate() -> list[str]:
+    """Make the gate refuse for reasons of size and contrast; its other reasons are named in a table of its own."""
+    import numpy as np
+
+    from boneage.cascade import gate
+
+    plain = [np.zeros((40, 30), np.uint8), np.zeros((300, 200), np.uint8)]
+    said = [gate._plain_reason(film)[1] for film in plain]  # type: ignore[index]
+    said += [sentence for words in gate._SENTENCES.values() for sentence in (words, f"{words} (83% sure)")]
+    return [*said, f"estimated in spite of this: {said[0]}"]
+
+
+def _sentences_of_the_registry(store) -> list[str]:
+    from boneage.errors import BoneageError
+    from boneage.tracking.store import open_existing
+    from boneage.tracking.versions import show
+
+    said = []
+
+    def refused(ask) -> None:
+        with pytest.raises(BoneageError) as error:
+            ask()
+        said.append(str(error.value))
+
+    refused(lambda: show(store, "boneage-cascade"))
+    store.create_registered_model("boneage-cascade")
+    store.create_model_version("boneage-cascade", source="/nowhere")
+    refused(lambda: show(store, "boneage-cascade"))
+    refused(lambda: open_existing("sqlite:////nowhere/mlflow.db"))
+    return said
+
+
+def test_the_reasons_of_the_gate_and_the_registry_are_known_in_every_language(store) -> None:
+    for sentence in (*_sentences_of_the_gate(), *_sentences_of_the_registry(store)):
+        translated = {sentence_in(language, sentence) for language in texts.LANGUAGES}
+        assert len(translated) == len(texts.LANGUAGES), sentence
+
+
+def test_a_sentence_within_a_sentence_is_translated_too() -> None:
+    said = sentence_in("es", "estimated in spite of this: no hand was found on the film")
+    assert said == "Estimado a pesar de esto: no se halló ninguna mano en la placa"
 
 
 def test_what_the_rooms_below_say_is_known_in_every_language(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ TEXTS = {
     "estimate": "Estimate bone age",
     "examples": "No radiograph at hand? Try a drawn one",
     "examples_info": "Drawn hands, not patients: they show how the page works, not how well it reads films.",
-    "example_caption": "{sex}, {age}",
+    "example_caption": "{sex}, drawn at {age}",
     "dicom_read": "Read from the DICOM file: {what}. Please check.",
     # result
     "result_placeholder": "Drop a radiograph, choose the sex, and press “Estimate bone age”.",

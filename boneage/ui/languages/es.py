@@ -28,7 +28,7 @@ TEXTS = {
     "estimate": "Estimar la edad ósea",
     "examples": "¿Sin radiografía a mano? Pruebe una dibujada",
     "examples_info": "Manos dibujadas, no pacientes: muestran cómo funciona la página, no lo bien que lee las placas.",
-    "example_caption": "{sex}, {age}",
+    "example_caption": "{sex}, dibujada con {age}",
     "dicom_read": "Leído del archivo DICOM: {what}. Compruébelo, por favor.",
     # result
     "result_placeholder": "Suelte una radiografía, elija el sexo y pulse «Estimar la edad ósea».",

@@ -28,7 +28,7 @@ TEXTS = {
     "estimate": "Estimar a idade óssea",
     "examples": "Sem radiografia à mão? Experimente uma desenhada",
     "examples_info": "Mãos desenhadas, não pacientes: mostram como a página funciona, não como ela lê radiografias.",
-    "example_caption": "{sex}, {age}",
+    "example_caption": "{sex}, desenhada com {age}",
     "dicom_read": "Lido do arquivo DICOM: {what}. Por favor, confira.",
     # result
     "result_placeholder": "Solte uma radiografia, escolha o sexo e clique em “Estimar a idade óssea”.",
