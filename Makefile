@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study test lint types ui app bench clean
+.PHONY: help setup demo study cluster test lint types ui app bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 setup: $(VENV)/.installed ## Install everything into .venv and bring the shipped cascade into the store
 	$(BIN)/boneage store init
 	$(BIN)/boneage registry import --shipped
+
+cluster: $(VENV)/.installed ## Install what several machines need, too (Ray, PostgreSQL's driver): docs/cluster.md
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-cluster.lock
 
 study: setup ## Run the whole study of CONFIG (default: the demo on phantoms) and promote its cascade
 	$(BIN)/python -m tuning $(CONFIG) --promote --workers $(WORKERS)

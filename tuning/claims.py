@@ -61,7 +61,10 @@ class SharedSearch:
                 return None
             # Workers that drew with one seed would all draw the same; a trial's number tells them apart.
             self.study.sampler = sampler_for(self.task.config, len(self.study.get_trials(deepcopy=False)))
-            trial = self.study.ask()
+            with warnings.catch_warnings():
+                # Optuna warns that it gives no signs of life for trials that were asked; `_alive` does.
+                warnings.simplefilter("ignore", UserWarning)
+                trial = self.study.ask()
             self.storage.record_heartbeat(trial._trial_id)
             trial.set_user_attr(_CLAIMED, True)
         return trial
