@@ -1,25 +1,52 @@
-"""Films that must be refused, made on purpose: flaws put on good films, and pictures that show no hand at all.
+"""Films that must be refused or corrected, made on purpose: flaws put on good films, and pictures that show no hand.
 
-The gate is fitted on one draw of them and measured on another, whose films, photographs and seeds it never met.
+The gate is fitted on films made from one part of the training images and measured on films made from images,
+photographs and scans that it never met; both by the makers below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.cascade.strangers import cut_out, pattern, scrambled
 from boneage.data.phantom import draw
 from boneage.groups import Sex
 
 Film = NDArray[np.uint8]
 Rng = np.random.Generator
-_PHOTOGRAPHS = (
-    "camera", "astronaut", "coffee", "chelsea", "rocket", "page", "text", "coins", "moon", "brick", "grass", "gravel",
-    "hubble_deep_field", "retina", "horse", "cell",
-)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """What flawed films are made from.
+
+    Attributes:
+        hand: draws a good film and its mask, both uint8 (H, W).
+        pictures: photographs and films of other parts of the body.
+    """
+
+    hand: Callable[[Rng], tuple[Film, Film]]
+    pictures: tuple[Film, ...]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How one sort of film is made.
+
+    Attributes:
+        kind: what the gate should say of it, one of `gate.KINDS`.
+        make: (source, rng) -> film, uint8 (H, W).
+        drawn: whether it draws a simulated hand of its own; too slow to fit with.
+    """
+
+    kind: str
+    make: Callable[[Source, Rng], Film]
+    drawn: bool = False
 
 
 def turned(film: Film, rng: Rng) -> Film:
@@ -36,30 +63,44 @@ def tilted(film: Film, rng: Rng, degrees: float = 12.0) -> Film:
     return np.asarray(cv2.warpAffine(film, matrix, (width, height), borderValue=corner), np.uint8)
 
 
-def cut_off(film: Film, mask: Film, rng: Rng) -> Film:
-    """Cut a good part of the hand away: fingers, one side, or everything below the knuckles; cropped or blackened.
+def cut_off(film: Film, mask: Film, rng: Rng, side: str) -> Film:
+    """Cut a good part of the hand away, cropped or blackened.
 
     Args:
         film: uint8 (H, W).
         mask: uint8 (H, W), the hand where 128 and above.
-        rng: what is cut and how far.
+        rng: how far is cut.
+        side: `fingers`, `wrist` (with the palm), `side` (left or right) or `piece` (all but a window).
     """
     rows, columns = np.flatnonzero((mask >= 128).any(axis=1)), np.flatnonzero((mask >= 128).any(axis=0))
     if rows.size < 8 or columns.size < 8:
         return film[: max(8, film.shape[0] // 3)]
-    top, left, tall, wide = rows[0], columns[0], len(rows), len(columns)
-    side, keep = str(rng.choice(["top", "left", "right", "bottom"])), np.zeros(film.shape, bool)
-    if side == "top":
-        keep[top + round(tall * rng.uniform(0.25, 0.6)) :] = True
-    elif side == "bottom":
-        keep[: top + round(tall * rng.uniform(0.25, 0.45))] = True
-    elif side == "left":
-        keep[:, left + round(wide * rng.uniform(0.3, 0.6)) :] = True
+    top, left, tall, wide = int(rows[0]), int(columns[0]), len(rows), len(columns)
+    low, high, first, last = 0, film.shape[0], 0, film.shape[1]
+    if side == "fingers":
+        low = top + round(tall * rng.uniform(0.25, 0.6))
+    elif side == "wrist":
+        high = top + round(tall * rng.uniform(0.25, 0.5))
+    elif side == "side" and rng.random() < 0.5:
+        first = left + round(wide * rng.uniform(0.3, 0.6))
+    elif side == "side":
+        last = left + round(wide * rng.uniform(0.4, 0.7))
     else:
-        keep[:, : left + round(wide * rng.uniform(0.4, 0.7))] = True
+        share, place = rng.uniform(0.3, 0.55, 2), rng.uniform(0.1, 0.9, 2)
+        low = top + round(tall * (1 - share[0]) * place[0])
+        first = left + round(wide * (1 - share[1]) * place[1])
+        high, last = low + max(8, round(tall * share[0])), first + max(8, round(wide * share[1]))
     if rng.random() < 0.3:
-        return np.where(keep, film, np.uint8(np.percentile(film, 2))).astype(np.uint8)
-    return film[np.ix_(keep.any(axis=1), keep.any(axis=0))]
+        dark = np.full_like(film, np.percentile(film, 2))
+        dark[low:high, first:last] = film[low:high, first:last]
+        return dark
+    return np.ascontiguousarray(film[low:high, first:last])
+
+
+def without_background(film: Film, mask: Film) -> Film:
+    """Blacken everything but the hand, so that no letter of a side marker is left."""
+    near = cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    return np.where(near >= 64, film, np.uint8(0)).astype(np.uint8)
 
 
 def two_hands(film: Film, other: Film, rng: Rng) -> Film:
@@ -88,86 +129,53 @@ def broken_phantom(rng: Rng) -> Film:
     return film
 
 
-def no_hand(rng: Rng, photographs: list[Film]) -> Film:
-    """Return a picture without a hand: noise, clouds, a page of text, ellipses like long bones, or a photograph."""
-    makers: list[Callable[[Rng], Film]] = [_noise, _clouds, _clouds, _text, _bones, _bones, _checks]
-    pick = int(rng.integers(len(makers) + 5))
-    if pick < len(makers) or not photographs:
-        return makers[pick % len(makers)](rng)
-    return _cut_out(photographs[int(rng.integers(len(photographs)))], rng)
-
-
-def photographs(part: int) -> Iterator[Film]:
-    """Yield photographs that come with scikit-image, grey; part 0 to fit with, part 1 to measure with."""
-    from skimage import color, data
-
-    for name in _PHOTOGRAPHS[part::2]:
-        try:
-            picture = np.asarray(getattr(data, name)())
-        except OSError:
-            # Not every installation of scikit-image ships all of them, and nothing is downloaded here.
-            continue
-        grey = color.rgb2gray(picture[..., :3]) * 255 if picture.ndim == 3 else picture.astype(float)
-        yield np.clip(grey * (255 if grey.max() <= 1 else 1), 0, 255).astype(np.uint8)
-
-
 def _to_height(film: Film, height: int) -> Film:
     width = max(1, round(film.shape[1] * height / film.shape[0]))
     return np.asarray(cv2.resize(film, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _cut_out(picture: Film, rng: Rng) -> Film:
-    share = rng.uniform(0.5, 1.0, 2)
-    height, width = max(64, round(picture.shape[0] * share[0])), max(64, round(picture.shape[1] * share[1]))
-    top, left = (int(rng.integers(max(1, n - m))) for n, m in zip(picture.shape, (height, width), strict=True))
-    part = picture[top : top + height, left : left + width]
-    return np.ascontiguousarray(part if rng.random() < 0.5 else part[:, ::-1])
+def simulated(rng: Rng) -> Film:
+    """Draw a simulated hand of any age."""
+    sex = Sex.FEMALE if rng.random() < 0.5 else Sex.MALE
+    return draw(float(rng.uniform(24, 216)), sex, int(rng.integers(2**31))).image
 
 
-def _noise(rng: Rng) -> Film:
-    return rng.integers(0, 256, _size(rng), dtype=np.uint8)
+def _mirrored(source: Source, rng: Rng) -> Film:
+    return np.ascontiguousarray(source.hand(rng)[0][:, ::-1])
 
 
-def _clouds(rng: Rng) -> Film:
-    """Noise with the spectrum of photographs."""
-    height, width = _size(rng)
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    spectrum = np.fft.rfft2(rng.standard_normal((height, width))) / (frequency + 1 / height) ** rng.uniform(0.7, 2.0)
-    return _stretched(np.fft.irfft2(spectrum, (height, width)))
+def _mirrored_alone(source: Source, rng: Rng) -> Film:
+    return np.ascontiguousarray(without_background(*source.hand(rng))[:, ::-1])
 
 
-def _text(rng: Rng) -> Film:
-    height, width = _size(rng)
-    page = np.full((height, width), 235, np.uint8)
-    for row in range(20, height, int(rng.integers(14, 40))):
-        letters = "".join(chr(int(code)) for code in rng.integers(65, 122, 60))
-        cv2.putText(page, letters, (10, row), cv2.FONT_HERSHEY_SIMPLEX, float(rng.uniform(0.3, 1.0)), 20, 1)
-    return page if rng.random() < 0.5 else 255 - page
+def _inverted(source: Source, rng: Rng) -> Film:
+    return np.asarray(255 - source.hand(rng)[0], np.uint8)
 
 
-def _bones(rng: Rng) -> Film:
-    """Bright ellipses in soft shadows: long bones, joints or anything else that a plate may show."""
-    height, width = _size(rng)
-    film = np.zeros((height, width), np.float32)
-    for _ in range(int(rng.integers(1, 7))):
-        centre = (int(rng.integers(width)), int(rng.integers(height)))
-        axes = (int(rng.integers(8, width // 4)), int(rng.integers(20, height // 2)))
-        layer = np.zeros_like(film)
-        cv2.ellipse(layer, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(0.3, 1.0)), -1)
-        film += cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(1, 9)))
-    return _stretched(film + 0.03 * rng.standard_normal(film.shape))
+def _picture(source: Source, rng: Rng) -> Film:
+    if not source.pictures:
+        return pattern(rng)
+    return cut_out(source.pictures[int(rng.integers(len(source.pictures)))], rng)
 
 
-def _checks(rng: Rng) -> Film:
-    height, width = _size(rng)
-    side = int(rng.integers(6, 80))
-    return (((np.arange(height)[:, None] // side + np.arange(width)[None] // side) % 2) * 255).astype(np.uint8)
+def _cut(side: str) -> Maker:
+    return Maker("cut_off", lambda source, rng: cut_off(*source.hand(rng), rng, side))
 
 
-def _size(rng: Rng) -> tuple[int, int]:
-    return int(rng.integers(160, 500)), int(rng.integers(160, 500))
-
-
-def _stretched(values: np.ndarray) -> Film:
-    low, high = float(values.min()), float(values.max())
-    return ((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8)
+MAKERS: Mapping[str, Maker] = {
+    "simulated hand": Maker("usable", lambda source, rng: simulated(rng), drawn=True),
+    "left hand without background": Maker("usable", lambda source, rng: without_background(*source.hand(rng))),
+    "mirrored": Maker("mirrored", _mirrored),
+    "mirrored without background": Maker("mirrored", _mirrored_alone),
+    "inverted": Maker("inverted", _inverted),
+    "cut off: fingers": _cut("fingers"),
+    "cut off: wrist": _cut("wrist"),
+    "cut off: one side": _cut("side"),
+    "cut off: a piece": _cut("piece"),
+    "cut off: simulated hand": Maker("cut_off", lambda source, rng: broken_phantom(rng), drawn=True),
+    "turned": Maker("turned", lambda source, rng: turned(source.hand(rng)[0], rng)),
+    "two hands": Maker("two_hands", lambda source, rng: two_hands(source.hand(rng)[0], source.hand(rng)[0], rng)),
+    "no hand: pattern": Maker("not_hand", lambda source, rng: pattern(rng)),
+    "no hand: picture": Maker("not_hand", _picture),
+    "no hand: scrambled film": Maker("not_hand", lambda source, rng: scrambled(source.hand(rng)[0], rng)),
+}

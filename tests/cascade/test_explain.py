@@ -82,8 +82,10 @@ def test_many_films_give_a_paired_interval_per_map(looking_left, prepared):
     table = faithfulness_summary(frame).set_index("map")
     for name in ("grad-cam", "occlusion"):
         row = table.loc[name]
-        assert row["difference_months"] == pytest.approx(row["hottest_months"] - row["random_months"])
-        assert row["low_months"] <= row["difference_months"] <= row["high_months"] and 0 <= row["holds"] <= 1
+        assert row["over_random"] == pytest.approx(row["hottest_months"] - row["random_months"])
+        assert row["over_strewn"] == pytest.approx(row["hottest_months"] - row["strewn_months"])
+        low, high = (float(end) for end in row["interval"].split(" to "))
+        assert low - 0.1 <= row["over_random"] <= high + 0.1 and 0 <= row["holds"] <= 1
 
 
 def test_the_four_experts_are_heard(looking_left):
