@@ -78,9 +78,11 @@ class EstimateTab:
 
 def model_switch(service: ModelService, language: str) -> Any:
     """Offer the registered models, the page's own first, and both rivals at once; hidden while there is no choice."""
+    mine_first = sorted(service.choices, key=lambda one: (one.uri != service.uri, one.alias != CHAMPION))
+    versions = {(one.model, one.version): one for one in reversed(mine_first)}
     names = {
         one.uri: text("model_choice", language, alias=one.alias, version=one.version, model=one.model)
-        for one in service.choices
+        for one in reversed(versions.values())
     }
     choices = [(names.pop(service.uri, service.uri), service.uri), *((name, uri) for uri, name in names.items())]
     both = both_rivals(service)

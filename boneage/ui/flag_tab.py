@@ -102,7 +102,7 @@ def cases_html(store: FlagStore, language: str) -> str:
     count = text("flag_cases", language, count=len(records))
     if len(records) > len(latest):
         count = f"{count} ({text('flag_latest', language, count=len(latest))})"
-    where = text("flag_where", language, folder=store.folder)
+    where = text("flag_where", language, folder=f"{store.folder.name}/")
     rows = [_cells(row, language) for _, row in latest.iterrows()]
     return (
         f'<h2 class="ba-kicker">{escape(count)}</h2>'

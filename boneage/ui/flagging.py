@@ -55,7 +55,8 @@ def flag_case(
         comment=(comment or "").strip()[:MAX_COMMENT],
     )
     saved = store.add(pixels, record)
-    return Flagged(saved.name, str(saved.parent), known)
+    # Where in the project: the server's own folders are nobody's business.
+    return Flagged(saved.name, saved.parent.relative_to(store.folder.parent).as_posix(), known)
 
 
 def flagged_words(flagged: Flagged, language: str) -> str:

@@ -126,7 +126,7 @@ def _panel(one: Listed | None, alias: str, language: str, mlflow: str) -> str:
     of = f'<p class="ba-small">{escape(text("models_figures_of", language))}</p>' if figures else ""
     title = text("beside_name", language, aliases=alias, version=one.version)
     status = f"{text('models_status', language)}: {_status(one, language)} · {one.created.replace('T', ' ')[:16]} UTC"
-    run = f'<p class="ba-small">{_link(one, language, mlflow).html}</p>'
+    run = f'<p class="ba-small">{escape(text("answered_run", language))}: {_link(one, language, mlflow).html}</p>'
     return (
         f'<section class="ba-card ba-panel"><h3 class="ba-amount">{escape(title)}</h3>'
         f'<p class="ba-small">{escape(one.model)}<br>{escape(status)}</p><dl>{figures}</dl>{of}{run}</section>'

@@ -38,7 +38,7 @@ def build_page(around: Surroundings) -> gr.Blocks:
         language = _header(labels)
         status = gr.HTML(status_line(around.service, DEFAULT_LANGUAGE), elem_id="status")
         case = gr.State(None, time_to_live=CACHE_SECONDS)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             estimate = estimate_tab.lay_out(labels, around)
             add_batch_tab(labels, around, estimate.inputs.model, language)
             flags = flag_tab.lay_out(labels, around)

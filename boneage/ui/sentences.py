@@ -31,6 +31,11 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "el archivo dice que el sexo del paciente es {}, pero se dio {}",
     ),
     (
+        r"the file says that the patient was (\S+) months old when the film was taken, but (\S+) was given",
+        "o arquivo diz que o paciente tinha {} meses na data da radiografia, mas foi informado {}",
+        "el archivo dice que el paciente tenía {} meses en la fecha de la placa, pero se dio {}",
+    ),
+    (
         "the file says that this is a right hand, but the method is made for left hands",
         "o arquivo diz que esta é uma mão direita, mas o método é feito para mãos esquerdas",
         "el archivo dice que es una mano derecha, pero el método está hecho para manos izquierdas",

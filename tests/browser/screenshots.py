@@ -1,11 +1,13 @@
 """Make the screenshots of docs/ from a running page: `python tests/browser/screenshots.py URL docs`.
 
-Only drawn hands are shown: start the page on a cascade first, then run this against its address.
+Only drawn hands are shown. Start the page on a cascade first, in a project of its own (BONEAGE_HOME): a case is saved.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +15,91 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from chromium import find_browser  # noqa: E402 (its folder is on the path only now)
 
-# Name of the picture -> width, height, colour scheme, language, which drawn hand, chronological age in months.
-SHOTS = {
-    "page": (1280, 900, "light", "en-US", 2, "100"),
-    "page-dark": (1280, 900, "dark", "pt-BR", 3, ""),
-    "page-phone": (390, 844, "light", "es-ES", 4, ""),
-}
 PATIENCE = 180_000
 
 
-def shoot(browser: Any, url: str, name: str, out: Path) -> None:
-    """Estimate one drawn hand and take a picture of the whole page."""
-    width, height, scheme, language, example, months = SHOTS[name]
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale=language)
+@dataclass(frozen=True)
+class Look:
+    """One way of looking at the page."""
+
+    suffix: str
+    width: int
+    height: int
+    scheme: str
+    language: str
+    example: int
+    months: str = ""
+
+
+LOOKS = (
+    Look("", 1280, 900, "light", "en-US", 2, "100"),
+    Look("-dark", 1280, 900, "dark", "pt-BR", 3),
+    Look("-phone", 390, 844, "light", "es-ES", 1),
+    Look("-phone-dark", 390, 844, "dark", "en-US", 5, "200"),
+)
+# Name of the tab's picture -> the tab's place in the row of tabs.
+TABS = {"-batch": 1, "-flag": 2, "-models": 3}
+
+
+def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str]) -> None:
+    """Estimate one drawn hand and take a picture of every tab."""
+    context = browser.new_context(
+        viewport={"width": look.width, "height": look.height}, color_scheme=look.scheme, locale=look.language
+    )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(url)
     page.locator(".ba-ready").wait_for()
-    page.locator("#examples button").nth(example).click()
+    page.locator("#examples button").nth(look.example).click()
     page.locator("#preview img").wait_for()
-    page.fill("#chronological input", months)
+    page.fill("#chronological input", look.months)
     page.click("#estimate-button")
-    page.locator(".ba-age").wait_for()
-    page.locator("#steps img").nth(2).wait_for()
-    page.wait_for_timeout(2500)
-    page.screenshot(path=out / f"{name}.png", full_page=True)
+    page.locator("[data-step=step_heat] img").wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=out / f"page{look.suffix}.png", full_page=True)
+    for name, place in TABS.items():
+        page.locator("#tabs button[role=tab]:visible").nth(place).click()
+        if name == "-batch":
+            page.set_input_files("#batch-files input[type=file]", films)
+            page.locator("#batch-sex input").first.check()
+            page.wait_for_timeout(1500)
+            page.click("#batch-button")
+            page.locator("#batch-rows table").wait_for()
+        if name == "-flag":
+            page.fill("#reader-age input", "96")
+            page.check("#consent input")
+            page.click("#flag-button")
+            page.locator(".ba-done").wait_for()
+        page.wait_for_timeout(2500)
+        page.screenshot(path=out / f"page{name}{look.suffix}.png", full_page=True)
     context.close()
+
+
+def _films(folder: Path) -> list[str]:
+    """Draw three hands, and write a file that is no image."""
+    import cv2
+
+    from boneage.data.phantom import draw
+    from boneage.groups import Sex
+
+    files = []
+    for age, seed in ((60, 21), (100, 22), (140, 24)):
+        files.append(folder / f"drawn-{age}-months.png")
+        cv2.imwrite(str(files[-1]), draw(age, Sex.FEMALE, seed).image)
+    files.append(folder / "notes.png")
+    files[-1].write_text("no image", encoding="utf-8")
+    return [str(file) for file in files]
 
 
 def main(url: str, out: Path) -> None:
     """Take all pictures."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
-        for name in SHOTS:
-            shoot(browser, url, name, out)
+        films = _films(Path(folder))
+        for look in LOOKS:
+            shoot(browser, url, look, out, films)
         browser.close()
 
 

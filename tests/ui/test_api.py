@@ -97,7 +97,8 @@ def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand
     records = running.around.flags.records()
     mine = records[records["sex"] == "male"]
     assert mine[["reader_age_months", "comment", "version"]].to_numpy().tolist() == [[101.0, "clearer", "3"]]
-    assert (Path(first["folder"]) / first["saved"]).is_file()
+    assert first["folder"] == "flagged/images"
+    assert (running.around.flags.folder / "images" / first["saved"]).is_file()
 
 
 def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_path: Path) -> None:
