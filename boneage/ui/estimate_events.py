@@ -66,8 +66,9 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
         ) -> list[Any]:
             code = given[language]
             with Boundary(code):
-                what = (given[field] for field in (inputs.file, inputs.sex, inputs.age_range, inputs.chronological))
-                asked = replace(read_request(*what, code), uri=given[inputs.model] or "", anyway=insists)
+                months = given[inputs.chronological]
+                asked = read_request(given[inputs.file], given[inputs.sex], given[inputs.age_range], months, code)
+                asked = replace(asked, uri=given[inputs.model] or "", anyway=insists)
                 made = make_shown(service, asked, code, lambda share, words: progress(share, desc=words))
                 return [made, *tab.shown(made, code, request.session_hash), *flags.shown(made, code)]
 
