@@ -204,11 +204,11 @@ class GlobalHeadConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class TuningConfig:
-    """`[tuning]`: the search; `trials` and `seconds` are its budget per model, 0 means no limit (one of them is needed).
+    """`[tuning]`: the search; `trials` and `seconds` are its budget per model, 0 means no limit (one is needed).
 
-    `seconds` counts the time that finished trials took, over all workers and earlier runs. `pruner` ends a trial between
-    its folds when it cannot win any more. `classifier_objective` and `regressor_objective` are what decides between
-    trials, a mean over the folds.
+    `seconds` counts the time that finished trials took, over all workers and earlier runs. `pruner` ends a trial
+    between its folds when it cannot win any more. `classifier_objective` and `regressor_objective` are what decides
+    between trials, a mean over the folds.
 
     `storage`: the database that keeps the trials of several machines, without a password (`OPTUNA_STORAGE` in the
     environment goes before it); "" for a journal in `mlruns/`. A worker on a database that gave no sign of life for six
@@ -222,6 +222,22 @@ class TuningConfig:
     regressor_objective: RegressorObjective = "mae_months"
     storage: str = ""
     heartbeat_seconds: int = 10
+
+
+@dataclass(frozen=True, config=_STRICT)
+class OuterConfig:
+    """`[outer]`: what `python -m tuning.outer` tries upstream of the heads; an empty list keeps the study's setting.
+
+    `crop` crops to the hand and pads to a square, or does neither. `backbones` are names with weights, such as
+    `handnet:asset` or `EfficientNetV2B0:imagenet`. `views` are joined by a plus: `original+flip`.
+    """
+
+    trials: int = 8
+    contrast: tuple[Contrast, ...] = ("equalize", "clahe", "stretch", "none")
+    crop: tuple[bool, ...] = (True, False)
+    rotate: tuple[bool, ...] = (False, True)
+    backbones: tuple[str, ...] = ()
+    views: tuple[str, ...] = ("original", "original+flip")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -259,6 +275,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     global_head: GlobalHeadConfig = field(default_factory=GlobalHeadConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    outer: OuterConfig = field(default_factory=OuterConfig)
     cascade: CascadeConfig = field(default_factory=CascadeConfig)
 
 
@@ -364,6 +381,7 @@ _SECTIONS: dict[str, Any] = {
     "fine_tune": FineTuneConfig,
     "global_head": GlobalHeadConfig,
     "tuning": TuningConfig,
+    "outer": OuterConfig,
     "cascade": CascadeConfig,
 }
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import html
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from boneage.groups import ModelKey
-
+K = TypeVar("K")
 FEWEST_FOR_IMPORTANCE = 3
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>body {{ font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 1100px; }}</style></head><body>
@@ -16,20 +15,20 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 """
 
 
-def search_page(studies: Mapping[ModelKey, Any], goals: Mapping[ModelKey, str], title: str) -> str:
+def search_page(studies: Mapping[K, Any], goals: Mapping[K, str], title: str) -> str:
     """Draw all searches as one HTML page that needs nothing else.
 
     Args:
-        studies: the models' Optuna studies.
-        goals: what each model's search makes better, for the axes: `mae_months`.
+        studies: Optuna studies by what they search: a model's key, or another name.
+        goals: what each search makes better, for the axes: `mae_months`.
         title: the page's heading.
     """
-    names = [key.name for key in studies]
+    names = [str(key) for key in studies]
     links = ", ".join(f'<a href="#{name}">{name}</a>' for name in names)
     parts = [_HEAD.format(title=html.escape(title), links=links)]
     script: bool = True
     for key, study in studies.items():
-        parts.append(f'<h2 id="{key.name}">{key.name}</h2>\n<p>{html.escape(_facts(study, goals[key]))}</p>\n')
+        parts.append(f'<h2 id="{key}">{key}</h2>\n<p>{html.escape(_facts(study, goals[key]))}</p>\n')
         for figure in _figures(study, goals[key]):
             # The first figure brings plotly's script, the others use it.
             parts.append(figure.to_html(full_html=False, include_plotlyjs=script))

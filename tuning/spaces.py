@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from boneage.config import HeadParameters
+from boneage.config import Config, HeadParameters, from_mapping, to_mapping
 from boneage.groups import Task
 
 LEARNING_RATES = (1e-4, 1e-2)
@@ -52,7 +52,8 @@ def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
 
     Args:
         trial: an `optuna.Trial` or `optuna.trial.FixedTrial`.
-        task: classifiers always use categorical cross-entropy, so only regressors draw a loss.
+        task: classifiers always use categorical cross-entropy, so only regressors draw a loss; one that learns a
+            distribution keeps to it.
         base: gives what is not searched (`standardize`).
     """
     drawn: dict[str, Any] = {
@@ -65,7 +66,7 @@ def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
         "width_2": trial.suggest_categorical("width_2", WIDTHS_2),
         "weight_decay": trial.suggest_categorical("weight_decay", WEIGHT_DECAYS),
     }
-    if task is Task.REGRESSOR:
+    if task is Task.REGRESSOR and base.loss in LOSSES:
         drawn["loss"] = trial.suggest_categorical("loss", LOSSES)
     return replace(base, **drawn)
 
@@ -85,7 +86,7 @@ def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
         "width_2": 512,
         "weight_decay": _nearest(base.weight_decay, WEIGHT_DECAYS),
     }
-    if task is Task.REGRESSOR:
+    if task is Task.REGRESSOR and base.loss in LOSSES:
         start["loss"] = base.loss
     return start
 
@@ -93,6 +94,44 @@ def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
 def starting_points(task: Task, base: HeadParameters) -> tuple[dict[str, Any], ...]:
     """Return what is tried before the sampler proposes: the paper's architecture, then the known-good settings."""
     return (first_trial(task, base), *_KNOWN_GOOD[task])
+
+
+def upstream_choices(config: Config) -> dict[str, tuple[Any, ...]]:
+    """Return what the outer search varies and the values it takes, the study's own setting first in each."""
+    own, listed = upstream_own(config), config.outer
+    values = {
+        "contrast": listed.contrast,
+        "crop": listed.crop,
+        "rotate": listed.rotate,
+        "backbone": listed.backbones,
+        "views": listed.views,
+    }
+    return {name: (own[name], *(each for each in given if each != own[name])) for name, given in values.items()}
+
+
+def upstream_own(config: Config) -> dict[str, Any]:
+    """Return the study's own setting of what the outer search varies."""
+    return {
+        "contrast": config.preprocess.contrast,
+        "crop": config.preprocess.crop,
+        "rotate": config.preprocess.rotate,
+        "backbone": f"{config.backbone.name}:{config.backbone.weights}",
+        "views": "+".join(config.backbone.views),
+    }
+
+
+def suggest_upstream(trial: Any, config: Config) -> Config:
+    """Draw preparation, backbone and views from an Optuna trial and put them into a study's settings."""
+    drawn = {name: trial.suggest_categorical(name, values) for name, values in upstream_choices(config).items()}
+    changes: dict[str, Any] = {"preprocess": {"contrast": drawn["contrast"], "rotate": drawn["rotate"]}}
+    if drawn["crop"] != config.preprocess.crop:
+        changes["preprocess"] |= {"crop": drawn["crop"], "pad": drawn["crop"]}
+    changes["backbone"] = {"views": drawn["views"].split("+")}
+    if drawn["backbone"] != upstream_own(config)["backbone"]:
+        name, _, weights = drawn["backbone"].partition(":")
+        changes["backbone"] |= {"name": name, "weights": weights or "imagenet", "sha256": "", "input_size": 0}
+    tree = to_mapping(config)
+    return from_mapping({**tree, **{section: {**tree[section], **new} for section, new in changes.items()}}, "[outer]")
 
 
 def _clip(value: float, bounds: tuple[float, float]) -> float:

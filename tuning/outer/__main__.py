@@ -1,0 +1,59 @@
+"""`python -m tuning.outer CONFIG`: search what is upstream of the heads; the winner is written as a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from boneage.config import Config, load_config
+from boneage.errors import BoneageError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parse = argparse.ArgumentParser(prog="python -m tuning.outer", description=__doc__)
+    parse.add_argument("config", type=Path, help="a TOML file; its [outer] lists what is tried")
+    parse.add_argument("--trials", type=int, help="how many settings, instead of the configuration's number")
+    parse.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a setting")
+    return parse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the outer search; return the exit status."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options = parser().parse_args(arguments)
+    try:
+        config = load_config(options.config, options.set)
+        if (options.trials or config.outer.trials) < 1:
+            raise BoneageError(f"a search needs a trial or more, but {options.trials or config.outer.trials} was given")
+        run(config, options.trials)
+    except BoneageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+        print(f"stopped; what is finished is kept. To go on: python -m tuning.outer {again}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(config: Config, trials: int | None) -> None:
+    """Search, then print what won and how to go on with it."""
+    from boneage.commands.common import import_keras_quietly, stage
+    from tuning.outer.search import run_outer
+    from tuning.spaces import upstream_own
+
+    import_keras_quietly()
+    winner = run_outer(config, trials, stage)
+    own = upstream_own(winner.config)
+    print(f"{winner.trials} settings tried; the study's own: {winner.own_mae_months:.2f} months out of fold")
+    print(f"best: {winner.mae_months:.2f} months, " + ", ".join(f"{name} {value}" for name, value in own.items()))
+    print(f"go on with it: python -m tuning {winner.file}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""One outer trial: prepare and compute features (both cached), cross-validate ten heads, score the cascade out of fold.
+
+The heads keep the configuration's hyperparameters, so that trials differ by what is upstream alone. A trial is scored
+by the routed cascade's mean absolute error on training images, each estimated by heads of the fold that held it out;
+validation images take no part. Where one of the backbones has seen some of the training images, only those count that
+none of them has, for on the others it looks better than it is.
+
+The settings are tried without repetition in an order drawn from the study's seed, the study's own first: with a few
+values each and few trials there is little that a model of the past trials could say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.trial import FixedTrial
+
+from boneage.config import BackboneConfig, Config, to_mapping
+from boneage.groups import ALL_MODELS, ModelKey, Task
+from boneage.learn.backbones import weights_identity
+from boneage.learn.crossval import cross_validate
+from boneage.learn.seen import SeenImages, seen_images
+from boneage.paths import study_folder
+from boneage.preprocess.preparer import Preparer
+from boneage.study.materials import Materials, Stage, gather, silent
+from boneage.study.models import Chosen, ModelOutcome, model_task
+from boneage.study.outoffold import fold_heads, held_out, route_out_of_fold
+from boneage.tracking.environment import code_tags
+from boneage.tracking.store import ensure_experiment, open_store
+from boneage.tracking.values import to_metrics, to_params
+from tuning.budget import finished
+from tuning.figures import search_page
+from tuning.spaces import suggest_upstream, upstream_choices, upstream_own
+from tuning.study import base_parameters, storage_for
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+METRIC = "out_of_fold_mae_months"
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best settings of an outer search.
+
+    Attributes:
+        config: the study's settings with the winner's preparation, backbone and views.
+        file: the TOML that holds them.
+        mae_months: its score.
+        own_mae_months: the score of the study's own settings.
+        trials: how many settings were tried.
+    """
+
+    config: Config
+    file: Path
+    mae_months: float
+    own_mae_months: float
+    trials: int
+
+
+def run_outer(config: Config, trials: int | None = None, stage: Stage = silent) -> Winner:
+    """Try settings upstream of the heads; a search that was interrupted goes on.
+
+    Args:
+        config: the study; `[outer]` lists what is tried.
+        trials: how many settings, instead of the configuration's number; never more than there are.
+        stage: gives a progress callable per stage.
+
+    Raises:
+        BoneageError: when a listed backbone or preparation cannot be used here.
+    """
+    client, study, order = open_store(), _study(config), settings(config)
+    experiment = ensure_experiment(client, f"{config.study.name}-outer")
+    parent = _parent(client, experiment, study.study_name)
+    wanted, progress = min(trials or config.outer.trials, len(order)), stage("settings")
+    while (done := len(_complete(study))) < wanted:
+        progress(done, wanted)
+        _run_trial(study, config, order[done], (client, experiment, parent), stage)
+    progress(wanted, wanted)
+    winner = _winner(study, config)
+    client.log_text(parent, search_page({"outer": study}, {"outer": METRIC}, "Outer search"), "search.html")
+    client.log_artifact(parent, str(winner.file))
+    client.log_batch(parent, metrics=to_metrics({METRIC: winner.mae_months, "trials": winner.trials}))
+    client.set_terminated(parent)
+    return winner
+
+
+def settings(config: Config) -> list[dict[str, Any]]:
+    """Return all combinations of what is listed, the study's own first, the others in the order of the seed."""
+    choices = upstream_choices(config)
+    every = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+    order = 1 + np.random.default_rng((config.study.seed, 7)).permutation(len(every) - 1)
+    return [every[0], *(every[number] for number in order)]
+
+
+def score(config: Config, seen: SeenImages, stage: Stage = silent) -> dict[str, float]:
+    """Cross-validate all ten models on a study's settings and score their cascade out of fold.
+
+    Returns:
+        `out_of_fold_mae_months`, `out_of_fold_images`, and every model's mean over the folds, named after the model.
+    """
+    materials = gather(config, stage)
+    progress, outcomes, figures = stage("models"), {}, {}
+    for done, key in enumerate(ALL_MODELS, start=1):
+        outcomes[key] = _cross_validated(materials, key)
+        name = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
+        figures[f"cv_val_{name}_mean.{key}"] = outcomes[key].chosen.cv.mean[name]
+        progress(done, len(ALL_MODELS))
+    held = held_out(materials, seen)
+    if not held.sexes:
+        # Every image was seen: the comparison is biased towards that backbone, but the only one there is.
+        held = held_out(materials, SeenImages(frozenset()))
+    folds = [fold_heads(outcomes, config, number) for number in range(config.data.folds)]
+    errors = np.abs(route_out_of_fold(folds, held, config).ages - held.samples.ages)
+    known = errors[np.isfinite(errors)]
+    return {METRIC: float(known.mean()), "out_of_fold_images": float(len(known)), **figures}
+
+
+def seen_by_any(config: Config) -> SeenImages:
+    """Return the images that one of the listed backbones or more has learnt from."""
+    return SeenImages(frozenset().union(*(seen_images(each).prefixes for each in _backbones(config))))
+
+
+def _backbones(config: Config) -> list[BackboneConfig]:
+    names = upstream_choices(config)["backbone"]
+    return [suggest_upstream(FixedTrial({**upstream_own(config), "backbone": name}), config).backbone for name in names]
+
+
+def _cross_validated(materials: Materials, key: ModelKey) -> ModelOutcome:
+    task = model_task(materials, key)
+    params, config = base_parameters(task.config, key), task.config
+    cv = cross_validate(key, task.train, task.fold, params, config.training, seed=config.study.seed)
+    return ModelOutcome(key, Chosen(params, cv, 0), cv.folds[cv.best].fit, {}, "")
+
+
+def _run_trial(
+    study: Any, config: Config, setting: Mapping[str, Any], place: tuple[MlflowClient, str, str], stage: Stage
+) -> None:
+    """Score one setting and log it as a run under the search's own."""
+    import optuna
+
+    client, experiment, parent = place
+    study.enqueue_trial(dict(setting))
+    trial, told = study.ask(), {"state": optuna.trial.TrialState.FAIL}
+    tags = {"level": "outer", "study": config.study.name, "trial": f"{trial.number:03d}", **code_tags()}
+    run_id = client.create_run(
+        experiment, tags={**tags, "mlflow.parentRunId": parent}, run_name=f"outer-{trial.number:03d}"
+    ).info.run_id
+    try:
+        client.log_batch(run_id, params=to_params(setting))
+        figures = score(suggest_upstream(trial, config), seen_by_any(config), stage)
+        client.log_batch(run_id, metrics=to_metrics(figures))
+        told = {"values": figures[METRIC]}
+    finally:
+        study.tell(trial, **told)
+        client.set_terminated(run_id, "FINISHED" if "values" in told else "KILLED")
+
+
+def _study(config: Config) -> Any:
+    """Open or resume the outer study; a trial that a killed process left is failed, for its setting is next anyway."""
+    import optuna
+
+    tree = {name: value for name, value in to_mapping(config).items() if name not in {"tuning", "cascade"}}
+    tree["outer"] = {name: value for name, value in tree["outer"].items() if name != "trials"}
+    tree["data"] = {name: value for name, value in tree["data"].items() if name != "root"}
+    tree["networks"] = [Preparer(config.preprocess).sha256, *(weights_identity(each) for each in _backbones(config))]
+    digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+    study = optuna.create_study(
+        study_name=f"{config.study.name}-outer/{digest}", storage=storage_for(config), load_if_exists=True
+    )
+    for trial in finished(study, optuna.trial.TrialState.RUNNING):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    return study
+
+
+def _complete(study: Any) -> list[Any]:
+    import optuna
+
+    return finished(study, optuna.trial.TrialState.COMPLETE)
+
+
+def _parent(client: MlflowClient, experiment: str, name: str) -> str:
+    """Return the run of this search, opened again where it is there already; runs that were cut off are ended."""
+    found = client.search_runs([experiment], f"tags.level = 'outer-study' and tags.outer = '{name}'")
+    for run in client.search_runs([experiment], "tags.level = 'outer' and attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id, "KILLED")
+    if found:
+        client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
+    tags = {"level": "outer-study", "outer": name, **code_tags()}
+    return str(client.create_run(experiment, tags=tags, run_name="outer-study").info.run_id)
+
+
+def _winner(study: Any, config: Config) -> Winner:
+    """Write the best settings as a configuration of their own."""
+    import tomli_w
+
+    best = suggest_upstream(FixedTrial(study.best_trial.params), config)
+    best = replace(best, study=replace(best.study, name=f"{config.study.name}-best"))
+    folder = study_folder(f"{config.study.name}-outer")
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "best.toml"
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(tomli_w.dumps(to_mapping(best)).encode())
+    partial.replace(file)
+    complete = _complete(study)
+    return Winner(best, file, float(study.best_value), float(complete[0].value), len(complete))
