@@ -103,13 +103,14 @@ def _measure(args: argparse.Namespace) -> _Findings:
         **{f"hard, {_OWN}_months": rows["hard_months"].to_numpy()},
         **{f"{name}_months": rows["estimated_months"].to_numpy()},
     )
-    against = ablation_table(frame, PAPER)
+    against = ablation_table(frame, PAPER, "minus_paper")
     tables = [
         ("Variants", ablation_table(frame)),
         ("Against the paper's settings", against[against["variant"].isin(["hard", "soft", f"hard, {_OWN}", name])]),
         ("Intervals", _coverage(found.coverage, cascade, materials)),
         *account_tables(account(rows), rows, evaluation.metrics),
     ]
+    tables = [(heading, table) for heading, table in tables if not table.empty]
     return _Findings(_facts(materials, cascade), tables, frame, evaluation, config.cascade.coverage)
 
 

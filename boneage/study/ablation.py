@@ -86,10 +86,12 @@ def ablation_frame(validation: Set, ages: Mapping[str, np.ndarray]) -> pd.DataFr
     return frame.assign(**{f"{name}_months": np.clip(values, 0, 228) for name, values in ages.items()})
 
 
-def ablation_table(frame: pd.DataFrame, base: str = BASE, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+def ablation_table(
+    frame: pd.DataFrame, base: str = BASE, minus: str = "minus_hard", resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
     """Return per variant MAE, group accuracy by the routed age, and the paired difference to a base variant.
 
-    Columns: variant, mae_months, low, high, group_accuracy, minus_<base>, minus_low, minus_high (95 % intervals).
+    Columns: variant, mae_months, low, high, group_accuracy, <minus>, minus_low, minus_high (95 % intervals).
     """
     true, groups = frame["true_months"].to_numpy(float), frame["true_group"].to_numpy()
     picks = np.random.default_rng(seed).integers(0, len(true), (resamples, len(true)))
@@ -102,7 +104,6 @@ def ablation_table(frame: pd.DataFrame, base: str = BASE, resamples: int = 2000,
         minus_low, minus_high = np.percentile((error - reference)[picks].mean(axis=1), (2.5, 97.5))
         right = np.mean([group_of(float(age)) == group for age, group in zip(ages, groups, strict=True)])
         rows.append((name, error.mean(), low, high, right, (error - reference).mean(), minus_low, minus_high))
-    minus = f"minus_{base.split(',')[0]}"
     columns = ["variant", "mae_months", "low", "high", "group_accuracy", minus, "minus_low", "minus_high"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], float))
 

@@ -62,8 +62,12 @@ class AblationOutcome:
 def run_ablation(
     data: AblationData, config: Config, progress: Progress | None = None, *, ensemble: bool = True
 ) -> AblationOutcome:
-    """Fit every variant and estimate the validation images with each; the ensemble costs as much as many others."""
-    trio = data.plain
+    """Fit every variant and estimate the validation images with each; the ensemble costs as much as many others.
+
+    Of the configuration only the sizes of the heads, their training and the views count: every idea starts from plain
+    experts, whatever the configuration switches on.
+    """
+    trio, config = data.plain, with_loss(config, "mae")
     bench = Bench(data, config, fit_heads(trio.train, trio.watch, config))
     chosen = [variant for variant in VARIANTS if ensemble or variant is not folds]
     ages: Ages = {}
@@ -191,6 +195,7 @@ VARIANTS: tuple[Variant, ...] = (
 
 def unequalised(trio: Trio, config: Config) -> Ages:
     """Fit hard and soft routing on features of films whose contrast was left alone."""
+    config = with_loss(config, "mae")
     return hard_and_soft(fit_heads(trio.train, trio.watch, config), trio.validation, "not equalised")
 
 

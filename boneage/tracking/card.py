@@ -171,9 +171,15 @@ def _method(cascade: Cascade) -> Iterator[str]:
         f"Preparation: background by `{prepared.background}`, object `{prepared.select}`, "
         f"contrast `{prepared.contrast}`, {form}, {prepared.size} x {prepared.size} pixels."
     )
-    yield f"Backbone: frozen `{config.backbone.name}`, weights `{config.backbone.weights}`, one pass per image."
-    yield "Ten heads: one classifier of the age group and four regressors per sex."
+    passes = f"{len(config.cascade.views)} passes (views)" if len(config.cascade.views) > 1 else "one pass"
+    state = "fine-tuned" if config.training.fine_tune.from_block else "frozen"
+    yield f"Backbone: {state} `{config.backbone.name}`, weights `{config.backbone.weights}`, {passes} per image."
+    folds = ", each the mean of its fold heads" if config.cascade.members == "folds" else ""
+    yield f"Ten heads: one classifier of the age group and four regressors per sex{folds}."
     yield f"Routing: {config.cascade.routing}; a range given by the user skips the classifier."
+    if cascade.stack is not None:
+        shares = ", ".join(f"{share:.0%} ({sex})" for sex, share in sorted(cascade.stack.shares.items())) or "none"
+        yield f"A head for all ages is stacked with the routed age; its share: {shares}."
     if cascade.intervals and cascade.intervals.half_widths:
         yield f"Intervals: split conformal, {cascade.intervals.coverage:.0%} wanted, per sex and estimated group."
     else:
