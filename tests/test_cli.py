@@ -10,14 +10,15 @@ import sys
 import time
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
+from boneage.cascade.cascade import contradictions
 from boneage.cascade.estimate import ESTIMATE_FIELDS, RESEARCH_NOTICE, Estimate
 from boneage.cli import main
 from boneage.commands.common import DEFAULT_MODEL
 from boneage.config import Config
-from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, group_from_label, group_of
 
 
@@ -28,16 +29,23 @@ class FakeCascade:
 
     config = Config()
 
-    def estimate(self, radiograph, sex, age_range=None, *, anyway=False):
-        try:
-            age = float(np.asarray(Image.open(radiograph)).mean())
-        except OSError as error:
-            raise BoneageError(f"{radiograph} is not a radiograph") from error
+    def estimate(self, radiograph, sex, age_range=None, *, anyway=False, chronological_months=None):
+        age = float(radiograph.pixels.mean())
         group = group_from_label(age_range) if age_range else group_of(age)
         probabilities = tuple(1.0 if number == group else 0.0 for number in (1, 2, 3, 4))
         routing = "given" if age_range else "hard"
         return Estimate(
-            sex, age_range, age, age - 5, age + 5, group, probabilities, routing, "fake", "3", ("the mask is doubtful",)
+            sex,
+            age_range,
+            age,
+            age - 5,
+            age + 5,
+            group,
+            probabilities,
+            routing,
+            model="fake",
+            version="3",
+            warnings=("the mask is doubtful", *contradictions(radiograph, sex, chronological_months)),
         )
 
 
@@ -75,7 +83,7 @@ def test_one_bad_image_never_stops_the_others(fake, image, tmp_path, capsys):
     bad.write_bytes(b"text")
     assert main(["predict", str(bad), image, "--sex", "male", "--format", "json"]) == 1
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert first == {"image": str(bad), "error": f"{bad} is not a radiograph"}
+    assert first["image"] == str(bad) and f"{bad} is not an image" in first["error"]
     assert second["bone_age_months"] == 130
 
 
@@ -85,7 +93,7 @@ def test_csv_reads_back(fake, image, tmp_path, capsys):
     good, bad = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert good["bone_age_months"] == "130.0" and json.loads(good["group_probabilities"]) == [0, 0, 1, 0]
     assert json.loads(good["warnings"]) == ["the mask is doubtful"]
-    assert bad["image"] == missing and "not a radiograph" in bad["error"]
+    assert bad["image"] == missing and "no file at" in bad["error"]
 
 
 def test_the_table_is_for_people(fake, image, capsys):
@@ -135,7 +143,6 @@ def test_a_table_without_an_age_is_wrong_usage(fake, image, capsys):
     [
         [],
         ["predict"],
-        ["predict", "x.png"],
         ["predict", "x.png", "--sex", "child"],
         ["predict", "x.png", "--sex", "male", "--range", "0-60"],
         ["predict", "x.png", "--sex", "male", "--format", "xml"],
@@ -157,6 +164,48 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 def test_impossible_chronological_ages_end_with_2(fake, image, months, capsys):
     assert main(["predict", image, "--sex", "male", f"--chronological={months}"]) == 2
     assert "--chronological" in capsys.readouterr().err
+
+
+def test_without_a_sex_a_file_that_says_none_is_wrong_usage(fake, image, capsys):
+    assert main(["predict", image]) == 2
+    assert "--sex must be female or male" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dicom(tmp_path):
+    """A function that writes a DICOM film of a girl of ten, changed as asked."""
+
+    def write(**elements):
+        data = pydicom.dcmread(pydicom.data.get_testdata_file("MR_small.dcm", download=False))
+        for name in ("PatientBirthDate", "AcquisitionDate", "ContentDate", "StudyDate"):
+            setattr(data, name, "")
+        for name, value in ({"PatientSex": "F", "PatientAge": "010Y"} | elements).items():
+            setattr(data, name, value)
+        data.save_as(tmp_path / "film.dcm")
+        return str(tmp_path / "film.dcm")
+
+    return write
+
+
+def test_the_sex_of_a_dicom_file_is_the_default(fake, dicom, image, capsys):
+    assert main(["predict", dicom(), image, "--format", "json"]) == 1
+    girl, unknown = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert girl["sex"] == "female"
+    assert unknown["error"] == f"{image} does not say the patient's sex: give --sex"
+    assert main(["predict", dicom(PatientSex="O"), "--format", "json"]) == 1
+    assert "give --sex" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_a_sex_or_age_that_disagrees_with_the_file_is_a_warning(fake, dicom, capsys):
+    given = ["predict", dicom(), "--sex", "male", "--chronological", "150"]
+    assert main([*given, "--format", "json"]) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert "the file says that the patient is female, but male was given" in warnings
+    assert any("was 120 months old when the film was taken, but 150 was given" in line for line in warnings)
+    assert main(given) == 0
+    assert "warning: the file says that the patient was 120 months old" in capsys.readouterr().out
+    assert main(["predict", dicom(), "--sex", "female", "--chronological", "131", "--format", "json"]) == 0
+    assert not any("the file says" in line for line in json.loads(capsys.readouterr().out)["warnings"])
 
 
 @pytest.mark.parametrize("label", RANGE_LABELS)

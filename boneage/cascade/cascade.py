@@ -25,6 +25,7 @@ from boneage.preprocess.preparer import Prepared, Preparer
 if TYPE_CHECKING:
     from boneage.learn.backbones import FrozenBackbone
 
+_SAME_AGE_MONTHS = 1.0
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 
 Source = str | Path | bytes | np.ndarray | Radiograph
@@ -67,7 +68,13 @@ class Cascade:
             raise EstimateError(f"a cascade needs all ten heads, but these are missing: {', '.join(missing)}")
 
     def estimate(
-        self, radiograph: Source, sex: Sex | str, age_range: str | None = None, *, anyway: bool = False
+        self,
+        radiograph: Source,
+        sex: Sex | str,
+        age_range: str | None = None,
+        *,
+        anyway: bool = False,
+        chronological_months: float | None = None,
     ) -> Estimate:
         """Estimate the bone age of one radiograph.
 
@@ -77,6 +84,8 @@ class Cascade:
             sex: the patient's sex.
             age_range: one of the four range labels such as `58-114`; it skips the classifier. None or empty: no range.
             anyway: estimate what the gate would refuse, too; its reasons then are warnings.
+            chronological_months: the patient's age at acquisition, where it is known; it never changes the estimate,
+                but a file that says another is a warning.
 
         Raises:
             RefusedError: when the gate finds no usable hand.
@@ -85,7 +94,7 @@ class Cascade:
         sex, age_range = _known_sex(sex), _known_range(age_range)
         read = _read(radiograph)
         prepared = self._prepared(read, anyway)
-        prepared = replace(prepared, warnings=(*prepared.warnings, *contradictions(read, sex)))
+        prepared = replace(prepared, warnings=(*prepared.warnings, *contradictions(read, sex, chronological_months)))
         return self.estimate_prepared(prepared, sex, age_range)
 
     def prepare(self, radiograph: Source, *, anyway: bool = False) -> Prepared:
@@ -189,11 +198,18 @@ def _read(source: Source) -> Radiograph:
     return read_radiograph(source)
 
 
-def contradictions(read: Radiograph, sex: Sex) -> list[str]:
-    """Say where the file itself speaks against what was given; DICOM files carry sex and side."""
+def contradictions(read: Radiograph, sex: Sex, chronological_months: float | None = None) -> list[str]:
+    """Say where the file itself speaks against what was given; DICOM files carry sex, age at acquisition and side."""
     said = []
     if read.sex is not None and read.sex != sex:
         said.append(f"the file says that the patient is {read.sex}, but {sex} was given")
+    if chronological_months is not None and read.age_months is not None:
+        latest = read.age_months + read.age_step_months + _SAME_AGE_MONTHS
+        if not read.age_months - _SAME_AGE_MONTHS <= chronological_months <= latest:
+            said.append(
+                f"the file says that the patient was {read.age_months:g} months old when the film was taken, but "
+                f"{chronological_months:g} was given"
+            )
     if read.laterality == "R":
         said.append("the file says that this is a right hand, but the method is made for left hands")
     return said

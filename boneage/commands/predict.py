@@ -19,6 +19,7 @@ from boneage.groups import RANGE_LABELS, Sex
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.cascade.clinical import SdTable
+    from boneage.data.images import Radiograph
 
 _CHRONOLOGICAL = ("chronological_months", "difference_months")
 _COMPARED = (
@@ -32,7 +33,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser's list."""
     parser = commands.add_parser("predict", help="estimate the bone age of radiographs")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG, TIFF, DICOM or archive.zip!member")
-    parser.add_argument("--sex", required=True, choices=[str(sex) for sex in Sex])
+    parser.add_argument("--sex", choices=[str(sex) for sex in Sex], help="by default what a DICOM file says")
     parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLES)} or a CSV")
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--chronological must be a number of months from 0 on, but {args.chronological} was given")
     if args.table is not None and args.chronological is None:
         raise UsageError("--table belongs to --chronological MONTHS, which was not given")
+    if args.sex is None and not any(_is_dicom(image) for image in args.images):
+        raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
     table = _table(args.table)
     cascade = open_cascade(args.model)
     failed = 0
@@ -68,9 +71,18 @@ def _table(name: str | None) -> SdTable | None:
 
 
 def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) -> Iterator[dict[str, Any]]:
+    from boneage.data.images import read_radiograph
+
     for image in args.images:
         try:
-            estimate = cascade.estimate(image, args.sex, args.age_range, anyway=args.anyway)
+            radiograph = read_radiograph(image)
+            estimate = cascade.estimate(
+                radiograph,
+                args.sex or _sex_of(radiograph, image),
+                args.age_range,
+                anyway=args.anyway,
+                chronological_months=args.chronological,
+            )
         except (BoneageError, OSError) as error:
             yield {"image": image, "error": str(error)}
             continue
@@ -84,6 +96,23 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
             compared = compare(estimate, args.chronological, table, cascade.config.cascade.coverage)
             record |= {**compared.to_json(), "comparison": compared.sentence()}
         yield record
+
+
+def _is_dicom(image: str) -> bool:
+    """Tell whether a file is DICOM; one that cannot be read is not."""
+    from boneage.data.archives import read_bytes
+    from boneage.data.dicom import is_dicom
+
+    try:
+        return is_dicom(read_bytes(image))
+    except BoneageError:
+        return False
+
+
+def _sex_of(radiograph: Radiograph, image: str) -> Sex:
+    if radiograph.sex is None:
+        raise BoneageError(f"{image} does not say the patient's sex: give --sex")
+    return radiograph.sex
 
 
 class _Writer(Protocol):

@@ -53,10 +53,12 @@ def read(data: bytes, name: str) -> Radiograph:
         dataset = pydicom.dcmread(BytesIO(data), force=data[128:132] != b"DICM")
         _check(dataset, name)
         pixels, warnings = _pixels(dataset, name)
+        age, step = _age_months(dataset)
         return Radiograph(
             pixels=np.ascontiguousarray(pixels),
             sex=_sex(dataset),
-            age_months=_age_months(dataset),
+            age_months=age,
+            age_step_months=step,
             laterality=_laterality(dataset),
             warnings=warnings,
         )
@@ -172,16 +174,19 @@ def _sex(dataset: Dataset) -> Sex | None:
     return None
 
 
-def _age_months(dataset: Dataset) -> float | None:
-    """Return the age at acquisition in months, from the dates where both are there, else from the stated age."""
+def _age_months(dataset: Dataset) -> tuple[float | None, float]:
+    """Return the age at acquisition and its step, in months: from both dates where they are there, else as stated."""
     born = _date(dataset.get("PatientBirthDate"))
     taken = next(
         (day for key in ("AcquisitionDate", "ContentDate", "StudyDate") if (day := _date(dataset.get(key)))), None
     )
     if born and taken and taken >= born:
-        return round((taken - born).days / _DAYS_A_MONTH, 1)
+        return round((taken - born).days / _DAYS_A_MONTH, 1), 0.0
     stated = re.fullmatch(r"(\d{1,3})([DWMY])", str(dataset.get("PatientAge", "")).strip().upper())
-    return round(int(stated[1]) * _MONTHS[stated[2]], 1) if stated else None
+    if not stated:
+        return None, 0.0
+    step = _MONTHS[stated[2]]
+    return round(int(stated[1]) * step, 1), step
 
 
 def _date(value: object) -> date | None:

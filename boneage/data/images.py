@@ -64,6 +64,7 @@ class Radiograph:
         pixels: uint8 (H, W), bone bright on dark.
         sex: From DICOM, else None.
         age_months: Chronological age at acquisition in months, from DICOM, else None.
+        age_step_months: How coarsely the file states it: 12 for completed years, 0 where it follows from two dates.
         laterality: "L" or "R" from DICOM, else None.
         warnings: What a reader should know about how the file was read.
     """
@@ -71,6 +72,7 @@ class Radiograph:
     pixels: NDArray[np.uint8]
     sex: Sex | None = None
     age_months: float | None = None
+    age_step_months: float = 0.0
     laterality: str | None = None
     warnings: tuple[str, ...] = ()
 

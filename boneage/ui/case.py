@@ -141,7 +141,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         prepared = cascade.prepare(radiograph, anyway=request.anyway)
         step(0.6, text("progress_estimate", language))
         features = cascade.features(prepared)
-    notes = (*prepared.warnings, *contradictions(radiograph, request.sex))
+    notes = (*prepared.warnings, *contradictions(radiograph, request.sex, request.chronological_months))
     estimate, classified = _both(cascade, features, request, notes)
     return Case(
         estimate=estimate,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boneage.cascade.cascade import Cascade
+from boneage.cascade.cascade import Cascade, contradictions
 from boneage.cascade.estimate import EstimateError
 from boneage.cascade.intervals import Intervals
 from boneage.data.images import Radiograph
@@ -107,3 +107,13 @@ def test_a_cascade_without_all_ten_heads_is_refused(cascade, heads):
     with pytest.raises(EstimateError, match="classifier-female, classifier-male"):
         Cascade(cascade.preparer, cascade.backbone, some, cascade.config)
     assert len(heads) == len(ALL_MODELS)
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "disagrees"),
+    [(0, 120, False), (0, 121, False), (0, 122, True), (12, 131, False), (12, 134, True), (12, 118, True)],
+)
+def test_an_age_disagrees_only_beyond_what_the_file_can_say(step, given, disagrees):
+    read = Radiograph(np.zeros((20, 20), np.uint8), age_months=120.0, age_step_months=step)
+    assert bool(contradictions(read, Sex.MALE, given)) == disagrees
+    assert contradictions(read, Sex.MALE) == []

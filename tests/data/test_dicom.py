@@ -201,6 +201,12 @@ def test_age_at_acquisition_is_read(elements, months, film):
     assert age is None if months is None else age == pytest.approx(months, abs=0.1)
 
 
+def test_how_coarsely_an_age_is_stated_is_known(film):
+    dates = {"PatientBirthDate": "20100115", "AcquisitionDate": "20200115"}
+    steps = [read_radiograph(dicom(film, **e)).age_step_months for e in ({"PatientAge": "010Y"}, dates, {})]
+    assert steps == [12, 0, 0]
+
+
 def test_sex_and_side_are_read_and_nothing_else_of_the_patient(film):
     data = dicom(film, PatientSex="F", ImageLaterality="L", PatientName="Doe^Jane", PatientID="12345")
     radiograph = read_radiograph(data)
