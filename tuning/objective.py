@@ -149,10 +149,3 @@ def best_file(task: ModelTask, study: Any) -> Path:
     """Return the file of a model's best cross-validation."""
     name = f"{study.study_name.rpartition('/')[2]}-{task.key}.npz"
     return study_folder(task.config.study.name) / "trials" / name
-
-
-def has_result(study: Any) -> bool:
-    """Tell whether a study has a finished trial: a time limit never ends a search before its first result."""
-    import optuna
-
-    return bool(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))

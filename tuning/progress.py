@@ -96,7 +96,8 @@ def watching(tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: f
 
 
 def _watch(tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: float, end: threading.Event) -> None:
-    storage, seen = storage_for(tasks[0].config), {}
+    storage = storage_for(tasks[0].config)
+    seen: dict[ModelKey, SearchState] = {}
     while True:
         last = end.wait(every)
         for state in _states(tasks, split_sha256, storage):

@@ -173,14 +173,6 @@ def pruner_of(name: str) -> Any:
     return optuna.pruners.NopPruner()
 
 
-def remaining_trials(study: Any, wanted: int) -> int:
-    """Return how many trials are left of a budget; failed ones do not count."""
-    import optuna
-
-    done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED))
-    return max(0, wanted - len(done))
-
-
 def export_best(path: Path, config: Config, best: Mapping[ModelKey, HeadParameters]) -> Path:
     """Write the best parameters as TOML, one table per model, atomically.
 
