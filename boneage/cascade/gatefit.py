@@ -30,8 +30,8 @@ KEPT_APART = 5
 _BATCH = 64
 _FALSE_REFUSALS = 0.010
 _DOUBTFUL = 0.998
-# About one in a hundred of the films that should all be left hands is a right one or mirrored (looked at, training films
-# alone): whatever finds right hands finds these, too.
+# About one in a hundred of the films that should all be left hands is a right one or mirrored (training films were
+# looked at): whatever finds right hands finds these, too.
 _FALSE_MIRRORINGS = 0.015
 # How often each kind is drawn: most often what is hardest to tell, a whole left hand from a right or a cut one.
 _WEIGHTS = {

@@ -190,6 +190,15 @@ def test_the_shipped_gate_is_small_and_was_fitted_with_the_shipped_mask_network(
     assert (assets() / "gate.npz").stat().st_size <= 500_000
 
 
+def test_the_pages_drawn_hands_pass_the_shipped_gate(shipped):
+    from boneage.ui.examples import _DRAWN
+
+    for age, sex, seed in _DRAWN:
+        film = draw(age, sex, seed).image
+        verdict = shipped.inspect(film)
+        assert verdict.accepted and np.array_equal(verdict.film, film), (age, sex, verdict.reasons, verdict.notes)
+
+
 def test_the_shipped_gate_corrects_and_refuses_simulated_hands(shipped):
     """Drawn hands, upright and otherwise; most, not all: single films are the measurement's business."""
     right = {"usable": 0, "mirrored": 0, "inverted": 0, "turned": 0}
