@@ -57,9 +57,12 @@ def ages_of(cascade: Cascade, features: np.ndarray, sex: Sex) -> NDArray[np.floa
 
 
 def occlusion_map(
-    cascade: Cascade, prepared: Prepared, sex: Sex | str, tiles: int = 10, progress: Progress | None = None
+    cascade: Cascade, prepared: Prepared, sex: Sex | str, tiles: int = 14, progress: Progress | None = None
 ) -> Heat:
     """Return how far the age moves when one tile at a time is smoothed away; one backbone pass per tile of the hand.
+
+    The more faithful of the two maps, and the slower one (about a hundred passes). Of 7, 10 and 14 tiles a side the last
+    was the most faithful on training films (docs/safety.md).
 
     Returns:
         float32 (S, S), 0-1 as `heat_map`.

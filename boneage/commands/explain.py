@@ -46,9 +46,11 @@ def run_explain(args: argparse.Namespace) -> int:
     features = cascade.features(prepared)
     estimate = cascade.estimate_features(features, [args.sex], notes=[prepared.warnings])[0]
     opinions = explain.expert_opinions(cascade, features, args.sex)
-    maps = {"grad-cam": explain.heat_map(cascade, prepared, args.sex)}
+    maps = {}
     if not args.no_occlusion:
+        # First, because it is the more faithful one (docs/safety.md).
         maps["occlusion"] = explain.occlusion_map(cascade, prepared, args.sex, progress=stage("occlusion"))
+    maps["grad-cam"] = explain.heat_map(cascade, prepared, args.sex)
     believed = {name: faithfulness(cascade, prepared, args.sex, heat) for name, heat in maps.items()}
     similar = _similar(args.cases, cascade, features, args.sex)
     content = {
@@ -104,7 +106,7 @@ def _print(content: dict[str, Any]) -> None:
     for expert in content["experts"]:
         print(f"expert {expert['range']:<8} weight {expert['probability']:.0%}, says {expert['months']:.1f} months")
     for name, found in content["faithfulness"].items():
-        moved = f"{found['hottest_months']:.1f} months, random ones {found['random_months']:.1f}"
+        moved = f"{found['hottest_months']:.1f} months, random regions {found['random_months']:.1f}"
         print(f"{name}: deleting the hottest {found['share']:.0%} of the hand moves the estimate by {moved}")
     for case in content["similar_cases"]:
         print(f"similar case {case['id']}: {case['age_months']:.0f} months (likeness {case['likeness']:.2f})")
