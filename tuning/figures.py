@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 K = TypeVar("K")
 FEWEST_FOR_IMPORTANCE = 3
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 1100px; }}</style></head><body>
+<style>body {{ font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 1100px; }}
+.plotly-graph-div {{ overflow-x: auto; }}</style></head><body>
 <h1>{title}</h1><p>{links}</p>
 """
 
