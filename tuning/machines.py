@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _POLL_SECONDS = 2.0
+_TRIES = 4
 
 
 class StudyBusyError(BoneageError):
@@ -41,11 +42,14 @@ def leadership(config: Config) -> Iterator[bool]:
     Raises:
         StudyBusyError: when another process leads and the trials are in a journal, which only one may use.
     """
-    name, url = f"study {config.study.name} {config_sha256(config)}", storage_url(config)
-    if url:
-        with database_lock(url, name, wait=False) as leads:
-            yield leads
-        return
+    url = storage_url(config)
+    for attempt in range(_TRIES if url else 0):
+        # More than once: a helper that looks whether anybody leads holds the lock for a moment, too.
+        with database_lock(url, f"study {config.study.name} {config_sha256(config)}", wait=False) as leads:
+            if leads or attempt == _TRIES - 1:
+                yield leads
+                return
+        time.sleep(_POLL_SECONDS / _TRIES)
     with file_lock(journal_file().with_name(f"{config.study.name}.leader.lock"), wait=False) as leads:
         if not leads:
             raise StudyBusyError(

@@ -82,6 +82,42 @@ def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
     np.testing.assert_allclose(spread.pooled(images), backbone.pooled(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_real_preparation_and_features_survive_a_machine_killed_midway(cluster, tmp_path):
+    """Simulated films through the shipped mask network and backbone: the same as prepared here, to the last pixel."""
+    from boneage.config import BackboneConfig
+    from boneage.data.annotations import load_folder
+    from boneage.data.phantom import write_dataset
+    from boneage.learn.backbones import open_backbone
+    from boneage.learn.features import extract
+    from boneage.learn.spread import SpreadBackbone
+
+    write_dataset(tmp_path / "films", 24, 5)
+    table, config = load_folder(tmp_path / "films").table, PreprocessConfig(background="handmask", crop=True, size=160)
+    here = prepare_table(table, config, tmp_path / "here", workers=1)
+    there = prepare_table(table, config, tmp_path / "there", progress=_killer(cluster, 8), ray=cluster.address)
+    assert there.ids == here.ids and len(there.ids) == 24 and there.problems.empty
+    for name in there.ids:
+        np.testing.assert_array_equal(there.load(name), here.load(name))
+
+    backbone = open_backbone(BackboneConfig(name="handnet", weights="asset", batch_size=2), 160)
+    spread = SpreadBackbone(backbone, cluster.address)
+    far = extract(there, there.ids, spread, ("original",), tmp_path / "far", _killer(cluster, 1))
+    near = extract(here, here.ids, backbone, ("original",), tmp_path / "near")
+    np.testing.assert_allclose(far.matrix(there.ids), near.matrix(here.ids), rtol=1e-4, atol=1e-4)
+
+
+def _killer(cluster, count):
+    """Add a machine; return a progress callable that kills it once `count` or more are done but not all."""
+    machines = [cluster.add_node(num_cpus=1, object_store_memory=80_000_000)]
+
+    def progress(done, total):
+        if machines and count <= done < total:
+            cluster.remove_node(machines.pop(), allow_graceful=False)
+
+    return progress
+
+
 def test_a_cluster_that_does_not_answer_is_said(monkeypatch):
     ray = pytest.importorskip("ray", reason="Ray (extra `cluster`) is not installed")
 
