@@ -1,6 +1,6 @@
 """Make a rehearsal site for `boneage recalibrate`: films that the backbone never saw, read by another reader.
 
-    python benchmarks/local_site.py configs/shipped.toml OUT --set data.root=PATH --films 150 --female 6 --male -4
+    python benchmarks/local_site.py configs/best.toml OUT --set data.root=PATH --films 150 --female 6 --male -4
 
 Training films that were kept away from the backbone. The ten heads did see them, so the error
 before the correction looks a little better than at a real site. The other reader is simulated: so many months older or
