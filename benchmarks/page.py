@@ -50,7 +50,7 @@ def start(model: str) -> tuple[subprocess.Popen[str], str, float, float]:
     while not _answers(url):
         time.sleep(0.05)
     usable = time.perf_counter() - began
-    Client(url, verbose=False)
+    Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     return page, url, usable, began
 
 
@@ -79,7 +79,7 @@ def estimate(url: str, file: str) -> float:
     """Upload and estimate as a new visitor; return the seconds from upload to answer."""
     from gradio_client import Client, handle_file
 
-    client = Client(url, verbose=False)
+    client = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     began = time.perf_counter()
     client.predict(file=handle_file(file), sex="female", api_name="/predict")
     return time.perf_counter() - began
@@ -95,7 +95,7 @@ def repeat(url: str, file: str, pid: int, count: int) -> tuple[list[float], list
     """Estimate again and again as one visitor; return the seconds of each and the memory after each in MB."""
     from gradio_client import Client, handle_file
 
-    client, seconds, memory = Client(url, verbose=False), [], []
+    client, seconds, memory = Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE}), [], []
     for _ in range(count):
         began = time.perf_counter()
         client.predict(file=handle_file(file), sex="female", api_name="/predict")
