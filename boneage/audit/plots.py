@@ -19,11 +19,14 @@ def ages(table: pd.DataFrame) -> bytes:
     edges = np.arange(0, MAX_AGE_MONTHS + 7, 6)
     for sex, colour in _COLOURS.items():
         part = table.loc[table["sex"] == sex, "age_months"]
-        axes.hist(part, bins=edges, histtype="step", linewidth=1.6, color=colour, label=f"{sex} ({len(part)})")
+        axes.hist(part, bins=edges, color=colour, alpha=0.35)
+        axes.hist(part, bins=edges, histtype="step", linewidth=1.4, color=colour, label=f"{sex} ({len(part):,})")
     for group in AGE_GROUPS[1:]:
-        axes.axvline(group.low, color="#999999", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="age (months); dotted: borders of the age groups", ylabel="images")
-    axes.legend(frameon=False)
+        axes.axvline(group.low, color="#777777", linewidth=0.9, linestyle=":")
+    axes.set(xlabel="age (months); dotted: borders of the age groups", ylabel="images", xlim=(0, MAX_AGE_MONTHS + 6))
+    axes.set_xticks(range(0, int(MAX_AGE_MONTHS) + 1, 24))
+    axes.yaxis.set_major_locator(_whole_numbers())
+    _legend(axes)
     return _png(figure)
 
 
@@ -35,7 +38,8 @@ def months_of_the_year(table: pd.DataFrame) -> bytes:
     axes.bar(range(12), shares, color="#2f6f8f")
     axes.axhline(1 / 12, color="#b5651d", linewidth=1.2, label="even: 8.3 %")
     axes.set(xlabel="label modulo 12 (months)", ylabel="share of images", xticks=range(12))
-    axes.legend(frameon=False)
+    axes.yaxis.set_major_formatter(_percent())
+    _legend(axes)
     return _png(figure)
 
 
@@ -43,10 +47,28 @@ def film_sizes(table: pd.DataFrame) -> bytes:
     """Draw width against height of the films as stored; a PNG."""
     figure, axes = _axes()
     for source, part in table.groupby("source", sort=False):
-        axes.plot(part["width"], part["height"], ".", markersize=3, alpha=0.5, label=str(source))
-    axes.set(xlabel="width (pixels)", ylabel="height (pixels)")
-    axes.legend(frameon=False)
+        axes.plot(part["width"], part["height"], "o", markersize=4, alpha=0.35, mew=0, label=str(source))
+    axes.set(xlabel="width (pixels)", ylabel="height (pixels)", xlim=(0, None), ylim=(0, None))
+    axes.margins(0.08)
+    _legend(axes)
     return _png(figure)
+
+
+def _legend(axes: Any) -> None:
+    """Put the legend above the plot, where it hides nothing."""
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
+
+
+def _whole_numbers() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
+
+
+def _percent() -> Any:
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(1.0, decimals=0)
 
 
 def _axes() -> tuple[Any, Any]:
@@ -55,6 +77,8 @@ def _axes() -> tuple[Any, Any]:
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e3e7ea", linewidth=0.8)
+    axes.set_axisbelow(True)
     return figure, axes
 
 
