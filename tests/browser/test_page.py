@@ -74,6 +74,7 @@ def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsy
 
 def test_a_given_range_is_obeyed_and_its_contradiction_said(page, phantom) -> None:
     upload(page, phantom)
+    page.locator("#preview img").wait_for()
     page.locator("#sex").get_by_label("Male", exact=True).check()
     page.click("#age-range input")
     page.get_by_role("option", name="172–228").click()
@@ -281,6 +282,7 @@ def test_a_withheld_estimate_says_why_and_can_be_had_anyway(page, running, phant
     running.catalogue.gate, running.catalogue.versions[URI] = True, "6"
     try:
         upload(page, phantom)
+        page.locator("#preview img").wait_for()
         page.locator("#sex").get_by_label("Female", exact=True).check()
         page.click("#estimate-button")
         page.locator(".ba-withheld").wait_for()
