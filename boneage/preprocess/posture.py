@@ -19,12 +19,16 @@ _Picture = TypeVar("_Picture", Film, Mask)
 LEAST_ELONGATION = 1.2
 SMALLEST_TURN = 1.0
 _LYING = 45.0
+# On 200 RSNA films the upper third of an upright hand has at least 1.1 more pieces a line than the lower third.
+_CLEARLY = 0.4
+_SMALL = 160
 
 
 def upright_angle(mask: Mask) -> float:
     """Return by how many degrees to turn a film so that the hand's long axis is vertical, fingers up.
 
-    The axis is the mask's first principal component. Of its two directions the one nearer to how the film lies is
+    The axis is the mask's first principal component. The fingers are at the end where lines across it cut the mask
+    into more pieces. Where neither end does so clearly (a fist, a mitten), the direction nearer to how the film lies is
     taken; a hand that lies on its side (more than 45 degrees) has its forearm where the mask touches the frame.
 
     Args:
@@ -41,7 +45,9 @@ def upright_angle(mask: Mask) -> float:
     if values[1] <= 0 or values[1] < LEAST_ELONGATION**2 * values[0]:
         return 0.0
     x, y = vectors[:, 1] if vectors[1, 1] >= 0 else -vectors[:, 1]
-    if np.degrees(np.arctan2(abs(x), y)) > _LYING and _touches(mask, points, (x, y)):
+    fingers = _more_fingers(mask, float(np.degrees(np.arctan2(x, y))))
+    lying = np.degrees(np.arctan2(abs(x), y)) > _LYING
+    if fingers < -_CLEARLY or (abs(fingers) <= _CLEARLY and lying and _touches(mask, points, (x, y))):
         x, y = -x, -y
     angle = float(np.degrees(np.arctan2(x, y)))
     return angle if abs(angle) >= SMALLEST_TURN else 0.0
@@ -60,6 +66,20 @@ def turn_mask(mask: Mask, angle: float) -> Mask:
 def mirror(picture: _Picture) -> _Picture:
     """Exchange left and right, so that a right hand looks like a left one."""
     return np.ascontiguousarray(picture[:, ::-1])
+
+
+def _more_fingers(mask: Mask, angle: float) -> float:
+    """Return by how many pieces a line more the upper third of a mask has, once turned, than the lower third."""
+    scale = min(1.0, _SMALL / max(mask.shape))
+    size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
+    small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+    turned = turn_mask(small, angle)
+    lines = turned[turned.any(axis=1)]
+    third = len(lines) // 3
+    if third == 0:
+        return 0.0
+    pieces = (np.diff(np.pad(lines, ((0, 0), (1, 1))).astype(np.int8), axis=1) == 1).sum(axis=1)
+    return float(pieces[:third].mean() - pieces[-third:].mean())
 
 
 def _touches(mask: Mask, points: NDArray[np.float64], direction: tuple[float, float]) -> bool:

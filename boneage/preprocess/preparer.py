@@ -17,6 +17,7 @@ from boneage.preprocess import background, posture, steps
 
 # Raise when a step's result changes: everything prepared before is then prepared again.
 STEPS_VERSION = 1
+UPRIGHT_VERSION = 2  # the same for `rotate` alone
 # Settings that came later: left out of the hash while they are off, so that what was prepared before stays valid.
 _LATER = {"rotate": False, "mirror": "none"}
 SMALLEST_SHARE = 0.03
@@ -69,6 +70,8 @@ class Preparer:
     def sha256(self) -> str:
         """What identifies the result: the configuration, the mask network's content and the version of the steps."""
         settings = {key: value for key, value in to_mapping(self.config).items() if _LATER.get(key, ...) != value}
+        if self.config.rotate:
+            settings["upright"] = UPRIGHT_VERSION
         settings["background"] = background.network_identity(self.config.background)
         text = json.dumps({"steps": STEPS_VERSION, **settings}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

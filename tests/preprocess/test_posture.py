@@ -41,6 +41,23 @@ def test_a_lying_hand_has_its_forearm_where_it_leaves_the_frame(angle):
     assert posture.upright_angle(turned) == pytest.approx(posture.upright_angle(hand()) - angle, abs=3)
 
 
+def fingered():
+    """A palm with five spread fingers up and a forearm that ends inside the frame: no edge tells where the arm is."""
+    mask = np.zeros((320, 300), np.uint8)
+    cv2.rectangle(mask, (105, 130), (195, 200), 1, -1)
+    cv2.rectangle(mask, (125, 195), (175, 290), 1, -1)
+    for tip in (70, 110, 150, 190, 230):
+        cv2.line(mask, (130 + (tip - 150) // 3 + 20, 150), (tip, 40), 1, 14)
+    return mask.astype(bool)
+
+
+@pytest.mark.parametrize("angle", [-170, -120, -60, 0, 30, 100, 180])
+def test_fingers_tell_which_end_is_up_however_the_film_lies(angle):
+    turned = posture.turn_mask(fingered(), angle)
+    left = (posture.upright_angle(turned) + angle + 180) % 360 - 180
+    assert abs(left) < 8
+
+
 def test_a_mask_without_an_axis_stays_as_it_is():
     disk = np.zeros((100, 100), np.uint8)
     cv2.circle(disk, (50, 50), 30, 1, -1)
