@@ -75,6 +75,16 @@ def list_files(root: str | Path) -> list[str]:
     return sorted(name for name in names if not _is_hidden(name))
 
 
+def mean_bytes(archive: str) -> float:
+    """Return the mean size of an archive's files in bytes, as they are stored; 0 for an empty one.
+
+    Raises:
+        DataError: when it cannot be opened.
+    """
+    files = [info.compress_size for info in _open(archive).infolist() if not info.is_dir()]
+    return sum(files) / max(1, len(files))
+
+
 def join(root: str | Path, member: str) -> str:
     """Name a file of `list_files(root)` so that `read_bytes` finds it."""
     return f"{root}{MARK}{member}" if is_archive(root) else str(Path(root) / member)

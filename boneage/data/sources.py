@@ -8,7 +8,7 @@ from pathlib import Path
 
 from boneage.config import SourceConfig
 from boneage.data import handatlas
-from boneage.data.archives import DataError, is_archive, is_reference, join, list_files
+from boneage.data.archives import DataError, is_archive, is_reference, join, list_files, mean_bytes
 from boneage.data.finder import image_files
 from boneage.data.flags import FlagStore
 from boneage.data.layouts import Columns, parse_file_name, parse_laterality, read_table, recognise
@@ -108,16 +108,10 @@ def _look_around(location: str, source: SourceConfig, places: tuple[str, ...], s
 
 
 def places_in(location: str) -> tuple[str, ...]:
-    """Return a folder and the archives in it, those of larger files first; an archive is one place."""
-    if is_archive(location):
-        return (location,)
-    archives = [name for name in list_files(location) if is_archive(name)]
-    paths = sorted((join(location, name) for name in archives), key=_mean_size, reverse=True)
-    return (location, *paths)
-
-
-def _mean_size(archive: str) -> float:
-    return Path(archive).stat().st_size / max(1, len(list_files(archive)))
+    """Return a folder or archive and the archives in it, at any depth; those of larger files come first."""
+    archives = [join(location, name) for name in list_files(location) if is_archive(name)]
+    inside = [place for archive in archives for place in places_in(archive)]
+    return (location, *sorted(inside, key=mean_bytes, reverse=True))
 
 
 def _places_around(table: str) -> tuple[str, ...]:

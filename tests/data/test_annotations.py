@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from boneage.cli import main
 from boneage.config import DataConfig, SourceConfig
 from boneage.data.annotations import (
     TrainingSet,
@@ -112,6 +113,28 @@ def test_the_same_layout_is_found_inside_an_archive(layout, tmp_path):
     assert as_found(found.table) == expected
     assert found.table["image"].str.startswith(f"{archive}!").all()
     assert read_row(found.table.iloc[0]).shape[0] == 20
+
+
+def test_archives_inside_archives_are_read_in_place_and_the_command_names_the_layout(tmp_path, capsys):
+    table, files, expected = LAYOUTS["RSNA training"]
+    inner = BytesIO()
+    with zipfile.ZipFile(inner, "w") as out:
+        for name, content in list(files.items())[:1]:
+            out.writestr(name, content)
+        out.writestr("stray/77.png", png(7))
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as out:
+        out.writestr("part-2/images.zip", inner.getvalue())
+        out.writestr("table.csv", table)
+        for name, content in list(files.items())[1:]:
+            out.writestr(name, content)
+    for place in (tmp_path, tmp_path / "outer.zip"):
+        found = load_folder(place)
+        assert as_found(found.table) == expected
+        assert any("outer.zip!part-2/images.zip!" in image for image in found.table["image"])
+        assert [name.rpartition("/")[2] for name in found.unlabelled] == ["77.png"]
+        assert [read_row(row).shape for _, row in found.table.iterrows()] == [(20, 20)] * 2
+    assert main(["audit", str(tmp_path), "--labels-only"]) == 0
+    assert "RSNA training layout" in capsys.readouterr().out
 
 
 def test_atlas_plates_say_age_and_sex_in_their_names(tmp_path):
