@@ -65,8 +65,9 @@ def measure(table: pd.DataFrame, cache: Path, workers: int) -> tuple[float, floa
     def progress(done: int, _total: int) -> None:
         nonlocal peak
         marks.append((done, time.perf_counter(), time.process_time()))
-        family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-        peak = max(peak, sum(process.memory_info().rss for process in family) / 1e9)
+        if done % 10 == 0:  # the proportional size: what processes share counts once; asking costs milliseconds
+            family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+            peak = max(peak, sum(process.memory_full_info().pss for process in family) / 1e9)
 
     prepare_table(table, CONFIG, cache, workers, progress)
     first = next(mark for mark in marks if mark[0] >= FILMS // 5)
