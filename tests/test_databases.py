@@ -30,17 +30,16 @@ def test_addresses_without_a_password_stay(text):
 
 
 def test_a_lock_on_a_file_keeps_others_out(tmp_path):
-    with file_lock(tmp_path / "lock") as first:
-        with file_lock(tmp_path / "lock", wait=False) as second:
-            assert first and not second
+    with file_lock(tmp_path / "lock") as first, file_lock(tmp_path / "lock", wait=False) as second:
+        assert first and not second
     with file_lock(tmp_path / "lock", wait=False) as third:
         assert third
 
 
 def test_other_databases_are_refused():
-    with pytest.raises(DatabaseError, match="PostgreSQL or SQLite, but mysql://me:\\*\\*\\*@host/db") as caught:
-        with database_lock("mysql://me:s3cret@host/db", "x"):
-            pass
+    lock = database_lock("mysql://me:s3cret@host/db", "x")
+    with pytest.raises(DatabaseError, match="PostgreSQL or SQLite, but mysql://me:\\*\\*\\*@host/db") as caught, lock:
+        pass
     assert "s3cret" not in str(caught.value)
 
 

@@ -1,7 +1,7 @@
 """End-to-end fine-tuning: the backbone itself learns, from a named block on, together with a head for all ages.
 
-Keras code that runs on TensorFlow, JAX and PyTorch alike. The head (a distribution over bins, with the sex as an input) is
-only there to teach the backbone: the cascade's own heads are fitted afterwards, on the tuned backbone's features.
+Keras code that runs on TensorFlow, JAX and PyTorch alike. The head (a distribution over bins, with the sex as an input)
+is only there to teach the backbone: the cascade's own heads are fitted afterwards, on the tuned backbone's features.
 """
 
 from __future__ import annotations
