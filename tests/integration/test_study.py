@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import mlflow
@@ -15,6 +16,7 @@ from boneage.cli import main as boneage
 from boneage.config import load_config
 from boneage.groups import ALL_MODELS
 from boneage.paths import study_folder, workspace
+from tuning.__main__ import main as tuning
 
 ROOT = Path(__file__).parents[2]
 TAGS = {"level", "task", "sex", "age_group", "trial", "fold", "study", "split_sha256", "config_sha256"}
@@ -197,7 +199,110 @@ def test_a_killed_study_goes_on_and_leaves_nothing_running(home, client):
     assert not list(client.search_runs(["0", trials()[0].info.experiment_id], "attributes.status = 'RUNNING'"))
     finished = [run for run in trials() if run.info.status in ("FINISHED", "KILLED")]
     assert len(finished) == len(trials()) >= 3
-    assert (study_folder("killed") / "best.toml").is_file()
+    whole = [part.replace("killed", "whole") for part in command[3:]]
+    assert tuning(whole) == 0
+    assert best("killed") == best("whole"), "killed or not, a search ends with the same parameters"
+    figures = [cv_figures(client, name) for name in ("killed", "whole")]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-6)
+
+
+def best(study):
+    return tomllib.loads((study_folder(study) / "best.toml").read_text())["models"]
+
+
+def cv_figures(client, study):
+    """Return the chosen trial's means over the folds, as the model's run shows them."""
+    experiment = client.get_experiment_by_name(study).experiment_id
+    model = client.search_runs([experiment], "tags.level = 'model' and attributes.status = 'FINISHED'")[0]
+    return {name: value for name, value in model.data.metrics.items() if name.startswith("cv_val_")}
+
+
+def interrupt(command, ready):
+    """Start a command, press Ctrl-C as a terminal does (all its processes get it) once `ready`; return what it said."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while not ready() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None, f"it ended before it could be stopped: {process.communicate()[0]}"
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    return said
+
+
+def test_ctrl_c_stops_workers_after_their_fold_and_says_how_to_go_on(home, client):
+    keys = ["regressor-male-2", "regressor-female-2"]
+    arguments = [str(home / "tiny.toml"), "--models", *keys, "--workers", "2", "--trials", "2"]
+    arguments += ["--set", "study.name=stopped", "--set", "training.epochs=40", "--set", "training.patience=40"]
+
+    def folds():
+        experiment = client.get_experiment_by_name("stopped")
+        return experiment and client.search_runs([experiment.experiment_id], "tags.level = 'fold'")
+
+    said = interrupt([sys.executable, "-m", "tuning", *arguments], folds)
+    assert "stopping after the fold under way" in said
+    assert f"python -m tuning {arguments[0]}" in said
+    experiment = client.get_experiment_by_name("stopped").experiment_id
+    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
+    assert all(run.info.status == "FINISHED" for run in folds()), "the fold under way was finished"
+
+
+def test_ctrl_c_in_prepare_is_one_sentence(home):
+    before = set((workspace() / "prepared").iterdir())
+
+    def ready():
+        return [file for folder in set((workspace() / "prepared").iterdir()) - before for file in folder.rglob("*.png")]
+
+    command = [sys.executable, "-m", "boneage.cli", "prepare", str(home / "tiny.toml"), "--set", "preprocess.size=150"]
+    said = interrupt(command, ready)
+    assert "give the same command again to continue" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_ctrl_c_in_train_is_one_sentence_and_leaves_nothing_running(home, client):
+    def trials():
+        experiment = client.get_experiment_by_name("halted")
+        return experiment and client.search_runs([experiment.experiment_id], "tags.level = 'trial'")
+
+    command = [sys.executable, "-m", "boneage.cli", "train", str(home / "tiny.toml"), "--set", "study.name=halted"]
+    said = interrupt(command, trials)
+    assert len(said.strip().splitlines()) == 1 and "to continue" in said
+    experiment = client.get_experiment_by_name("halted").experiment_id
+    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
+
+
+@pytest.mark.parametrize("level", ["trial", "model"])
+def test_a_past_run_is_trained_again_with_the_same_figures(home, client, capsys, level):
+    query = f"tags.level = '{level}' and tags.sex = 'male' and tags.age_group = '2' and attributes.status = 'FINISHED'"
+    run = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], query)[0]
+    command = ["train", str(home / "tiny.toml"), "--params", run.info.run_id, "--set", "study.name=again"]
+    assert boneage(command) == 0
+    said = capsys.readouterr().out
+    assert "regressor-male-2" in said and "are those of then" in said
+    assert "classifier-male" not in said, "the model of that run alone"
+
+
+def test_a_past_study_is_read_whole_and_what_differs_is_told(home, client):
+    from boneage.study.repeat import RepeatError, read_past
+
+    past = read_past(client, runs(client, "study")[-1].info.run_id)
+    assert set(past.params) == set(ALL_MODELS)
+    assert past.differences(load_config(home / "tiny.toml")) == []
+    changed = past.differences(load_config(home / "tiny.toml", ["training.epochs=9"]))
+    assert changed == ["training.epochs was 3 and is 9"]
+    with pytest.raises(RepeatError, match="MLflow UI"):
+        read_past(client, "f" * 32)
+
+
+def test_the_study_run_has_optunas_plots_of_every_model(client):
+    run = runs(client, "study")[-1]
+    page = Path(client.download_artifacts(run.info.run_id, "search.html")).read_text()
+    assert all(f'id="{key}"' in page for key in ALL_MODELS)
+    assert page.count("plotly-graph-div") >= 2 * len(ALL_MODELS)
+    assert 'src="http' not in page, "it must open without network"
 
 
 def test_best_parameters_and_splits_are_files(home):
