@@ -125,8 +125,9 @@ def say_promotion(name: str, promotion: Promotion) -> None:
 
 def say_refusal(name: str, error: PromotionError) -> None:
     """Print on stderr why a version was refused, which checks it passed, and what can be done."""
-    complain(str(error))
-    for check in error.verdict.checks:
+    checks = error.verdict.checks
+    complain(error.outcome if checks else str(error))
+    for check in checks:
         complain(f"  {check}")
     if error.verdict.comparison is not None:
         complain(f"`boneage registry compare --name {name}` shows every part; --force 'REASON' overrides the gate")

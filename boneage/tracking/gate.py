@@ -157,10 +157,8 @@ def _checked(check: Check, case: GateCase) -> CheckResult:
 
 
 def _part_sentence(part: PartComparison) -> str:
-    return (
-        f"{part.part}, MAE {part.first_mae_months:.2f} against {part.second_mae_months:.2f} on {part.images} images, "
-        f"{part.interval}"
-    )
+    spread = f"95 % interval {part.low_months:+.2f} to {part.high_months:+.2f}"
+    return f"{part.part} {part.difference_months:+.2f} ({spread}, {part.images} images)"
 
 
 def _champions_table(

@@ -31,11 +31,11 @@ _LONGEST_HISTORY = 200
 
 
 class PromotionError(RegistryError):
-    """The gate refused a promotion; `verdict` says why."""
+    """The gate refused a promotion; `verdict` says why, `outcome` in one sentence what was refused and what stays."""
 
-    def __init__(self, message: str, verdict: Verdict) -> None:
-        super().__init__(message)
-        self.verdict = verdict
+    def __init__(self, outcome: str, verdict: Verdict) -> None:
+        super().__init__(f"{outcome}: {verdict.reason}")
+        self.outcome, self.verdict = outcome, verdict
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def promote(
     if not verdict.allowed:
         if force_reason is None:
             stays = f"version {champion.version} stays the champion" if champion else "there is still no champion"
-            sentence = f"promotion of {name} version {candidate.version} refused: {verdict.reason}; {stays}"
-            raise PromotionError(sentence, verdict)
+            raise PromotionError(f"promotion of {name} version {candidate.version} refused, {stays}", verdict)
         _tag(client, candidate, promotion_forced_by=who, promotion_forced_reason=force_reason.strip())
     _enthrone(client, candidate, champion, who)
     return Promotion(candidate.version, champion.version if champion else None, verdict, not verdict.allowed)

@@ -19,7 +19,7 @@ from boneage.tracking.environment import environment, run_tags
 from boneage.tracking.plots import learning_curves
 from boneage.tracking.runlog import RunLog
 from boneage.tracking.store import ensure_experiment
-from boneage.tracking.values import ALL, every_page, flatten, key_tags, named, plain
+from boneage.tracking.values import ALL, every_page, flatten, key_tags, named, now_ms, plain
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,7 +120,10 @@ class StudyTracker(RunLog):
         """
         trial, params = self._trial_of(trial_run_id)
         tags = {"level": "fold", **key_tags(key), "trial": trial, "fold": str(fold_index)}
-        run_id = self._create(f"fold-{fold_index}", tags, trial_run_id)
+        # The run is made when its fit is done: it began that much earlier.
+        run_id = self._create(
+            f"fold-{fold_index}", tags, trial_run_id, started=now_ms() - int(1000 * result.fit.seconds)
+        )
         with self._ended(run_id):
             figures = named("val_{}", result.metrics)
             best_loss = {"best_val_loss": figures.pop("val_loss")} if "val_loss" in figures else {}
@@ -184,9 +187,9 @@ class StudyTracker(RunLog):
         if self.config.study.note:
             self.client.set_tag(run_id, "mlflow.note.content", self.config.study.note)
 
-    def _create(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+    def _create(self, name: str, tags: Mapping[str, str], parent: str | None, *, started: int | None = None) -> str:
         every = {**self._common, **tags, **run_tags(), **({_PARENT: parent} if parent else {})}
-        run_id = str(self.client.create_run(self.experiment_id, tags=every, run_name=name).info.run_id)
+        run_id = str(self.client.create_run(self.experiment_id, started, every, name).info.run_id)
         if parent:
             self._give_sets(run_id)
         return run_id

@@ -18,6 +18,7 @@ import pytest
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
+from boneage.cli import main
 from boneage.config import BackboneConfig, Config, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.heads import initial_weights
@@ -110,12 +111,16 @@ def real_bundle(tmp_path, monkeypatch):
     return save_bundle(Cascade(Preparer(preprocess), network, heads, config), tmp_path / "real")
 
 
-def test_the_served_cascade_answers_over_http_as_the_library_does(real_bundle, store, submit, tmp_path, environment):
+def test_the_served_cascade_answers_over_http_as_the_command_does(
+    real_bundle, store, submit, tmp_path, environment, capsys
+):
     first = submit()
     register_cascade(store, type(first)(**{**vars(first), "bundle": real_bundle}))
     promote(store, "tiny-cascade")
     uri = "models:/tiny-cascade@champion"
     image = cv2.imencode(".png", np.random.default_rng(0).integers(0, 255, (120, 90)).astype(np.uint8))[1].tobytes()
+    file = tmp_path / "film.png"
+    file.write_bytes(image)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "-p", str(port), "--env-manager", "local"]
@@ -123,7 +128,10 @@ def test_the_served_cascade_answers_over_http_as_the_library_does(real_bundle, s
     server = started(command, f"{address}/health", environment, tmp_path / "serve.log")
     try:
         row = {"image": base64.b64encode(image).decode(), "sex": "female"}
-        expected = load_cascade(uri).estimate(image, "female").to_json()
+        capsys.readouterr()
+        assert main(["predict", str(file), "--sex", "female", "--model", uri, "--format", "json"]) == 0
+        expected = json.loads(capsys.readouterr().out.splitlines()[0])
+        assert expected.pop("image") == str(file)
         for body in (
             {"dataframe_records": [row]},
             {"dataframe_split": {"columns": list(row), "data": [list(row.values())]}},
