@@ -34,6 +34,7 @@ def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Casc
         "note": config.study.note,
         "training_median_months": training_medians(list(rows["sex"]), rows["age_months"].to_numpy()),
         "images": {"train": len(materials.splits.train), "validation": len(materials.splits.validation)},
+        "left_out": len(materials.problems),
         "split_sha256": materials.splits.sha256,
         "backbone_saw_images": seen.describe(materials.part.content_sha256.values()),
         "out_of_fold": {

@@ -15,15 +15,16 @@ from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.cascade.paper import PAPER, PAPER_SOURCE
 from boneage.cascade.report import figures_table, markdown_table
 from boneage.groups import RANGE_LABELS, Sex
-from boneage.tracking.checklists import answered, checklist_table, unanswered
+from boneage.tracking.checklists import answered, checklist_table, numbers
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.config import Config
 
 SECTION = "\n\n## "
+_CHECKLISTS = "TRIPOD+AI and CLAIM"
 # What a description leaves out first where the whole card is too long for the store.
-_LEAVE_OUT = ("Beside the paper", "Method", "Stress test", "Figures on the set", "Data", "TRIPOD+AI and CLAIM")
+_LEAVE_OUT = ("Beside the paper", "Stress test", "Figures on the set", "Method", "Data", _CHECKLISTS)
 _INTERVALS = {
     "part": "part",
     "images": "images",
@@ -90,7 +91,8 @@ def card_description(card: str, longest: int, whole: str) -> str:
     if len(card) <= longest:
         return card
     head, *sections = card.split(SECTION)
-    out: list[str] = []
+    sections = [_without_table(text) if text.startswith(_CHECKLISTS) else text for text in sections]
+    out = [f"the answers to {_CHECKLISTS}"] if _CHECKLISTS in card else []
     for heading in _LEAVE_OUT:
         text = SECTION.join([head, *sections]).rstrip() + (_rest(out, whole) if out else "")
         if len(text) <= longest:
@@ -100,6 +102,11 @@ def card_description(card: str, longest: int, whole: str) -> str:
     tail = _rest(out or ["the rest"], whole)
     text = SECTION.join([head, *sections]).rstrip()
     return text + tail if len(text + tail) <= longest else text[: longest - len(tail)].rsplit("\n", 1)[0] + tail
+
+
+def _without_table(section: str) -> str:
+    """Leave the table out of a section; the sentences around it stay."""
+    return "\n\n".join(part for part in section.split("\n\n") if not part.startswith("|"))
 
 
 def _rest(out: list[str], whole: str) -> str:
@@ -127,12 +134,11 @@ def _suffix(part: str) -> str:
 
 def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:
     items = answered(cascade, metrics)
-    left = "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in unanswered(items).items())
     return (
-        "## TRIPOD+AI and CLAIM\n\nItems that the program answers of itself:\n\n"
+        f"## {_CHECKLISTS}\n\nItems that the program answers of itself: {numbers(items, known=True)}.\n\n"
         f"{markdown_table(checklist_table(items))}\n\n"
-        f"Not answered here, for a program cannot know them (protocol, ethics, funding, registration, readers, dates, "
-        f"centres, study size, interpretation): {left}."
+        "Not answered here, for a program cannot know them (protocol, ethics, funding, registration, readers, dates, "
+        f"centres, study size, interpretation): {numbers(items, known=False)}."
     )
 
 

@@ -44,7 +44,7 @@ def answered(cascade: Cascade, metrics: Mapping[str, float]) -> list[Item]:
         cascade: the cascade, its `card` holding the study's facts.
         metrics: its figures on the study's validation images; without figures the items about them are left out.
     """
-    items = [*_of_data(cascade), *_of_model(cascade), *_of_use(cascade)]
+    items = [*_of_use(cascade), *_of_data(cascade), *_of_model(cascade)]
     return [*items, *_of_figures(cascade.card, metrics)] if "images" in metrics else items
 
 
@@ -55,14 +55,16 @@ def checklist_table(items: list[Item]) -> pd.DataFrame:
     )
 
 
-def unanswered(items: list[Item]) -> dict[str, list[str]]:
-    """Return the item numbers of both lists that no item answers: people must, in the paper or the protocol."""
-    known = {
+def numbers(items: list[Item], *, known: bool) -> str:
+    """List the item numbers of both lists that are answered, or those that people must answer in paper or protocol."""
+    given = {
         TRIPOD: {number for item in items for number in item.tripod.split(", ")},
         CLAIM: {number for item in items for number in item.claim.split(", ")},
     }
     every = {TRIPOD: _TRIPOD_ITEMS, CLAIM: _CLAIM_ITEMS}
-    return {name: [number for number in every[name] if number not in known[name]] for name in every}
+    return "; ".join(
+        f"{name} {', '.join(number for number in every[name] if (number in given[name]) == known)}" for name in every
+    )
 
 
 def _of_data(cascade: Cascade) -> Iterator[Item]:
@@ -90,6 +92,8 @@ def _of_model(cascade: Cascade) -> Iterator[Item]:
     yield Item("", "23", "software", f"boneage {versions['boneage']}, {main}", "run: environment.json")
     yield Item("12g, 22", "", "full model", "served as evaluated, every file with its sha256", "bundle.json")
     yield Item("13", "", "class imbalance", "no method used; folds stratified by sex and group", "Method")
+    if cascade.calibration is not None:
+        yield Item("12f, 24", "", "updating", "recalibrated on local films, five folds", "version's tags")
     output = "months, group probabilities" + (", interval" if cascade.intervals else "; no interval")
     yield Item("15", "", "output", f"{output}; {cascade.config.cascade.routing} routing", "Method")
 
@@ -109,6 +113,8 @@ def _of_figures(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> Itera
     yield Item("20a, 21", "33", "films", f"{int(metrics['images'])} validated, per part in the table", "Figures")
     yield Item("23a", "35, 36", "performance", f"MAE {metrics['mae_months']:.2f} months", "Figures")
     yield Item("14", "", "fairness", "errors per sex and group; other traits are not in the data", "Figures")
+    if "stress" in facts:
+        yield Item("", "30", "robustness", f"{facts['stress']['films']} films disturbed in nine ways", "Stress test")
     yield Item("26", "37, 38", "limits and failures", "weakest part named", "Limits")
     tested = "the test-only sources" if "test" in facts else "none: no figure here comes from another hospital"
     yield Item("16", "32", "external data", tested, "Figures")

@@ -52,7 +52,8 @@ def test_the_card_fits_into_mlflows_description(cascade, metrics):
     short = card_description(card, 5000, "card.md")
     assert len(card) > 5000 >= len(short)
     assert "Intended use" in short and "Limits" in short and "female 58-114" in short
-    assert "In `card.md` beside the model" in short and "Beside the paper" in short.splitlines()[-1]
+    assert "In `card.md` beside the model" in short and "the answers to TRIPOD+AI and CLAIM" in short.splitlines()[-1]
+    assert "CLAIM 3, 7, 8" in short and "| 5a | 7 |" in card and "| 5a | 7 |" not in short
     assert len(card_description("x\n" * 9000, 5000, "card.md")) <= 5000
     assert card_description("# A card", 5000, "card.md") == "# A card"
 
