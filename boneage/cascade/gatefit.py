@@ -69,7 +69,9 @@ class Stock:
     def part(self, apart: bool) -> Stock:
         """Return the fifth that is kept apart for the thresholds, or the rest."""
         rows = [i for i in range(len(self.films)) if (i % KEPT_APART == 0) == apart]
-        return Stock(*(tuple(values[i] for i in rows) for values in (self.films, self.masks, self.looks)))
+        return Stock(
+            tuple(self.films[i] for i in rows), tuple(self.masks[i] for i in rows), tuple(self.looks[i] for i in rows)
+        )
 
     def __add__(self, other: Stock) -> Stock:
         return Stock(self.films + other.films, self.masks + other.masks, self.looks + other.looks)

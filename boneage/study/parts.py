@@ -38,7 +38,7 @@ def sample(table: pd.DataFrame, count: int, seed: int = 0) -> pd.DataFrame:
 
 def unseen(table: pd.DataFrame, backbone: BackboneConfig, count: int, seed: int = 0) -> pd.DataFrame:
     """Draw rows whose films the backbone was not trained on; fewer where there are not so many."""
-    seen, kept = seen_images(backbone), []
+    seen, kept = seen_images(backbone), list[object]()
     for label, row in sample(table, len(table), seed).iterrows():
         if len(kept) == count:
             break
