@@ -52,7 +52,7 @@ lint: $(VENV)/.installed ## ruff: rules and format
 types: $(VENV)/.installed ## mypy
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed ## Print the speed ratios of benchmarks/
+bench: $(VENV)/.installed ## Print the speed ratios of benchmarks/ (those that need data are called measure_*)
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what can be made again (.venv, caches, workspace); never mlruns/ or flagged/

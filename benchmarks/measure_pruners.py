@@ -1,6 +1,6 @@
 """What pruning between folds saves and what it loses, on the features of a real study.
 
-    python benchmarks/bench_pruners.py configs/rsna.toml --set data.root=PATH --models regressor-male-2 ...
+    python benchmarks/measure_pruners.py configs/rsna.toml --set data.root=PATH --models regressor-male-2 ...
 
 For each model the starting points and random draws from the search space are cross-validated to the end once, each with
 its final training; what every pruner would have done is then replayed on these figures, with Optuna's own pruners, over

@@ -1,6 +1,6 @@
 """How often `preprocess.rotate` puts a hand upright: real films turned by known random angles.
 
-    python benchmarks/bench_upright.py DATA [--films 200]
+    python benchmarks/measure_upright.py DATA [--films 200]
 
 DATA is a labelled folder of upright films, as zips or not. The mask of each film is found once, turned by an angle from
 a fixed seed in a frame that holds all of it, and put upright again; what is left of the angle is the error.

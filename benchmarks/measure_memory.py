@@ -1,6 +1,6 @@
 """What preparing a whole collection takes in memory (< 2 GB): every process of `boneage prepare`, into a fresh home.
 
-    python benchmarks/bench_memory.py DATA [--config configs/rsna.toml] [--home DIR]
+    python benchmarks/measure_memory.py DATA [--config configs/rsna.toml] [--home DIR]
 
 DATA is the folder with the collection's table and images, as zips or not. Memory is the proportional set size (what
 processes share is counted once), summed over the command and all it starts, asked once a second. It prepares every film

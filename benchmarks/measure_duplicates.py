@@ -1,6 +1,6 @@
 """Whether near copies of films are found, and different films told apart, on films that set no threshold.
 
-    python benchmarks/bench_duplicates.py DATA [--changed 150]
+    python benchmarks/measure_duplicates.py DATA [--changed 150]
 
 DATA is a labelled folder, as zips or not. Its films are divided by every second id. The first half chooses both
 thresholds by a rule alone (`choose`); the second half, which took no part, is then measured at these and at the
