@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> int:
     version = register_assembled(client, assembly, evaluation)
     print(f"{args.name} version {version}: version {base.version} with {', '.join(assembly.replaced)}")
     print(f"cascade MAE on {len(evaluation.per_image)} validation images {evaluation.metrics['mae_months']:.2f} months")
-    print(f"registered as challenger; `boneage registry compare {version} {base.version}` compares it with its base, ")
-    print("`boneage registry promote` makes it the champion if it passes the gate")
+    print("registered as challenger; to compare it with its base, then to put it to the gate:")
+    print(f"  boneage registry compare --name {args.name} {version} {base.version}")
+    print(f"  boneage registry promote {args.name}")
     notice()
     return 0
 

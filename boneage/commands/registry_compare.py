@@ -135,7 +135,7 @@ def _shown(found: Comparison) -> pd.DataFrame:
             "images": part.images,
             "A": f"{part.first_mae_months:.2f}",
             "B": f"{part.second_mae_months:.2f}",
-            "A - B": f"{part.difference_months:+.2f}",
+            "A - B": _signed(part.difference_months),
             "95 % interval": _interval(part.low_months, part.high_months),
             "A is": part.verdict,
         }
@@ -145,4 +145,10 @@ def _shown(found: Comparison) -> pd.DataFrame:
 
 
 def _interval(low: float, high: float) -> str:
-    return "" if low == float("-inf") else f"{low:+.2f} to {high:+.2f}"
+    return "" if low == float("-inf") else f"{_signed(low)} to {_signed(high)}"
+
+
+def _signed(months: float) -> str:
+    """Write a difference with its sign; what rounds to nothing has none."""
+    rounded = round(months, 2)
+    return f"{rounded:+.2f}" if rounded else "0.00"

@@ -124,4 +124,6 @@ def test_all_runs_of_a_model_are_found_by_tag(sheet, ui, place):
 def test_two_hundred_runs_are_listed(sheet, ui, place):
     open_runs(sheet, ui, place[2], "", "attributes.run_name")
     assert run_names(sheet, "run-0")[:3] == ["run-000", "run-001", "run-002"]
-    sheet.get_by_text("matching runs").wait_for()
+    sheet.get_by_text("100 matching runs").wait_for()
+    sheet.get_by_role("button", name="Load more").click()
+    sheet.get_by_text("200 matching runs").wait_for()
