@@ -88,7 +88,11 @@ def run_study(
         seen = materials.seen
         _log_materials(materials, seen, tracker, run_id)
         tasks = [model_task(materials, key) for key in keys]
-        outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)
+        try:
+            outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)
+        except KeyboardInterrupt:
+            sweep(tracker)  # a run that was just being opened is in nobody's hands yet
+            raise
         if set(outcomes) != set(ALL_MODELS):
             return StudyOutcome(outcomes, None, None, None, materials.problems)
         return _finish(materials, outcomes, seen, tracker)
