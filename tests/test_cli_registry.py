@@ -156,7 +156,7 @@ def test_rescoring_takes_only_the_very_images(versions, tmp_path, monkeypatch):
     config = Config(data=DataConfig(root=str(tmp_path), sources=(source,)))
 
     class Champion:
-        def estimate(self, film, sex):
+        def estimate(self, film, sex, *, anyway=False):
             return type("E", (), {"bone_age_months": float(film.mean())})
 
     monkeypatch.setattr("boneage.tracking.registry.load_cascade", lambda uri, client: Champion())

@@ -41,6 +41,8 @@ def evaluate_cascade(
     table: pd.DataFrame,
     training_median_months: Mapping[str, float] | None = None,
     progress: Progress | None = None,
+    *,
+    anyway: bool = False,
 ) -> Evaluation:
     """Estimate every row of an annotation table and score the estimates; a bad image never stops the others.
 
@@ -52,12 +54,13 @@ def evaluate_cascade(
         table: columns as `boneage.data.annotations` gives them.
         training_median_months: the constant predictor, months per sex; the cascade's own by default.
         progress: called with (done, total).
+        anyway: estimate what the gate would refuse, too: versions are compared on all images.
     """
     rows, features, notes, problems = [], [], [], []
     for done, (_, row) in enumerate(table.iterrows(), start=1):
         try:
             film = read_row(row)
-            prepared = cascade.prepare(film)
+            prepared = cascade.prepare(film, anyway=anyway)
             features.append(cascade.features(prepared))
             notes.append(prepared.warnings)
             rows.append({**row, "content_sha256": pixels_sha256(film)})

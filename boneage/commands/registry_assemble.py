@@ -101,7 +101,8 @@ def _scored(assembly: Assembly, args: argparse.Namespace) -> Evaluation:
     kept = of_unseen(assembly, table)
     if len(kept) < len(table):
         complain(f"{len(table) - len(kept)} images of {name} are left out: a head may have been trained on them")
-    evaluation = evaluate_cascade(assembly.cascade, kept, progress=stage("estimate the validation images"))
+    progress = stage("estimate the validation images")
+    evaluation = evaluate_cascade(assembly.cascade, kept, progress=progress, anyway=True)
     if len(evaluation.problems):
         count, first = len(evaluation.problems), evaluation.problems.iloc[0]
         raise BoneageError(f"{count} images could not be estimated; the first, {first['id']}: {first['reason']}")

@@ -86,7 +86,7 @@ def _estimated(args: argparse.Namespace) -> Compared:
     facts, tables, refused = [], [], set()
     for letter, spec in (("A", args.first), ("B", args.second)):
         cascade = open_cascade(_uri(spec, args.name))
-        scored = evaluate_cascade(cascade, table, progress=stage(f"estimate with {letter}"))
+        scored = evaluate_cascade(cascade, table, progress=stage(f"estimate with {letter}"), anyway=True)
         for row in scored.problems.to_dict("records"):
             complain(f"{letter} cannot estimate {row['image']}: {row['reason']}")
             refused.add(str(row["id"]))

@@ -15,16 +15,12 @@ from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.cascade.paper import PAPER, PAPER_SOURCE
 from boneage.cascade.report import figures_table, markdown_table
 from boneage.groups import RANGE_LABELS, Sex
-from boneage.tracking.checklists import answered, checklist_table, numbers
+from boneage.tracking.checklists import CHECKLISTS, answered, checklist_table, numbers
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.config import Config
 
-SECTION = "\n\n## "
-_CHECKLISTS = "TRIPOD+AI and CLAIM"
-# What a description leaves out first where the whole card is too long for the store.
-_LEAVE_OUT = ("Beside the paper", "Stress test", "Figures on the set", "Method", "Data", _CHECKLISTS)
 _INTERVALS = {
     "part": "part",
     "images": "images",
@@ -80,39 +76,6 @@ def model_card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def card_description(card: str, longest: int, whole: str) -> str:
-    """Return a card that a store's text column takes: whole sections leave it, the least needed first.
-
-    Args:
-        card: the model card.
-        longest: how many characters the column holds.
-        whole: the file that holds the whole card, named at the end where something was left out.
-    """
-    if len(card) <= longest:
-        return card
-    head, *sections = card.split(SECTION)
-    sections = [_without_table(text) if text.startswith(_CHECKLISTS) else text for text in sections]
-    out = [f"the answers to {_CHECKLISTS}"] if _CHECKLISTS in card else []
-    for heading in _LEAVE_OUT:
-        text = SECTION.join([head, *sections]).rstrip() + (_rest(out, whole) if out else "")
-        if len(text) <= longest:
-            return text
-        out += [section.partition("\n")[0] for section in sections if section.startswith(heading)]
-        sections = [section for section in sections if not section.startswith(heading)]
-    tail = _rest(out or ["the rest"], whole)
-    text = SECTION.join([head, *sections]).rstrip()
-    return text + tail if len(text + tail) <= longest else text[: longest - len(tail)].rsplit("\n", 1)[0] + tail
-
-
-def _without_table(section: str) -> str:
-    """Leave the table out of a section; the sentences around it stay."""
-    return "\n\n".join(part for part in section.split("\n\n") if not part.startswith("|"))
-
-
-def _rest(out: list[str], whole: str) -> str:
-    return f"\n\nIn `{whole}` beside the model (`boneage registry show` prints it): {'; '.join(out)}.\n"
-
-
 def _with_intervals(figures: pd.DataFrame | None, metrics: Mapping[str, float]) -> str:
     """Write the figures with their bootstrap intervals, and the constant predictor's error beside them."""
     if figures is None or figures.empty:
@@ -135,7 +98,7 @@ def _suffix(part: str) -> str:
 def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:
     items = answered(cascade, metrics)
     return (
-        f"## {_CHECKLISTS}\n\nItems that the program answers of itself: {numbers(items, known=True)}.\n\n"
+        f"## {CHECKLISTS}\n\nItems that the program answers of itself: {numbers(items, known=True)}.\n\n"
         f"{markdown_table(checklist_table(items))}\n\n"
         "Not answered here, for a program cannot know them (protocol, ethics, funding, registration, readers, dates, "
         f"centres, study size, interpretation): {numbers(items, known=False)}."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
 
 TRIPOD, CLAIM = "TRIPOD+AI", "CLAIM"
+CHECKLISTS = f"{TRIPOD} and {CLAIM}"
 _TRIPOD_ITEMS = (
     "1", "2", "3a", "3b", "3c", "4", "5a", "5b", "6a", "6b", "6c", "7", "8a", "8b", "8c", "9a", "9b", "9c", "10", "11",
     "12a", "12b", "12c", "12d", "12e", "12f", "12g", "13", "14", "15", "16", "17", "18a", "18b", "18c", "18d", "18e",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.groups import AGE_GROUPS, ModelKey, Task
-from boneage.tracking.card import card_description
+from boneage.tracking.description import card_description
 from boneage.tracking.environment import package_versions
 from boneage.tracking.serving import REGISTERED_FILE, head_description
 from boneage.tracking.values import to_metrics

@@ -3,7 +3,8 @@
 import pytest
 
 from boneage.cascade.evaluate import evaluate_estimates
-from boneage.tracking.card import card_description, model_card
+from boneage.tracking.card import model_card
+from boneage.tracking.description import card_description
 
 
 @pytest.fixture
