@@ -220,7 +220,14 @@ def cv_figures(client, study):
 def interrupt(command, ready):
     """Start a command, press Ctrl-C as a terminal does (all its processes get it) once `ready`; return what it said."""
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A test runner in the background may be deaf to Ctrl-C; a command in a terminal is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 300
     while not ready() and time.monotonic() < deadline and process.poll() is None:
