@@ -24,7 +24,7 @@ from tuning.spaces import starting_points
 WILCOXON_P = 0.26
 """The smallest p of a signed-rank test is 0.25 on two folds and 0.125 on three: this one can act after two.
 
-Chosen by `benchmarks/measure_pruners.py` (docs/tuning.md): it saves the most time of all and hardly ever the best trial.
+Chosen by `benchmarks/measure_pruners.py` (docs/tuning.md): it saves the most time and hardly ever loses the best trial.
 """
 
 

@@ -20,7 +20,9 @@ def add_parsers(commands: Any) -> None:
 
     prepare = commands.add_parser("prepare", help="preprocess a study's images and compute their features (resumable)")
     prepare.add_argument("config", metavar="CONFIG")
-    prepare.add_argument("--ray", metavar="ADDRESS", default="", help="do it on a Ray cluster: local, auto or HOST:PORT")
+    prepare.add_argument(
+        "--ray", metavar="ADDRESS", default="", help="do it on a Ray cluster: local, auto or HOST:PORT"
+    )
     add_overrides(prepare)
     prepare.set_defaults(run=run_prepare)
 
