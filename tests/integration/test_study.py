@@ -269,18 +269,6 @@ def test_ctrl_c_in_prepare_is_one_sentence(home):
     assert len(said.strip().splitlines()) == 1
 
 
-def test_ctrl_c_in_train_is_one_sentence_and_leaves_nothing_running(home, client):
-    def trials():
-        experiment = client.get_experiment_by_name("halted")
-        return experiment and client.search_runs([experiment.experiment_id], "tags.level = 'trial'")
-
-    command = [sys.executable, "-m", "boneage.cli", "train", str(home / "tiny.toml"), "--set", "study.name=halted"]
-    said = interrupt(command, trials)
-    assert len(said.strip().splitlines()) == 1 and "to continue" in said
-    experiment = client.get_experiment_by_name("halted").experiment_id
-    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
-
-
 @pytest.mark.parametrize("level", ["trial", "model"])
 def test_a_past_run_is_trained_again_with_the_same_figures(home, client, capsys, level):
     query = f"tags.level = '{level}' and tags.sex = 'male' and tags.age_group = '2' and attributes.status = 'FINISHED'"
