@@ -32,7 +32,11 @@ from boneage.config import ConfigError
 from boneage.errors import BoneageError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-_RESUMABLE = frozenset({"prepare", "train", "phantom"})
+_KEPT = {
+    "prepare": "prepared images and features are kept",
+    "train": "prepared images and features are kept, models are trained anew",
+    "phantom": "what was drawn is kept",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,8 +107,8 @@ def _unforeseen(kind: type[BaseException], error: BaseException, trace: Tracebac
 
 
 def _stopped(command: str) -> str:
-    if command in _RESUMABLE:
-        return "stopped; what was finished is kept: give the same command again to continue"
+    if command in _KEPT:
+        return f"stopped; {_KEPT[command]}: give the same command again to continue"
     return "stopped; nothing was changed: give the same command again to start over"
 
 

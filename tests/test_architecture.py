@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {"groups", "errors", "paths", "processes", "databases", "shipped", "config", "settings", "__init__"}
+BASE = {"groups", "errors", "paths", "processes", "databases", "shipped", "stopping", "config", "settings", "__init__"}
 ROOMS = ["data", "preprocess", "audit", "learn", "pretrain", "cascade", "tracking", "study", "ui"]
 ALLOWED = {
     "data": BASE,

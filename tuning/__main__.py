@@ -73,12 +73,11 @@ def run(
     from tuning.workers import places_for
 
     places = places_for(workers, ray)
-    with leadership(config) as leads:
+    with interruptible(places), leadership(config) as leads:
         if leads:
             _lead(config, keys, places, promote)
             return
-        with interruptible(places):
-            done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
+        done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
         print(f"the search is finished, {done} trials of it here; the process that leads the study does the rest")
 
 
@@ -100,7 +99,7 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
         config,
         keys=keys,
         choose=choose_by_search,
-        train_all=shown(spread(places, stopped), places),
+        train_all=shown(spread(places, stopped)),
         stopped=stopped,
         sweep=sweep_for(keys),
         stage=stage,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from boneage import stopping
 from boneage.databases import database_lock
 from boneage.study.models import ModelTask
 from tuning.budget import UNLIMITED, finished, trials_left
@@ -145,12 +146,16 @@ def search_together(tasks: Sequence[ModelTask], first: int, tracker: StudyTracke
         first: the model to begin with, so that workers spread over the models first and meet on the last ones.
         tracker: logs this worker's trials.
         storage: the database, opened.
+
+    Raises:
+        KeyboardInterrupt: after the fold under way, or while others finish theirs, when Ctrl-C was pressed.
     """
     order = [*tasks[first % len(tasks) :], *tasks[: first % len(tasks)]]
     searches = [SharedSearch(task, tracker, storage) for task in order]
     done = 0
     while searches:
         for search in tuple(searches):
+            stopping.check()
             while (trial := search.claim()) is not None:
                 search.run(trial)
                 done += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from boneage import stopping
 from boneage.config import Config, config_sha256
 from boneage.databases import database_lock, file_lock
 from boneage.errors import BoneageError
@@ -92,6 +93,7 @@ def help_search(
 def _wait_for(look: Callable[[], T | None], config: Config) -> T:
     """Look again and again until something is found, as long as another process leads the study."""
     while (found := look()) is None:
+        stopping.check()
         time.sleep(_POLL_SECONDS)
         with leadership(config) as free:
             if free:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boneage import stopping
 from boneage.databases import file_lock
 from boneage.errors import BoneageError
 from boneage.learn.crossval import FoldHooks, FoldResult, cross_validate
@@ -18,7 +19,6 @@ from boneage.learn.fit import DivergedError
 from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
 from boneage.study.saved import FoldStore, load_chosen, save_chosen
-from tuning import stopping
 from tuning.budget import trials_left
 from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest
@@ -65,11 +65,8 @@ class Objective:
             if number not in known:
                 folds.keep(number, result)
             trial.report(result.metrics[self.goal.metric], number)
-            if number == numbers[-1]:
-                return
-            if trial.should_prune():
+            if number != numbers[-1] and trial.should_prune():
                 raise optuna.TrialPruned()
-            stopping.check()
 
         hooks = FoldHooks(known, after)
         try:
@@ -91,13 +88,12 @@ class Objective:
 
 def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Search one model's hyperparameters within the budget; a study that was begun earlier goes on."""
-    stopping.check()
     study = open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config))
     objective = Objective(task, tracker, best_file(task, study))
     while trials_left(study, task.config.tuning):
+        stopping.check()
         queue_next(study, task.config, task.key)
         run_trial(study, objective)
-        stopping.check()
     return best_of(task, study)
 
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from boneage import stopping
 from boneage.groups import ModelKey
 from boneage.study.job import TrainAll
 from boneage.study.materials import Stage, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask
 from boneage.tracking.runs import StudyTracker
-from tuning import stopping
 from tuning.bars import bars
 from tuning.figures import search_page
 from tuning.goals import goal_of
@@ -22,13 +22,13 @@ from tuning.workers import Places
 PAGE = "search.html"
 
 
-def shown(train_all: TrainAll, places: Places) -> TrainAll:
-    """Wrap a way to train the models with all that lets a user follow and stop it."""
+def shown(train_all: TrainAll) -> TrainAll:
+    """Wrap a way to train the models with all that lets a user follow it."""
 
     def wrapped(
         tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
     ) -> dict[ModelKey, ModelOutcome]:
-        with interruptible(places), bars() as show:
+        with bars() as show:
             if show is None:
                 outcomes = train_all(tasks, choose, tracker, stage)
             else:
@@ -41,8 +41,8 @@ def shown(train_all: TrainAll, places: Places) -> TrainAll:
 
 
 def interruptible(places: Places) -> AbstractContextManager[None]:
-    """Let Ctrl-C wait for the folds under way; on a cluster it stops at once, since its workers cannot be told."""
-    return nullcontext() if places.ray else stopping.gracefully(_say)
+    """Let Ctrl-C wait for what is under way; on a cluster it stops at once, since its workers cannot be told."""
+    return nullcontext() if places.ray else stopping.gracefully(say)
 
 
 def log_page(tasks: Sequence[ModelTask], tracker: StudyTracker) -> None:
@@ -54,5 +54,6 @@ def log_page(tasks: Sequence[ModelTask], tracker: StudyTracker) -> None:
     tracker.log_text(tracker.study_run_id or "", page, PAGE)
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """Tell the user something while bars are drawn."""
     sys.stderr.write(f"\n{sentence}\n")

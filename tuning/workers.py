@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from boneage import stopping
 from boneage.databases import sqlite_file
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
@@ -23,7 +24,6 @@ from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store, store_uri
-from tuning import stopping
 from tuning.claims import counted, search_together
 from tuning.objective import choose_found
 from tuning.study import open_study, storage_for, storage_url

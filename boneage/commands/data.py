@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from boneage import stopping
 from boneage.commands.common import UsageError, add_overrides, complain, import_keras_quietly, stage
 from boneage.config import load_config
 
@@ -41,11 +42,13 @@ def run_phantom(args: argparse.Namespace) -> int:
 def run_prepare(args: argparse.Namespace) -> int:
     """Prepare every image of a study and push it through the backbone once."""
     config = load_config(args.config, args.overrides)
-    import_keras_quietly()
-    from boneage.audit.labels import problem_counts
-    from boneage.study.materials import gather
+    with stopping.gracefully(complain):
+        import_keras_quietly()
+        from boneage.study.materials import gather
 
-    materials = gather(config, stage, args.ray)
+        materials = gather(config, stage, args.ray)
+    from boneage.audit.labels import problem_counts
+
     print(f"{len(materials.part.table)} images are ready for training and validation")
     if materials.test is not None:
         print(f"{len(materials.test.table)} images are ready for testing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from boneage import stopping
 from boneage.commands.common import add_overrides, complain, import_keras_quietly, stage
 from boneage.config import Config, load_config
 
@@ -32,22 +33,28 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate and register one cascade, or one model of a past run."""
     config = load_config(args.config, args.overrides)
-    past = _past(config, args.params) if args.params else None
-    import_keras_quietly()
+    with stopping.gracefully(complain):
+        past = _past(config, args.params) if args.params else None
+        outcome = _train(config, past)
     from boneage.commands.studies import print_outcome, promote_version
-    from boneage.study.job import run_study
-    from boneage.study.repeat import choose_past
 
-    if past is None:
-        outcome = run_study(config, stage=stage)
-    else:
-        outcome = run_study(config, keys=tuple(past.params), choose=choose_past(past), stage=stage)
     print_outcome(config, outcome)
     if past is not None:
         _compare(past, outcome)
     if args.promote and outcome.version is not None:
         promote_version(config, outcome.version)
     return 0
+
+
+def _train(config: Config, past: Past | None) -> StudyOutcome:
+    """Run the study, or the models of a past run."""
+    import_keras_quietly()
+    from boneage.study.job import run_study
+    from boneage.study.repeat import choose_past
+
+    if past is None:
+        return run_study(config, stage=stage)
+    return run_study(config, keys=tuple(past.params), choose=choose_past(past), stage=stage)
 
 
 def _past(config: Config, run_id: str) -> Past:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from boneage import stopping
 from boneage.cascade.account import account
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.evaluate import Evaluation
@@ -76,6 +77,8 @@ def run_study(
 
     Raises:
         BoneageError: when the data, weights or store cannot be used.
+        KeyboardInterrupt: after the image, batch or fold under way, when Ctrl-C was pressed within
+            `stopping.gracefully`; what was open in the store is ended.
     """
     client = open_store()
     materials = gather(config, stage)
@@ -95,7 +98,7 @@ def run_study(
             raise
         if set(outcomes) != set(ALL_MODELS):
             return StudyOutcome(outcomes, None, None, None, materials.problems)
-        return _finish(materials, outcomes, seen, tracker)
+        return _finish(materials, outcomes, tracker, stopping.watched(stage))
 
 
 def one_by_one(
@@ -137,10 +140,11 @@ def _log_set(tracker: StudyTracker, run_id: str, named: tuple[str, str], part: P
 
 
 def _finish(
-    materials: Materials, outcomes: dict[ModelKey, ModelOutcome], seen: SeenImages, tracker: StudyTracker
+    materials: Materials, outcomes: dict[ModelKey, ModelOutcome], tracker: StudyTracker, stage: Stage
 ) -> StudyOutcome:
     config, folder = materials.config, study_folder(materials.config.study.name) / "report"
-    cascade = assemble(materials, outcomes, seen)
+    cascade = assemble(materials, outcomes, materials.seen)
+    stopping.check()
     validation = score(cascade, materials.part, materials.splits.validation)
     report(validation, "validation", cascade, tracker, folder)
     cascade.card["validation"] = {name: round(value, 4) for name, value in validation.metrics.items()}
@@ -148,7 +152,7 @@ def _finish(
     if test is not None:
         report(test, "test", cascade, tracker, folder)
         cascade.card["test"] = {name: round(value, 4) for name, value in test.metrics.items()}
-    cascade.card |= card_stress(cascade, materials)
+    cascade.card |= card_stress(cascade, materials, stage)
     facts = [f"{len(validation.per_image)} validation images", f"backbone saw: {cascade.card['backbone_saw_images']}"]
     page = paper_page(f"Study {config.study.name}", facts, outcomes, validation, test)
     (folder / "paper.html").write_text(page, encoding="utf-8")

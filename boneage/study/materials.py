@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from boneage import stopping
 from boneage.audit.duplicates import refuse_near_copies
 from boneage.config import Config, SourceConfig
 from boneage.data.annotations import TrainingSet, load_test, load_training
@@ -122,7 +123,10 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
 
     Raises:
         BoneageError: when a source cannot be read, nothing usable is left, or a picture stands in two sets.
+        KeyboardInterrupt: after the image or batch under way, when Ctrl-C was pressed.
     """
+    stage = stopping.watched(stage)
+    stopping.check()
     resolved = resolve_sources(config, stage)
     training, prepared = _usable(load_training(resolved.data), resolved, stage, ray)
     test = load_test(resolved.data)

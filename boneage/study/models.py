@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from boneage import stopping
 from boneage.config import Config, HeadParameters
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ModelKey, Task
@@ -120,13 +121,20 @@ def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:
 def cross_validate_tracked(
     task: ModelTask, params: HeadParameters, trial: int, tracker: StudyTracker, hooks: FoldHooks = NO_HOOKS
 ) -> CVResult:
-    """Run the five folds of one trial, each logged as a run; `hooks.after` may raise to prune or to stop."""
+    """Run the five folds of one trial, each logged as a run; `hooks.after` may raise to prune.
+
+    Raises:
+        KeyboardInterrupt: after the fold under way, when Ctrl-C was pressed; after the last one the trial is ended.
+    """
+    last = int(task.fold.max())
     with tracker.trial_run(task.key, trial, params) as run_id:
 
         def after(number: int, result: FoldResult) -> None:
             tracker.log_fold(run_id, task.key, number, result)
             if hooks.after is not None:
                 hooks.after(number, result)
+            if number != last:
+                stopping.check()
 
         seed, logged = task.config.study.seed, FoldHooks(hooks.finished, after)
         cv = cross_validate(task.key, task.train, task.fold, params, task.config.training, seed=seed, hooks=logged)
@@ -135,9 +143,15 @@ def cross_validate_tracked(
 
 
 def train_model(task: ModelTask, choose: Choose, tracker: StudyTracker) -> ModelOutcome:
-    """Choose hyperparameters, then run the final training from the best fold's weights (METHOD part 5)."""
+    """Choose hyperparameters, then run the final training from the best fold's weights (METHOD part 5).
+
+    Raises:
+        KeyboardInterrupt: before the model, or after its choice, when Ctrl-C was pressed.
+    """
     with tracker.model_run(task.key) as model_run:
+        stopping.check()
         chosen = choose(task, tracker)
+        stopping.check()
         outcome = _finish(task, chosen, tracker)
         tracker.log_metrics(model_run, {f"val_{name}": value for name, value in outcome.metrics.items()})
         tracker.log_cv(model_run, chosen.cv)

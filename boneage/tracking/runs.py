@@ -77,7 +77,10 @@ class StudyTracker(RunLog):
         self.study_run_id = run_id
         with self._ended(run_id, timed=True):
             self._log_study(run_id)
-            yield run_id
+            try:
+                yield run_id
+            finally:
+                self._end_models()
 
     @contextmanager
     def model_run(self, key: ModelKey) -> Iterator[str]:
@@ -164,6 +167,12 @@ class StudyTracker(RunLog):
         for run in stale:
             self.end(run.info.run_id, "KILLED")
         return len(stale)
+
+    def _end_models(self) -> None:
+        """End the models' runs that are open when the study's ends: no worker came to them, or theirs was killed."""
+        for run_id in self._models.values():
+            if self.client.get_run(run_id).info.status == "RUNNING":
+                self.end(run_id, "KILLED")
 
     def _study(self) -> str:
         if self.study_run_id is None:

@@ -217,58 +217,6 @@ def cv_figures(client, study):
     return {name: value for name, value in model.data.metrics.items() if name.startswith("cv_val_")}
 
 
-def interrupt(command, ready):
-    """Start a command, press Ctrl-C as a terminal does (all its processes get it) once `ready`; return what it said."""
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # A test runner in the background may be deaf to Ctrl-C; a command in a terminal is not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 300
-    while not ready() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    assert process.poll() is None, f"it ended before it could be stopped: {process.communicate()[0]}"
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=300)[0]
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    return said
-
-
-def test_ctrl_c_stops_workers_after_their_fold_and_says_how_to_go_on(home, client):
-    keys = ["regressor-male-2", "regressor-female-2"]
-    arguments = [str(home / "tiny.toml"), "--models", *keys, "--workers", "2", "--trials", "2"]
-    arguments += ["--set", "study.name=stopped", "--set", "training.epochs=40", "--set", "training.patience=40"]
-
-    def folds():
-        experiment = client.get_experiment_by_name("stopped")
-        return experiment and client.search_runs([experiment.experiment_id], "tags.level = 'fold'")
-
-    said = interrupt([sys.executable, "-m", "tuning", *arguments], folds)
-    assert "stopping after the fold under way" in said
-    assert f"python -m tuning {arguments[0]}" in said
-    experiment = client.get_experiment_by_name("stopped").experiment_id
-    assert not client.search_runs([experiment], "attributes.status = 'RUNNING'")
-    assert all(run.info.status == "FINISHED" for run in folds()), "the fold under way was finished"
-
-
-def test_ctrl_c_in_prepare_is_one_sentence(home):
-    before = set((workspace() / "prepared").iterdir())
-
-    def ready():
-        return [file for folder in set((workspace() / "prepared").iterdir()) - before for file in folder.rglob("*.png")]
-
-    command = [sys.executable, "-m", "boneage.cli", "prepare", str(home / "tiny.toml"), "--set", "preprocess.size=150"]
-    said = interrupt(command, ready)
-    assert "give the same command again to continue" in said
-    assert len(said.strip().splitlines()) == 1
-
-
 @pytest.mark.parametrize("level", ["trial", "model"])
 def test_a_past_run_is_trained_again_with_the_same_figures(home, client, capsys, level):
     query = f"tags.level = '{level}' and tags.sex = 'male' and tags.age_group = '2' and attributes.status = 'FINISHED'"

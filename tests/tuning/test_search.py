@@ -6,13 +6,13 @@ import signal
 import optuna
 import pytest
 
+from boneage import stopping
 from boneage.learn import crossval
 from boneage.learn.fit import DivergedError
 from boneage.study.saved import load_chosen
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 from tests.tuning.conftest import SPLIT, make_task
-from tuning import stopping
 from tuning.objective import best_file, choose_by_search
 from tuning.study import open_study, storage_for
 
@@ -101,7 +101,7 @@ def test_a_search_stopped_by_ctrl_c_ends_as_if_it_had_not_been(home, counted, st
 def test_a_stop_between_models_begins_nothing(home):
     home("idle")
     with pytest.raises(KeyboardInterrupt), stopping.gracefully(lambda _: None):
-        stopping.event().set()
+        os.kill(os.getpid(), signal.SIGINT)
         search(make_task())
     assert not stopping.asked(), "the next search is not stopped by the last one's Ctrl-C"
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from boneage import stopping
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 
@@ -45,10 +46,12 @@ def run(config: Config, trials: int | None) -> None:
     """Search, then print what won and how to go on with it."""
     from boneage.commands.common import import_keras_quietly, stage
     from tuning.outer.search import run_outer
+    from tuning.shown import say
     from tuning.spaces import upstream_own
 
-    import_keras_quietly()
-    winner = run_outer(config, trials, stage)
+    with stopping.gracefully(say):
+        import_keras_quietly()
+        winner = run_outer(config, trials, stage)
     own = upstream_own(winner.config)
     print(f"{winner.trials} settings tried; the study's own: {winner.own_mae_months:.2f} months out of fold")
     print(f"best: {winner.mae_months:.2f} months, " + ", ".join(f"{name} {value}" for name, value in own.items()))

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import FixedTrial
 
+from boneage import stopping
 from boneage.config import BackboneConfig, Config, to_mapping
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.learn.backbones import weights_identity
-from boneage.learn.crossval import cross_validate
+from boneage.learn.crossval import FoldHooks, cross_validate
 from boneage.learn.seen import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.preprocess.preparer import Preparer
@@ -75,20 +76,25 @@ def run_outer(config: Config, trials: int | None = None, stage: Stage = silent) 
 
     Raises:
         BoneageError: when a listed backbone or preparation cannot be used here.
+        KeyboardInterrupt: after the image, batch or fold under way, when Ctrl-C was pressed.
     """
     client, study, order = open_store(), _study(config), settings(config)
     experiment = ensure_experiment(client, f"{config.study.name}-outer")
     parent = _parent(client, experiment, study.study_name)
-    wanted, progress = min(trials or config.outer.trials, len(order)), stage("settings")
-    while (done := len(_complete(study))) < wanted:
-        progress(done, wanted)
-        _run_trial(study, config, order[done], (client, experiment, parent), stage)
-    progress(wanted, wanted)
-    winner = _winner(study, config)
-    client.log_text(parent, search_page({"outer": study}, {"outer": METRIC}, "Outer search"), "search.html")
-    client.log_artifact(parent, str(winner.file))
-    client.log_batch(parent, metrics=to_metrics({METRIC: winner.mae_months, "trials": winner.trials}))
-    client.set_terminated(parent)
+    wanted, status = min(trials or config.outer.trials, len(order)), "KILLED"
+    try:
+        progress = stopping.watched(stage)("settings")
+        while (done := len(_complete(study))) < wanted:
+            progress(done, wanted)
+            _run_trial(study, config, order[done], (client, experiment, parent), stage)
+        progress(wanted, wanted)
+        winner = _winner(study, config)
+        client.log_text(parent, search_page({"outer": study}, {"outer": METRIC}, "Outer search"), "search.html")
+        client.log_artifact(parent, str(winner.file))
+        client.log_batch(parent, metrics=to_metrics({METRIC: winner.mae_months, "trials": winner.trials}))
+        status = "FINISHED"
+    finally:
+        client.set_terminated(parent, status)
     return winner
 
 
@@ -107,7 +113,7 @@ def score(config: Config, seen: SeenImages, stage: Stage = silent) -> dict[str, 
         `out_of_fold_mae_months`, `out_of_fold_images`, and every model's mean over the folds, named after the model.
     """
     materials = gather(config, stage)
-    progress, outcomes, figures = stage("models"), {}, {}
+    progress, outcomes, figures = stopping.watched(stage)("models"), {}, {}
     for done, key in enumerate(ALL_MODELS, start=1):
         outcomes[key] = _cross_validated(materials, key)
         name = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
@@ -136,7 +142,8 @@ def _backbones(config: Config) -> list[BackboneConfig]:
 def _cross_validated(materials: Materials, key: ModelKey) -> ModelOutcome:
     task = model_task(materials, key)
     params, config = base_parameters(task.config, key), task.config
-    cv = cross_validate(key, task.train, task.fold, params, config.training, seed=config.study.seed)
+    hooks = FoldHooks(after=lambda _number, _result: stopping.check())
+    cv = cross_validate(key, task.train, task.fold, params, config.training, seed=config.study.seed, hooks=hooks)
     return ModelOutcome(key, Chosen(params, cv, 0), cv.folds[cv.best].fit, {}, "")
 
 
