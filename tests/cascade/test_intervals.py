@@ -5,7 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from boneage.cascade.intervals import Intervals, conformal_quantile, fit_intervals, out_of_fold_ages
+from boneage.cascade.intervals import (
+    Intervals,
+    confident_rank,
+    conformal_quantile,
+    fit_intervals,
+    out_of_fold_ages,
+)
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
 
 
@@ -30,6 +36,29 @@ def test_empirical_coverage_on_new_images_is_the_chosen_one():
         low, high = intervals.bounds(sex, float(estimate))
         inside.append(low <= age <= high)
     assert np.mean(inside) == pytest.approx(0.9, abs=0.012)
+
+
+def test_a_small_cell_takes_a_rank_that_covers_confidently_and_a_large_one_the_plain_rank():
+    rng = np.random.default_rng(0)
+    for count in (25, 40, 60):
+        rank = confident_rank(count, 0.9)
+        # The share of all possible films that each of so many uniform residuals covers.
+        covered = np.sort(rng.random((20000, count)), axis=1)
+        assert np.mean(covered[:, rank - 1] >= 0.85) >= 0.945
+        assert np.mean(covered[:, rank - 2] >= 0.85) < 0.95
+    assert confident_rank(400, 0.9) == 361
+    assert confident_rank(12, 0.9) is None
+
+
+def test_a_cell_too_small_to_be_sure_is_no_narrower_than_its_sex():
+    sexes = [Sex.FEMALE] * 112
+    estimated = np.array([30.0] * 12 + [100.0] * 100)
+    true = estimated + np.concatenate([np.linspace(1, 3, 12), np.linspace(0.2, 20, 100)])
+    fitted = fit_intervals(sexes, estimated, true, 0.9)
+    assert fitted.half_widths["female-1"] == conformal_quantile(np.abs(true - estimated), 0.9) > 15
+    true[:12] = estimated[:12] + 40
+    assert fit_intervals(sexes, estimated, true, 0.9).half_widths["female-1"] == 40
+    assert "female-3" not in fitted.half_widths
 
 
 def test_intervals_are_per_sex_and_estimated_group_and_clipped():
