@@ -233,6 +233,10 @@ class CascadeConfig:
     `members = "folds"` serves the mean of the five fold heads instead of the final head. `temperature` calibrates the
     classifiers' probabilities on images out of fold. `views` are the views whose features are averaged at estimate
     time (one backbone pass each). `half_precision` rounds the heads' kernels to float16, which halves the bundle.
+
+    `similar_cases`: so many of the training cases most like a film are shown with the reasons; 0 for none. Their ids,
+    sexes, ages and compressed features then travel in the bundle. `noise_guard` warns of films that are noisier than
+    nearly all training films and widens their intervals.
     """
 
     routing: Routing = "hard"
@@ -243,6 +247,8 @@ class CascadeConfig:
     temperature: bool = False
     views: tuple[View, ...] = ("original",)
     half_precision: bool = False
+    similar_cases: int = 0
+    noise_guard: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -4,6 +4,7 @@
 - `backbone.npz`: the shared frozen network
 - `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused), six per member of an ensemble
 - `global.npz`: the head for all ages, where one is stacked with the experts
+- `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
 - `mask.onnx`: the mask network, where it is our own or a local file
 """
 
@@ -14,7 +15,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile
@@ -26,6 +26,9 @@ from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
+from boneage.cascade.noise import NoiseGuard
+from boneage.cascade.portable import portable, versions
+from boneage.cascade.similar import CaseIndex
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
 from boneage.errors import BoneageError
@@ -39,8 +42,8 @@ FORMAT = 1
 BUNDLE_FILE = "bundle.json"
 BACKBONE_FILE = "backbone.npz"
 GLOBAL_FILE = "global.npz"
+CASES_FILE = "cases.npz"
 MASK_FILE = "mask.onnx"
-_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-image", "onnxruntime", "rembg")
 
 
 class BundleError(BoneageError):
@@ -78,12 +81,14 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
     cascade.backbone.save(folder / BACKBONE_FILE)
     heads = {key.name: _save_head(cascade.heads[key], folder) for key in ALL_MODELS}
     stack = _save_stack(cascade.stack, folder) if cascade.stack else None
+    if cascade.cases is not None:
+        cascade.cases.save(folder / CASES_FILE)
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
         shutil.copyfile(mask, folder / MASK_FILE)
     values = {
         "format": FORMAT,
-        "config": to_mapping(_portable(cascade.config)),
+        "config": to_mapping(portable(cascade.config)),
         "config_sha256": config_sha256(cascade.config),
         "prepare_sha256": cascade.preparer.sha256,
         "heads": heads,
@@ -91,7 +96,8 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         "intervals": cascade.intervals.to_mapping() if cascade.intervals else None,
         "calibration": cascade.calibration.to_mapping() if cascade.calibration else None,
         "card": cascade.card,
-        "versions": _versions(),
+        "noise": cascade.noise.to_mapping() if cascade.noise else None,
+        "versions": versions(),
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
     }
     values["sha256"] = _digest(values)
@@ -118,17 +124,20 @@ def load_bundle(folder: str | Path) -> Cascade:
             f"{content.folder} was made with another preprocessing than this program's "
             f"({values['versions'].get('boneage')} against {__version__}): install that version"
         )
+    backbone = FrozenBackbone.load(content.folder / BACKBONE_FILE)
     return Cascade(
         preparer=preparer,
-        backbone=FrozenBackbone.load(content.folder / BACKBONE_FILE),
+        backbone=backbone,
         heads={key: _load_head(key, values["heads"], content.folder) for key in ALL_MODELS},
         config=config,
         card=dict(values["card"]),
         intervals=Intervals.from_mapping(values["intervals"]) if values["intervals"] else None,
         # Bundles of before calibrations existed have no such key.
         calibration=Calibration.from_mapping(values["calibration"]) if values.get("calibration") else None,
-        # Nor have bundles of before heads for all ages existed.
+        # Nor have bundles of before heads for all ages, or of before guards against noise.
         stack=_load_stack(values["stack"], content.folder) if values.get("stack") else None,
+        noise=NoiseGuard.from_mapping(values["noise"]) if values.get("noise") else None,
+        cases=CaseIndex.load(content.folder / CASES_FILE, backbone.sha256) if CASES_FILE in values["files"] else None,
         model=content.folder.name,
     )
 
@@ -226,31 +235,3 @@ def _files(folder: Path) -> list[Path]:
 
 def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _portable(config: Config) -> Config:
-    """Leave the paths of this machine out: a bundle moves, and a path may tell a hospital's name."""
-    sources = tuple(
-        replace(source, path=_base(source.path), images=tuple(map(_base, source.images)), sizes=_base(source.sizes))
-        for source in config.data.sources
-    )
-    data = replace(config.data, root="", sources=sources, validation_ids=_base(config.data.validation_ids))
-    preprocess = replace(config.preprocess, background=_base(config.preprocess.background))
-    backbone = replace(config.backbone, weights=_base(config.backbone.weights))
-    tuning = replace(config.tuning, storage="")
-    return replace(config, data=data, preprocess=preprocess, backbone=backbone, tuning=tuning)
-
-
-def _base(path: str) -> str:
-    """Keep a relative path as it is and only the last part of an absolute one."""
-    return Path(path).name if Path(path).expanduser().is_absolute() else path
-
-
-def _versions() -> dict[str, str]:
-    found = {"boneage": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boneage.cascade.asked import Source, contradictions, known_range, known_sex, read_source
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.estimate import Estimate, EstimateError
 from boneage.cascade.gate import Gate, RefusedError
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
+from boneage.cascade.noise import NoiseGuard, noise_level
 from boneage.cascade.routing import Predictor, Routed, route
+from boneage.cascade.similar import CaseIndex, SimilarCase
 from boneage.cascade.stack import Stack
 from boneage.config import Config
-from boneage.data.images import Radiograph, read_radiograph
+from boneage.data.images import Radiograph
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
 from boneage.preprocess.preparer import Prepared, Preparer
@@ -25,10 +27,7 @@ from boneage.preprocess.preparer import Prepared, Preparer
 if TYPE_CHECKING:
     from boneage.learn.backbones import FrozenBackbone
 
-_SAME_AGE_MONTHS = 1.0
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
-
-Source = str | Path | bytes | np.ndarray | Radiograph
 
 
 @dataclass
@@ -46,6 +45,8 @@ class Cascade:
         version: the registered version.
         calibration: a site's correction of the routed age, None without one.
         stack: the head for all ages and its share in the age, None without one.
+        noise: what warns of noisy films and widens their intervals, None without it.
+        cases: the training cases among which similar ones are looked up, None without them.
         gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the shipped one by
             default, opened at the first film.
     """
@@ -60,6 +61,8 @@ class Cascade:
     version: str = ""
     calibration: Calibration | None = None
     stack: Stack | None = None
+    noise: NoiseGuard | None = None
+    cases: CaseIndex | None = None
     gate: Gate | None = None
 
     def __post_init__(self) -> None:
@@ -91,11 +94,18 @@ class Cascade:
             RefusedError: when the gate finds no usable hand.
             BoneageError: when the image cannot be read, or sex or range is none of the known.
         """
-        sex, age_range = _known_sex(sex), _known_range(age_range)
-        read = _read(radiograph)
-        prepared = self._prepared(read, anyway)
-        prepared = replace(prepared, warnings=(*prepared.warnings, *contradictions(read, sex, chronological_months)))
+        sex, age_range = known_sex(sex), known_range(age_range)
+        prepared = self.examine(radiograph, sex, anyway=anyway, chronological_months=chronological_months)
         return self.estimate_prepared(prepared, sex, age_range)
+
+    def examine(
+        self, radiograph: Source, sex: Sex | str, *, anyway: bool = False, chronological_months: float | None = None
+    ) -> Prepared:
+        """Prepare one radiograph with all that there is to say of it before the networks are asked; as `estimate`."""
+        read = read_source(radiograph)
+        prepared = self._prepared(read, anyway)
+        said = contradictions(read, known_sex(sex), chronological_months)
+        return replace(prepared, warnings=(*prepared.warnings, *said))
 
     def prepare(self, radiograph: Source, *, anyway: bool = False) -> Prepared:
         """Read one radiograph and prepare it for the backbone; the file's own warnings come with it.
@@ -103,11 +113,24 @@ class Cascade:
         Raises:
             RefusedError: when the gate finds no usable hand, unless `anyway`.
         """
-        return self._prepared(_read(radiograph), anyway)
+        return self._prepared(read_source(radiograph), anyway)
 
-    def estimate_prepared(self, prepared: Prepared, sex: Sex | str, age_range: str | None = None) -> Estimate:
-        """Estimate from a prepared image: one backbone pass per view, then the heads."""
-        return self.estimate_features(self.features(prepared), [sex], [age_range], [prepared.warnings])[0]
+    def estimate_prepared(
+        self, prepared: Prepared, sex: Sex | str, age_range: str | None = None, features: np.ndarray | None = None
+    ) -> Estimate:
+        """Estimate from a prepared image: one backbone pass per view, unless features come along, then the heads."""
+        features = self.features(prepared) if features is None else features
+        levels = [self.noise_level(prepared)]
+        return self.estimate_features(features, [sex], [age_range], [prepared.warnings], levels)[0]
+
+    def noise_level(self, prepared: Prepared) -> float | None:
+        """Return the noise of a prepared film in grey levels; None where no guard asks for it."""
+        return None if self.noise is None else noise_level(prepared.image, self.noise.side)
+
+    def similar(self, features: np.ndarray, sex: Sex | str) -> list[SimilarCase]:
+        """Return the training cases most like a film, by its features float32 (1, D); as many as the study wanted."""
+        wanted = self.config.cascade.similar_cases
+        return [] if self.cases is None or wanted < 1 else self.cases.nearest(features, sex, wanted)
 
     def features(self, prepared: Prepared) -> np.ndarray:
         """Return the pooled features of one prepared image, float32 (1, D): the average over `config.cascade.views`."""
@@ -131,6 +154,7 @@ class Cascade:
         sexes: Sequence[Sex | str],
         age_ranges: Sequence[str | None] | None = None,
         notes: Sequence[tuple[str, ...]] | None = None,
+        levels: Sequence[float | None] | None = None,
     ) -> list[Estimate]:
         """Estimate from pooled features, without any pass of the backbone.
 
@@ -139,19 +163,35 @@ class Cascade:
             sexes: N sexes.
             age_ranges: N range labels or None; without it the classifier chooses everywhere.
             notes: N tuples of warnings that the preparation gave.
+            levels: N times the film's noise in grey levels, None where it was not measured.
         """
-        known = [_known_sex(sex) for sex in sexes]
-        ranges = [_known_range(label) for label in age_ranges or [None] * len(known)]
+        known = [known_sex(sex) for sex in sexes]
+        ranges = [known_range(label) for label in age_ranges or [None] * len(known)]
         given = [None if label is None else group_from_label(label) for label in ranges]
         routed = self.routed(features, known, given)
-        return [self._one(routed, i, known[i], ranges[i], notes[i] if notes else ()) for i in range(len(known))]
+        said = [(*(notes[i] if notes else ()), *routed.warnings[i]) for i in range(len(known))]
+        made = [self._one(routed, i, known[i], ranges[i], said[i]) for i in range(len(known))]
+        return made if levels is None else [self._guarded(one, level) for one, level in zip(made, levels, strict=True)]
 
-    def _one(self, routed: Routed, i: int, sex: Sex, age_range: str | None, notes: tuple[str, ...]) -> Estimate:
+    def _guarded(self, made: Estimate, level: float | None) -> Estimate:
+        """Say where a film is noisy, and widen its interval."""
+        if self.noise is None or level is None or not self.noise.noisy(level):
+            return made
+        surest = max(made.group_probabilities)
+        low, high = self._bounds(Sex.parse(made.sex), made.bone_age_months, surest, self.noise.widening)
+        warnings = (*made.warnings, self.noise.warning(level, interval=low is not None))
+        return replace(made, low_months=low, high_months=high, warnings=warnings)
+
+    def _bounds(
+        self, sex: Sex, age_months: float, surest: float, factor: float = 1.0
+    ) -> tuple[float | None, float | None]:
+        return self.intervals.bounds(sex, age_months, surest, factor) if self.intervals else (None, None)
+
+    def _one(self, routed: Routed, i: int, sex: Sex, age_range: str | None, warnings: tuple[str, ...]) -> Estimate:
         age, hard = float(routed.ages[i]), float(routed.hard_ages[i])
         if self.calibration is not None:
             age, hard = self.calibration.apply(sex, age), self.calibration.apply(sex, hard)
-        surest = float(routed.probabilities[i].max())
-        low, high = self.intervals.bounds(sex, age, surest) if self.intervals else (None, None)
+        low, high = self._bounds(sex, age, float(routed.probabilities[i].max()))
         one, two, three, four = (float(p) for p in routed.probabilities[i])
         return Estimate(
             sex=sex,
@@ -165,7 +205,7 @@ class Cascade:
             hard_months=None if routed.names[i] == "given" else hard,
             model=self.model,
             version=self.version,
-            warnings=(*notes, *routed.warnings[i]),
+            warnings=warnings,
         )
 
     def _prepared(self, radiograph: Radiograph, anyway: bool) -> Prepared:
@@ -184,49 +224,3 @@ class Cascade:
         if not verdict.accepted and not anyway:
             raise RefusedError(verdict)
         return verdict.film, (*(f"estimated in spite of this: {reason}" for reason in verdict.reasons), *verdict.notes)
-
-
-def _read(source: Source) -> Radiograph:
-    if isinstance(source, Radiograph):
-        return source
-    if isinstance(source, np.ndarray):
-        if source.ndim != 2 or source.dtype != np.uint8 or source.size == 0:
-            raise EstimateError(
-                f"pixels must be uint8 (height, width), but {source.dtype} {source.shape} came; give a file instead"
-            )
-        return Radiograph(pixels=source, sex=None, age_months=None, laterality=None, warnings=())
-    return read_radiograph(source)
-
-
-def contradictions(read: Radiograph, sex: Sex, chronological_months: float | None = None) -> list[str]:
-    """Say where the file itself speaks against what was given; DICOM files carry sex, age at acquisition and side."""
-    said = []
-    if read.sex is not None and read.sex != sex:
-        said.append(f"the file says that the patient is {read.sex}, but {sex} was given")
-    if chronological_months is not None and read.age_months is not None:
-        latest = read.age_months + read.age_step_months + _SAME_AGE_MONTHS
-        if not read.age_months - _SAME_AGE_MONTHS <= chronological_months <= latest:
-            said.append(
-                f"the file says that the patient was {read.age_months:g} months old when the film was taken, but "
-                f"{chronological_months:g} was given"
-            )
-    if read.laterality == "R":
-        said.append("the file says that this is a right hand, but the method is made for left hands")
-    return said
-
-
-def _known_sex(sex: Sex | str) -> Sex:
-    try:
-        return sex if isinstance(sex, Sex) else Sex.parse(sex)
-    except ValueError as error:
-        raise EstimateError(str(error)) from error
-
-
-def _known_range(label: str | None) -> str | None:
-    if not label:
-        return None
-    try:
-        group_from_label(label)
-    except ValueError as error:
-        raise EstimateError(str(error)) from error
-    return label

@@ -56,13 +56,14 @@ def evaluate_cascade(
         progress: called with (done, total).
         anyway: estimate what the gate would refuse, too: versions are compared on all images.
     """
-    rows, features, notes, problems = [], [], [], []
+    rows, features, notes, levels, problems = [], [], [], list[float | None](), []
     for done, (_, row) in enumerate(table.iterrows(), start=1):
         try:
             film = read_row(row)
             prepared = cascade.prepare(film, anyway=anyway)
             features.append(cascade.features(prepared))
             notes.append(prepared.warnings)
+            levels.append(cascade.noise_level(prepared))
             rows.append({**row, "content_sha256": pixels_sha256(film)})
         except BoneageError as error:
             problems.append({"source": row["source"], "id": row["id"], "image": row["image"], "reason": str(error)})
@@ -72,7 +73,7 @@ def evaluate_cascade(
         raise BoneageError(f"none of {len(table)} images could be estimated" + _first_reason(problems))
     kept = pd.DataFrame(rows)
     matrix, sexes = np.concatenate(features), list(kept["sex"])
-    estimates = cascade.estimate_features(matrix, sexes, notes=notes)
+    estimates = cascade.estimate_features(matrix, sexes, notes=notes, levels=levels)
     experts = cascade.estimate_features(matrix, sexes, [RANGE_LABELS[group - 1] for group in kept["group"]])
     medians = training_median_months or cascade.card.get("training_median_months")
     scored = evaluate_estimates(kept, estimates, medians, experts)

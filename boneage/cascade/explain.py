@@ -1,8 +1,8 @@
-"""Where an estimate comes from: Grad-CAM and occlusion heat maps, and what each expert says.
+"""Where an estimate comes from: Grad-CAM and occlusion heat maps.
 
 The backbone is frozen and pools by averaging, so an age depends on the pooled features alone and Grad-CAM's channel
-weights are the age's gradient with respect to them. It is taken by central differences through the very routing that
-serves, so it holds for any heads, hard or soft, and needs no Keras.
+weights are the age's gradient with respect to them. It is taken by central differences through the very estimate that
+is served, so it holds for any heads, routing, given range, head for all ages and calibration, and needs no Keras.
 
 A heat map shows what moves the number, not what is right: `boneage.cascade.faithfulness` says how far to believe it.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.cascade.cascade import Cascade
-from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
+from boneage.groups import Sex
 from boneage.preprocess.preparer import Prepared
 
 Heat = NDArray[np.float32]
@@ -27,37 +27,55 @@ _HAND = 8
 _BATCH = 16
 
 
-def heat_map(cascade: Cascade, prepared: Prepared, sex: Sex | str) -> Heat:
+def heat_map(
+    cascade: Cascade,
+    prepared: Prepared,
+    sex: Sex | str,
+    age_range: str | None = None,
+    features: np.ndarray | None = None,
+) -> Heat:
     """Return the Grad-CAM heat map of one estimate: how much each place moves the age, up or down.
+
+    With several views the map is that of the film as it is, and the gradient that of the views' average.
 
     Args:
         cascade: the cascade.
         prepared: a prepared film, image uint8 (S, S).
         sex: the patient's sex.
+        age_range: the range that was given, None where the classifier chose.
+        features: float32 (1, D) of the film, where they are known already.
 
     Returns:
         float32 (S, S), 0 (no influence) to 1 (the strongest); black background is 0.
     """
     maps = cascade.backbone.maps(prepared.image[None])[0]
-    gradient = age_gradient(cascade, maps.mean(axis=(0, 1)), Sex.parse(sex))
+    features = cascade.features(prepared) if features is None else features
+    gradient = age_gradient(cascade, features[0], Sex.parse(sex), age_range)
     return _spread(np.abs(maps @ gradient), prepared.image)
 
 
-def age_gradient(cascade: Cascade, features: np.ndarray, sex: Sex) -> NDArray[np.float32]:
+def age_gradient(cascade: Cascade, features: np.ndarray, sex: Sex, age_range: str | None = None) -> NDArray[np.float32]:
     """Return the age's gradient with respect to pooled features float32 (D,), months per unit, float32 (D,)."""
     step = np.float32(_STEP) * (np.abs(features) + np.float32(0.1))
     moved = np.concatenate([features + np.diag(step), features - np.diag(step)]).astype(np.float32)
-    ages = ages_of(cascade, moved, sex)
+    ages = ages_of(cascade, moved, sex, age_range)
     return np.asarray((ages[: len(step)] - ages[len(step) :]) / (2 * step), np.float32)
 
 
-def ages_of(cascade: Cascade, features: np.ndarray, sex: Sex) -> NDArray[np.float64]:
-    """Return the ages in months, float64 (N,), of pooled features (N, D) as the cascade routes them."""
-    return np.asarray(cascade.routed(features, [sex] * len(features)).ages, np.float64)
+def ages_of(cascade: Cascade, features: np.ndarray, sex: Sex, age_range: str | None = None) -> NDArray[np.float64]:
+    """Return the ages in months, float64 (N,), that the cascade estimates from pooled features (N, D)."""
+    made = cascade.estimate_features(features, [sex] * len(features), [age_range] * len(features))
+    return np.array([estimate.bone_age_months for estimate in made], np.float64)
 
 
 def occlusion_map(
-    cascade: Cascade, prepared: Prepared, sex: Sex | str, tiles: int = 14, progress: Progress | None = None
+    cascade: Cascade,
+    prepared: Prepared,
+    sex: Sex | str,
+    age_range: str | None = None,
+    *,
+    tiles: int = 14,
+    progress: Progress | None = None,
 ) -> Heat:
     """Return how far the age moves when one tile at a time is smoothed away; one backbone pass per tile of the hand.
 
@@ -69,12 +87,12 @@ def occlusion_map(
     """
     sex, image, smooth = Sex.parse(sex), prepared.image, smoothed(prepared.image)
     places = np.argwhere(hand_tiles(image, tiles))
-    base = ages_of(cascade, cascade.pooled(image[None]), sex)[0]
+    base = ages_of(cascade, cascade.pooled(image[None]), sex, age_range)[0]
     heat = np.zeros((tiles, tiles), np.float32)
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
         images = np.stack([delete(image, _one_tile(tiles, row, column), smooth) for row, column in some])
-        heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.pooled(images), sex) - base)
+        heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.pooled(images), sex, age_range) - base)
         if progress:
             progress(min(first + _BATCH, len(places)), len(places))
     return _spread(heat, image)
@@ -96,17 +114,6 @@ def delete(image: Image, tiles: NDArray[np.bool_], smooth: Image) -> Image:
     # Linear, so that a tile fades into its neighbours: a sharp edge would move the estimate by itself.
     share = cv2.resize(tiles.astype(np.float32), image.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.round(image + share * (smooth.astype(np.float32) - image)), np.uint8)
-
-
-def expert_opinions(cascade: Cascade, features: np.ndarray, sex: Sex | str) -> list[tuple[str, float, float]]:
-    """Return what each of the sex's four experts says: (range label, classifier's probability, age in months)."""
-    sex = Sex.parse(sex)
-    weights = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(features)[0], float)
-    opinions = []
-    for group in AGE_GROUPS:
-        age = np.asarray(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), float).ravel()
-        opinions.append((group.label, float(weights[group.number - 1]), float(age[0])))
-    return opinions
 
 
 def overlay(image: Image, heat: Heat) -> Image:

@@ -26,6 +26,15 @@ MAPS: Mapping[str, MapMaker] = {"grad-cam": heat_map, "occlusion": occlusion_map
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What is deleted: the share of the hand's tiles, how many random choices of either sort, and their seed."""
+
+    share: float = 0.15
+    draws: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Faithfulness:
     """What deleting the hottest tiles does to the estimate, against deleting random tiles of the hand.
 
@@ -54,10 +63,8 @@ def faithfulness(
     prepared: Prepared,
     sex: Sex | str,
     heat: Heat,
-    *,
-    share: float = 0.15,
-    draws: int = 8,
-    seed: int = 0,
+    age_range: str | None = None,
+    deletion: Deletion = Deletion(),
 ) -> Faithfulness:
     """Compare deleting the hottest tiles of the hand with deleting random regions and random tiles.
 
@@ -66,21 +73,21 @@ def faithfulness(
         prepared: the prepared film.
         sex: the patient's sex.
         heat: float32 (S, S), 0-1.
-        share: share of the hand's tiles to delete.
-        draws: random choices of either sort to average over.
-        seed: of the random choices.
+        age_range: the range that was given, None where the classifier chose.
+        deletion: how much is deleted, and how often at random.
     """
     sex, image, smooth = Sex.parse(sex), prepared.image, smoothed(prepared.image)
     hand = np.flatnonzero(hand_tiles(image, TILES))
-    count = max(1, round(share * len(hand)))
-    rng = np.random.default_rng(seed)
+    draws, count = deletion.draws, max(1, round(deletion.share * len(hand)))
+    rng = np.random.default_rng(deletion.seed)
     choices = [_top(tile_means(heat, TILES), hand, count)]
     choices += [_top(_random_field(rng), hand, count) for _ in range(draws)]
     choices += [rng.choice(hand, min(count, len(hand)), replace=False) for _ in range(draws)]
     images = np.stack([image, *(delete(image, _chosen(tiles), smooth) for tiles in choices)])
-    ages = ages_of(cascade, cascade.pooled(images), sex)
+    ages = ages_of(cascade, cascade.pooled(images), sex, age_range)
     hottest, *others = np.abs(ages[1:] - ages[0])
-    return Faithfulness(float(hottest), float(np.mean(others[:draws])), float(np.mean(others[draws:])), share, draws)
+    regions, strewn = float(np.mean(others[:draws])), float(np.mean(others[draws:]))
+    return Faithfulness(float(hottest), regions, strewn, deletion.share, draws)
 
 
 def measure_faithfulness(
@@ -104,7 +111,7 @@ def measure_faithfulness(
     for number, (prepared, sex) in enumerate(films):
         for name, make in maps.items():
             heat = make(cascade, prepared, Sex.parse(sex))
-            found = faithfulness(cascade, prepared, sex, heat, seed=number)
+            found = faithfulness(cascade, prepared, sex, heat, deletion=Deletion(seed=number))
             rows.append((number, name, found.hottest_months, found.random_months, found.strewn_months))
         if progress:
             progress(number + 1)

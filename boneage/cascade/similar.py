@@ -1,6 +1,8 @@
 """The training cases that look most like a film to the backbone: a check for the reader, not evidence of its own.
 
-The index holds features and ages only, no image; it is small (a float16 row per case) and optional.
+The index holds ids, sexes, ages and compressed features of training images, no image. It travels in the bundle, so it
+is small: features are standardised, projected on their first principal components and stored as whole numbers of one
+byte, 0.4 MB for 11,349 cases instead of 11.6 MB as float16 (docs/safety.md says what that costs).
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from numpy.typing import NDArray
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 
+DIMENSIONS = 48
+SHOWN = 5
+_LARGEST = 127
+
 
 @dataclass(frozen=True)
 class SimilarCase:
@@ -28,57 +34,68 @@ class SimilarCase:
 
 @dataclass(frozen=True)
 class CaseIndex:
-    """Features of labelled cases.
+    """Compressed features of labelled cases.
 
     Attributes:
         backbone_sha256: the backbone that the features come from.
         ids: N names.
         sexes: N sexes.
         ages_months: float32 (N,).
-        features: float16 (N, D).
+        mean: float32 (D,), of the cases' features.
+        axes: float16 (D, K), what turns a feature's distance from the mean into components.
+        codes: int8 (N, K), the cases' components in steps of one size.
     """
 
     backbone_sha256: str
     ids: NDArray[np.str_]
     sexes: NDArray[np.str_]
     ages_months: NDArray[np.float32]
-    features: NDArray[np.float16]
+    mean: NDArray[np.float32]
+    axes: NDArray[np.float16]
+    codes: NDArray[np.int8]
 
     @classmethod
     def of(
         cls, backbone_sha256: str, ids: Sequence[str], sexes: Sequence[str], ages: np.ndarray, features: np.ndarray
     ) -> CaseIndex:
-        """Make an index from a study's training part."""
-        names = np.array([str(sex) for sex in sexes])
-        return cls(backbone_sha256, np.array(ids), names, np.asarray(ages, np.float32), features.astype(np.float16))
+        """Make an index from a study's training part.
 
-    def nearest(self, features: np.ndarray, sex: Sex | str, count: int = 5) -> list[SimilarCase]:
-        """Return the cases of a sex nearest to a film's features float32 (D,), by standardised features' cosine."""
+        Args:
+            backbone_sha256: of the backbone.
+            ids: N names.
+            sexes: N sexes.
+            ages: float (N,), months.
+            features: float (N, D).
+        """
+        values = np.asarray(features, np.float32)
+        mean, axes = values.mean(axis=0), _axes(values)
+        components = (values - mean) @ axes.astype(np.float32)
+        # One step for all components: distances between codes stay those between components.
+        step = max(float(np.abs(components).max(initial=0.0)), 1e-6) / _LARGEST
+        codes = np.round(components / step).astype(np.int8)
+        names = np.array([str(sex) for sex in sexes])
+        return cls(backbone_sha256, np.array(ids), names, np.asarray(ages, np.float32), mean, axes, codes)
+
+    def nearest(self, features: np.ndarray, sex: Sex | str, count: int = SHOWN) -> list[SimilarCase]:
+        """Return the cases of a sex nearest to a film's features float32 (D,), by the cosine of the components."""
         rows = np.flatnonzero(self.sexes == str(Sex.parse(sex)))
         if rows.size == 0:
             return []
-        known = self.features[rows].astype(np.float32)
-        mean, spread = known.mean(axis=0), known.std(axis=0) + 1e-3
-        known, one = (known - mean) / spread, (np.asarray(features, np.float32).ravel() - mean) / spread
+        known = self.codes[rows].astype(np.float32)
+        one = (np.asarray(features, np.float32).ravel() - self.mean) @ self.axes.astype(np.float32)
         likeness = known @ one / (np.linalg.norm(known, axis=1) * np.linalg.norm(one) + 1e-9)
-        best = np.argsort(likeness)[::-1][:count]
+        best = np.argsort(likeness, kind="stable")[::-1][:count]
         return [
-            SimilarCase(str(self.ids[rows[i]]), float(self.ages_months[rows[i]]), max(0.0, float(likeness[i])))
+            SimilarCase(str(self.ids[rows[i]]), float(self.ages_months[rows[i]]), float(np.clip(likeness[i], 0, 1)))
             for i in best
         ]
 
     def save(self, file: Path) -> Path:
         """Write the index as one file, without pickle."""
         file.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         with file.open("wb") as stream:
-            np.savez_compressed(
-                stream,
-                backbone_sha256=np.array(self.backbone_sha256),
-                ids=self.ids,
-                sexes=self.sexes,
-                ages_months=self.ages_months,
-                features=self.features,
-            )
+            np.savez_compressed(stream, backbone_sha256=np.array(self.backbone_sha256), **arrays)
         return file
 
     @classmethod
@@ -90,15 +107,21 @@ class CaseIndex:
         """
         try:
             with np.load(file, allow_pickle=False) as stored:
-                found = cls(
-                    str(stored["backbone_sha256"]),
-                    stored["ids"],
-                    stored["sexes"],
-                    stored["ages_months"],
-                    stored["features"],
-                )
+                found = cls(str(stored["backbone_sha256"]), *(stored[name] for name in _ARRAYS))
         except (OSError, KeyError, ValueError, BadZipFile) as error:
             raise BoneageError(f"{file} is no index of cases ({error}): make one with `boneage cases`") from error
         if found.backbone_sha256 != backbone_sha256:
             raise BoneageError(f"{file} was made with another backbone than this cascade's: make it anew")
         return found
+
+
+_ARRAYS = ("ids", "sexes", "ages_months", "mean", "axes", "codes")
+
+
+def _axes(features: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return the first principal axes of standardised features, divided by the features' spread, float16 (D, K)."""
+    spread = features.std(axis=0) + np.float32(1e-3)
+    standard = (features - features.mean(axis=0)) / spread
+    _, vectors = np.linalg.eigh(standard.T @ standard / max(1, len(standard)))
+    first = vectors[:, ::-1][:, :DIMENSIONS]
+    return np.asarray(first / spread[:, None], np.float16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,18 @@ def stage(name: str) -> Progress:
             bar.close()
 
     return progress
+
+
+def reason_lines(record: Mapping[str, Any]) -> list[str]:
+    """Say the experts and similar cases of a record for people, a line each."""
+    lines = [
+        f"expert {one['range']:<8} weight {one['weight']:.0%}, says {one['months']:.1f} months"
+        for one in record["experts"]
+    ]
+    return lines + [
+        f"similar case {one['id']}: {one['age_months']:.0f} months (likeness {one['likeness']:.2f})"
+        for one in record["similar_cases"]
+    ]
 
 
 def notice(stream: Any = None) -> None:

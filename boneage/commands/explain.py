@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boneage.commands.common import add_model, add_overrides, import_keras_quietly, notice, open_cascade, stage
+from boneage.commands.common import (
+    add_model,
+    add_overrides,
+    import_keras_quietly,
+    notice,
+    open_cascade,
+    reason_lines,
+    stage,
+)
 from boneage.config import load_config
-from boneage.groups import Sex
+from boneage.groups import RANGE_LABELS, Sex
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from boneage.cascade.cascade import Cascade
     from boneage.preprocess.preparer import Prepared
 
@@ -23,8 +30,9 @@ def add_parsers(commands: Any) -> None:
     parser = commands.add_parser("explain", help="where one estimate comes from: heat maps, experts, similar cases")
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("--sex", required=True, choices=[str(sex) for sex in Sex])
+    parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="pictures and explanation.json go here")
-    parser.add_argument("--cases", type=Path, metavar="NPZ", help="an index of `boneage cases`, for similar cases")
+    parser.add_argument("--cases", type=Path, metavar="NPZ", help="an index of `boneage cases`, for the model's own")
     parser.add_argument("--no-occlusion", action="store_true", help="skip the slow map (some dozens of passes)")
     parser.add_argument("--anyway", action="store_true", help="explain what the gate refuses, too")
     add_model(parser)
@@ -38,55 +46,59 @@ def add_parsers(commands: Any) -> None:
 
 def run_explain(args: argparse.Namespace) -> int:
     """Print and write one explanation."""
-    from boneage.cascade import explain
     from boneage.cascade.faithfulness import faithfulness
+    from boneage.cascade.reasons import reasons_of
 
-    cascade = open_cascade(args.model)
-    prepared = cascade.prepare(args.image, anyway=args.anyway)
+    cascade = _cascade(args)
+    prepared = cascade.examine(args.image, args.sex, anyway=args.anyway)
     features = cascade.features(prepared)
-    estimate = cascade.estimate_features(features, [args.sex], notes=[prepared.warnings])[0]
-    opinions = explain.expert_opinions(cascade, features, args.sex)
-    maps = {}
-    if not args.no_occlusion:
-        # First, because it is the more faithful one (docs/safety.md).
-        maps["occlusion"] = explain.occlusion_map(cascade, prepared, args.sex, progress=stage("occlusion"))
-    maps["grad-cam"] = explain.heat_map(cascade, prepared, args.sex)
-    believed = {name: faithfulness(cascade, prepared, args.sex, heat) for name, heat in maps.items()}
-    similar = _similar(args.cases, cascade, features, args.sex)
+    estimate = cascade.estimate_prepared(prepared, args.sex, args.age_range, features)
+    maps = _maps(cascade, prepared, args)
+    believed = {name: faithfulness(cascade, prepared, args.sex, heat, args.age_range) for name, heat in maps.items()}
     content = {
         "image": args.image,
         **estimate.to_json(),
-        "experts": [{"range": label, "probability": p, "months": age} for label, p, age in opinions],
         "faithfulness": {name: vars(found) for name, found in believed.items()},
-        "similar_cases": similar,
+        **reasons_of(cascade, features, estimate).to_json(),
     }
     _write(args.out, prepared, maps, content)
     _print(content)
     return 0
 
 
+def _maps(cascade: Cascade, prepared: Prepared, args: argparse.Namespace) -> dict[str, Any]:
+    from boneage.cascade.explain import heat_map, occlusion_map
+
+    maps, asked = {}, (cascade, prepared, args.sex, args.age_range)
+    if not args.no_occlusion:
+        # First, because it is the more faithful one (docs/safety.md).
+        maps["occlusion"] = occlusion_map(*asked, progress=stage("occlusion"))
+    return {**maps, "grad-cam": heat_map(*asked)}
+
+
+def _cascade(args: argparse.Namespace) -> Cascade:
+    """Open the cascade, with another index of cases where one was given."""
+    cascade = open_cascade(args.model)
+    if args.cases is None:
+        return cascade
+    from boneage.cascade.similar import SHOWN, CaseIndex
+
+    wanted = cascade.config.cascade.similar_cases or SHOWN
+    config = replace(cascade.config, cascade=replace(cascade.config.cascade, similar_cases=wanted))
+    return replace(cascade, config=config, cases=CaseIndex.load(args.cases, cascade.backbone.sha256))
+
+
 def run_cases(args: argparse.Namespace) -> int:
     """Write the index of a study's training part."""
     config = load_config(args.config, args.overrides)
     import_keras_quietly()
-    from boneage.cascade.similar import CaseIndex
+    from boneage.study.finish import index_cases
     from boneage.study.materials import gather
 
-    materials = gather(config, stage)
-    ids = materials.splits.train
-    rows, samples = materials.part.table.loc[list(ids)], materials.part.samples(ids)
-    CaseIndex.of(materials.backbone.sha256, ids, list(rows["sex"]), samples.ages, samples.features).save(args.out)
-    print(f"{len(ids)} training cases are indexed in {args.out} (features and ages, no images)")
+    index = index_cases(gather(config, stage))
+    index.save(args.out)
+    print(f"{len(index.ids)} training cases are indexed in {args.out} (ids, ages and features, no images)")
     return 0
-
-
-def _similar(file: Path | None, cascade: Cascade, features: np.ndarray, sex: str) -> list[dict[str, Any]]:
-    if file is None:
-        return []
-    from boneage.cascade.similar import CaseIndex
-
-    index = CaseIndex.load(file, cascade.backbone.sha256)
-    return [vars(case) for case in index.nearest(features[0], sex)]
 
 
 def _write(folder: Path, prepared: Prepared, maps: dict[str, Any], content: dict[str, Any]) -> None:
@@ -103,13 +115,11 @@ def _write(folder: Path, prepared: Prepared, maps: dict[str, Any], content: dict
 
 def _print(content: dict[str, Any]) -> None:
     print(f"{content['image']}: {content['bone_age_months']:.1f} months ({content['routing']} routing)")
-    for expert in content["experts"]:
-        print(f"expert {expert['range']:<8} weight {expert['probability']:.0%}, says {expert['months']:.1f} months")
+    for sentence in reason_lines(content):
+        print(sentence)
     for name, found in content["faithfulness"].items():
         moved = f"{found['hottest_months']:.1f} months, random regions {found['random_months']:.1f}"
         print(f"{name}: deleting the hottest {found['share']:.0%} of the hand moves the estimate by {moved}")
-    for case in content["similar_cases"]:
-        print(f"similar case {case['id']}: {case['age_months']:.0f} months (likeness {case['likeness']:.2f})")
     for warning in content["warnings"]:
         print(f"warning: {warning}")
     notice()

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boneage.cascade.estimate import ESTIMATE_FIELDS, years_and_months
-from boneage.commands.common import UsageError, add_model, notice, open_cascade
+from boneage.commands.common import UsageError, add_model, notice, open_cascade, reason_lines
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.cascade.clinical import SdTable
+    from boneage.cascade.estimate import Estimate
     from boneage.data.images import Radiograph
 
 _CHRONOLOGICAL = ("chronological_months", "difference_months")
@@ -26,6 +27,7 @@ _COMPARED = (
     "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average", "probability_advanced",
     "table_note", "table_provenance", "comparison",
 )  # fmt: skip
+_REASONS = ("experts", "similar_cases")
 TABLES = ("brush-foundation", "greulich-pyle")
 
 
@@ -38,6 +40,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLES)} or a CSV")
     parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
+    parser.add_argument("--reasons", action="store_true", help="say what each expert said, and the most similar cases")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     add_model(parser)
     parser.set_defaults(run=run)
@@ -76,17 +79,11 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
     for image in args.images:
         try:
             radiograph = read_radiograph(image)
-            estimate = cascade.estimate(
-                radiograph,
-                args.sex or _sex_of(radiograph, image),
-                args.age_range,
-                anyway=args.anyway,
-                chronological_months=args.chronological,
-            )
+            estimate, reasons = _estimated(cascade, radiograph, args.sex or _sex_of(radiograph, image), args)
         except (BoneageError, OSError) as error:
             yield {"image": image, "error": str(error)}
             continue
-        record = {"image": image, **estimate.to_json()}
+        record = {"image": image, **estimate.to_json(), **reasons}
         if args.chronological is not None:
             record["chronological_months"] = args.chronological
             record["difference_months"] = round(estimate.bone_age_months - args.chronological, 2)
@@ -96,6 +93,19 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
             compared = compare(estimate, args.chronological, table, cascade.config.cascade.coverage)
             record |= {**compared.to_json(), "comparison": compared.sentence()}
         yield record
+
+
+def _estimated(
+    cascade: Cascade, radiograph: Radiograph, sex: Sex | str, args: argparse.Namespace
+) -> tuple[Estimate, dict[str, Any]]:
+    """Return an estimate and, where they are asked for, its reasons, from the same passes of the backbone."""
+    asked = {"anyway": args.anyway, "chronological_months": args.chronological}
+    if not args.reasons:
+        return cascade.estimate(radiograph, sex, args.age_range, **asked), {}
+    from boneage.cascade.reasons import estimate_with_reasons
+
+    estimate, reasons = estimate_with_reasons(cascade, radiograph, sex, args.age_range, **asked)
+    return estimate, reasons.to_json()
 
 
 def _is_dicom(image: str) -> bool:
@@ -132,6 +142,7 @@ class _CsvWriter:
     def __init__(self, args: argparse.Namespace) -> None:
         extra: tuple[str, ...] = _CHRONOLOGICAL if args.chronological is not None else ()
         extra += _COMPARED if args.table is not None else ()
+        extra += _REASONS if args.reasons else ()
         self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
         self._line(self._columns)
 
@@ -171,6 +182,8 @@ class _TableWriter:
         print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
         if "comparison" in record:
             print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
+        for line in reason_lines(record) if "experts" in record else ():
+            print(f"{'':<{self._width}}  {line}", flush=True)
         for warning in record["warnings"]:
             print(f"{'':<{self._width}}  warning: {warning}", flush=True)
 

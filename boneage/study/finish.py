@@ -11,11 +11,13 @@ import numpy as np
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
 from boneage.cascade.report import markdown_report
+from boneage.cascade.similar import CaseIndex
 from boneage.groups import RANGE_LABELS, ModelKey
 from boneage.learn.seen import SeenImages
 from boneage.preprocess.pipeline import Preparer
 from boneage.study.materials import Materials, Part
 from boneage.study.models import ModelOutcome
+from boneage.study.noisefit import film_levels, fit_noise_guard
 from boneage.study.outoffold import learn_from_folds
 from boneage.tracking import plots
 
@@ -43,7 +45,7 @@ def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Casc
             "global_shares": dict(learnt.stack.shares) if learnt.stack else {},
         },
     }
-    return Cascade(
+    cascade = Cascade(
         preparer=Preparer(config.preprocess),
         backbone=materials.backbone,
         heads=learnt.heads,
@@ -51,18 +53,31 @@ def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Casc
         card=card,
         intervals=learnt.intervals,
         stack=learnt.stack,
+        cases=index_cases(materials) if config.cascade.similar_cases > 0 else None,
     )
+    if config.cascade.noise_guard:
+        cascade.noise = fit_noise_guard(materials, cascade, learnt)
+        card["noise_guard"] = cascade.noise.to_mapping() if cascade.noise else "none: too few images out of fold"
+    return cascade
+
+
+def index_cases(materials: Materials) -> CaseIndex:
+    """Index the training images, and never a validation image, by the features that estimates are made from."""
+    ids = materials.splits.train
+    sexes, samples = list(materials.part.table.loc[list(ids), "sex"]), materials.part.samples(ids)
+    return CaseIndex.of(materials.backbone.sha256, ids, sexes, samples.ages, samples.features)
 
 
 def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
-    """Score a cascade on images by their cached features: the same code path as serving, without another pass."""
+    """Score a cascade on images by their cached features and films: as they are served, without another pass."""
     samples = part.samples(tuple(ids))
     table = part.table.loc[list(ids)].reset_index()
     sexes = list(table["sex"])
     ranges = [RANGE_LABELS[group - 1] for group in table["group"]]
+    levels = film_levels(table, cascade.config.preprocess, cascade.noise.side) if cascade.noise else None
     evaluation = evaluate_estimates(
         table,
-        cascade.estimate_features(samples.features, sexes),
+        cascade.estimate_features(samples.features, sexes, levels=levels),
         cascade.card["training_median_months"],
         cascade.estimate_features(samples.features, sexes, ranges),
     )

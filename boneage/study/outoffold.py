@@ -38,11 +38,13 @@ class HeldOut:
         samples: features, ages and true groups.
         sexes: N sexes.
         fold: int (N,), the fold that each belongs to.
+        ids: N names, where they have any.
     """
 
     samples: Samples
     sexes: list[Sex]
     fold: np.ndarray
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,40 @@ class Learnt:
         stack: the head for all ages, None without one.
         intervals: from residuals of the whole cascade out of fold; empty where every image had been seen.
         temperatures: per sex.
-        images: how many images it rests on.
+        held: the images that it rests on.
+        folds: per fold the ten heads that had not seen it.
+        members: per fold the head for all ages that had not seen it; none without such a head.
+        config: of the study.
     """
 
     heads: dict[ModelKey, Head]
     stack: Stack | None
     intervals: Intervals
     temperatures: dict[str, float]
-    images: int
+    held: HeldOut
+    folds: list[dict[ModelKey, Head]]
+    members: list[WholeRange]
+    config: Config
+
+    @property
+    def images(self) -> int:
+        """Return how many images it rests on."""
+        return len(self.held.sexes)
+
+    def out_of_fold(self, features: np.ndarray, sexes: list[Sex], fold: np.ndarray) -> Routed:
+        """Estimate other pictures of held-out images, such as noisy copies, by heads that had not seen them.
+
+        Args:
+            features: float32 (N, D).
+            sexes: N sexes.
+            fold: int (N,), the fold of each image.
+        """
+        nothing = np.zeros(len(sexes), np.float32)
+        held = HeldOut(Samples(features, nothing, nothing.astype(np.int64)), sexes, fold)
+        routed = route_out_of_fold(self.folds, held, self.config)
+        if self.stack is None:
+            return routed
+        return _stacked(routed, global_out_of_fold(self.members, held), self.stack.shares, held)
 
 
 def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Learnt:
@@ -80,14 +108,23 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages)
         routed = _stacked(routed, months, shares, held)
     if config.cascade.half_precision:
         served = {key: replace(head, weights=halved(head.weights)) for key, head in served.items()}
-    return Learnt(served, stack, _intervals(routed, held, config), temperatures, len(held.sexes))
+    return Learnt(
+        heads=served,
+        stack=stack,
+        intervals=_intervals(routed, held, config),
+        temperatures=temperatures,
+        held=held,
+        folds=folds,
+        members=members,
+        config=config,
+    )
 
 
 def held_out(materials: Materials, seen: SeenImages) -> HeldOut:
     """Collect the training images that the backbone had not seen."""
     ids = tuple(name for name in materials.splits.train if not seen.saw(materials.part.content_sha256[name]))
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
-    return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids))
+    return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids), ids)
 
 
 def fold_heads(outcomes: Outcomes, config: Config, number: int) -> dict[ModelKey, Head]:

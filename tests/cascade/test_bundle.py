@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from boneage.cascade.bundle import BUNDLE_FILE, MASK_FILE, BundleError, load_bundle, read_bundle, save_bundle
+from boneage.cascade.bundle import (
+    BUNDLE_FILE,
+    CASES_FILE,
+    MASK_FILE,
+    BundleError,
+    load_bundle,
+    read_bundle,
+    save_bundle,
+)
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
+from boneage.cascade.noise import NoiseGuard
+from boneage.cascade.similar import CaseIndex
 from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
@@ -71,6 +82,35 @@ def test_a_moved_bundle_gives_the_same_estimate(cascade, copy):
 def test_cached_features_give_the_same_estimate_as_the_film(cascade):
     features = cascade.features(cascade.prepare(FILM))
     assert cascade.estimate_features(features, ["male"]) == [cascade.estimate(FILM, "male")]
+
+
+def test_similar_cases_and_the_guard_against_noise_travel_along(backbone, tmp_path):
+    made = build(backbone)
+    made.config = replace(made.config, cascade=replace(made.config.cascade, similar_cases=2))
+    made.noise = NoiseGuard(64, 0.5, 1.25, 100, 40)
+    features = np.random.default_rng(0).random((30, backbone.features), np.float32)
+    names = [f"case-{i}" for i in range(30)]
+    made.cases = CaseIndex.of(backbone.sha256, names, ["male"] * 30, np.linspace(10, 200, 30), features)
+    again = load_bundle(save_bundle(made, tmp_path / "bundle"))
+    assert again.noise == made.noise
+    assert again.estimate(FILM, "male").warnings == made.estimate(FILM, "male").warnings != ()
+    assert again.similar(features[:1], "male") == made.similar(features[:1], "male")
+    assert len(again.similar(features[:1], "male")) == 2
+    assert (tmp_path / "bundle" / CASES_FILE).is_file()
+
+
+def test_a_bundle_of_before_both_existed_is_read(copy):
+    from boneage.cascade.bundle import _digest
+
+    values = json.loads((copy / BUNDLE_FILE).read_text())
+    del values["noise"], values["sha256"]
+    for name in ("similar_cases", "noise_guard"):
+        del values["config"]["cascade"][name]
+    values["sha256"] = _digest(values)
+    (copy / BUNDLE_FILE).write_text(json.dumps(values))
+    again = load_bundle(copy)
+    assert again.noise is None and again.cases is None
+    assert again.similar(np.zeros((1, 4), np.float32), "male") == []
 
 
 def test_a_loaded_bundle_can_be_saved_again(copy, tmp_path):

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from boneage.cascade import explain
-from boneage.cascade.faithfulness import faithfulness, faithfulness_summary, measure_faithfulness
-from boneage.groups import Sex
+from boneage.cascade.calibration import Calibration
+from boneage.cascade.faithfulness import Deletion, faithfulness, faithfulness_summary, measure_faithfulness
+from boneage.cascade.stack import Stack
+from boneage.config import CascadeConfig
+from boneage.groups import ModelKey, Sex, Task
 from boneage.preprocess.preparer import Prepared
 
 
@@ -21,6 +26,11 @@ class LeftHalf:
     def pooled(self, images):
         self.passes += len(images)
         return self.maps(images).mean(axis=(1, 2))
+
+
+class AllAges:
+    def predict(self, features, sexes):
+        return features[:, 0] / 2
 
 
 @pytest.fixture
@@ -49,6 +59,46 @@ def test_the_gradient_is_that_of_the_routed_age(looking_left):
     assert gradient == pytest.approx([1.0, 0.0], abs=1e-3)
 
 
+def test_the_gradient_is_that_of_the_expert_of_a_given_range(looking_left):
+    class Steep:
+        def predict(self, features):
+            return 3 * features[:, 0]
+
+    looking_left.heads[ModelKey(Task.REGRESSOR, Sex.MALE, 1)] = Steep()
+    features = np.array([60.0, 1.0], np.float32)
+    assert explain.age_gradient(looking_left, features, Sex.MALE) == pytest.approx([1.0, 0.0], abs=1e-3)
+    assert explain.age_gradient(looking_left, features, Sex.MALE, "0-57") == pytest.approx([3.0, 0.0], abs=1e-3)
+
+
+def test_what_is_explained_is_the_very_number_that_is_estimated(looking_left, prepared):
+    looking_left.config = replace(
+        looking_left.config, cascade=CascadeConfig(routing="soft", views=("original", "flip"))
+    )
+    looking_left.heads[ModelKey(Task.REGRESSOR, Sex.FEMALE, 3)].shift = 40
+    looking_left.stack = Stack(AllAges(), {"female": 0.25})
+    looking_left.calibration = Calibration({"female": 1.1}, {"female": 3.0}, 60)
+    features, ages = looking_left.features(prepared), []
+    for age_range in (None, "115-171"):
+        estimate = looking_left.estimate_prepared(prepared, "female", age_range)
+        ages.append(explain.ages_of(looking_left, features, Sex.FEMALE, age_range)[0])
+        assert ages[-1] == pytest.approx(estimate.bone_age_months, abs=1e-6)
+    assert abs(ages[0] - ages[1]) > 20
+
+
+def test_both_maps_and_their_faithfulness_obey_a_given_range(looking_left, prepared):
+    class Blind:
+        def predict(self, features):
+            return np.full(len(features), 150.0)
+
+    looking_left.heads[ModelKey(Task.REGRESSOR, Sex.FEMALE, 3)] = Blind()
+    for make in (explain.heat_map, explain.occlusion_map):
+        assert make(looking_left, prepared, "female").any()
+        heat = make(looking_left, prepared, "female", "115-171")
+        # This expert always says the same, so nothing on the film moves its age.
+        assert not heat.any()
+        assert faithfulness(looking_left, prepared, "female", heat, "115-171").hottest_months == 0
+
+
 def test_occlusion_agrees_about_the_side(looking_left, prepared):
     seen = []
     heat = explain.occlusion_map(looking_left, prepared, "male", tiles=4, progress=lambda *step: seen.append(step))
@@ -67,11 +117,11 @@ def test_a_faithful_map_beats_random_tiles_and_a_wrong_one_does_not(looking_left
     image[14:22, 4:12] = 255
     right = np.zeros((40, 40), np.float32)
     right[14:22, 4:12] = 1
-    found = faithfulness(looking_left, prepared, "female", right, share=0.05, draws=20)
+    found = faithfulness(looking_left, prepared, "female", right, deletion=Deletion(0.05, 20))
     assert found.holds and found.hottest_months > 2 * found.random_months
     wrong = np.zeros((40, 40), np.float32)
     wrong[30:, 30:] = 1
-    assert not faithfulness(looking_left, prepared, "female", wrong, share=0.05, draws=20).holds
+    assert not faithfulness(looking_left, prepared, "female", wrong, deletion=Deletion(0.05, 20)).holds
 
 
 def test_many_films_give_a_paired_interval_per_map(looking_left, prepared):
@@ -86,12 +136,6 @@ def test_many_films_give_a_paired_interval_per_map(looking_left, prepared):
         assert row["over_strewn"] == pytest.approx(row["hottest_months"] - row["strewn_months"])
         low, high = (float(end) for end in row["interval"].split(" to "))
         assert low - 0.1 <= row["over_random"] <= high + 0.1 and 0 <= row["holds"] <= 1
-
-
-def test_the_four_experts_are_heard(looking_left):
-    opinions = explain.expert_opinions(looking_left, np.array([[100.0, 1.0]], np.float32), "female")
-    assert [label for label, _, _ in opinions] == ["0-57", "58-114", "115-171", "172-228"]
-    assert sum(weight for _, weight, _ in opinions) == pytest.approx(1)
 
 
 def test_an_overlay_is_a_colour_picture(prepared):

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from boneage.cascade.bundle import load_bundle, save_bundle
+from boneage.cascade.cascade import Cascade
 from boneage.config import from_mapping
+from boneage.data.annotations import read_row
 from boneage.groups import ALL_MODELS
+from boneage.preprocess.preparer import Preparer
+from boneage.study import noisefit
 from boneage.study.finish import score
 from boneage.study.materials import gather
 from boneage.study.outoffold import held_out, learn_from_folds, route_out_of_fold
@@ -31,7 +35,7 @@ CONFIG = {
     "global_head": {"kind": "distribution", "width": 16, "epochs": 2},
     "cascade": {
         "routing": "soft", "members": "folds", "temperature": True, "views": ["original", "rotate-left"],
-        "half_precision": True, "widen_unsure": True, "coverage": 0.8,
+        "half_precision": True, "widen_unsure": True, "coverage": 0.8, "similar_cases": 4,
     },
 }  # fmt: skip
 
@@ -84,6 +88,16 @@ def test_what_is_served_is_what_was_scored(materials, cascade, tmp_path):
     np.testing.assert_allclose([e.bone_age_months for e in served], evaluation.per_image["estimated_months"], atol=1e-3)
 
 
+def test_only_training_images_are_similar_cases(materials, cascade):
+    assert set(cascade.cases.ids) == set(materials.splits.train)
+    features = materials.part.samples(materials.splits.validation).features
+    found = cascade.similar(features[:1], "female")
+    assert len(found) == 4
+    for case in found:
+        row = materials.part.table.loc[case.id]
+        assert (row["sex"], row["age_months"]) == ("female", case.age_months)
+
+
 def test_images_out_of_fold_are_routed_by_the_heads_of_their_own_fold(materials):
     class Expert:
         def __init__(self, key, months):
@@ -99,6 +113,26 @@ def test_images_out_of_fold_are_routed_by_the_heads_of_their_own_fold(materials)
     np.testing.assert_allclose(routed.ages, 50 + held.fold)
 
 
+def _check_noise_guard(materials, learnt, monkeypatch):
+    """It rests on the training images alone, and its widening on errors of heads that had not seen them."""
+    read, ids = [], set(materials.splits.train)
+    monkeypatch.setattr(noisefit, "FILMS", 12)
+    # Whole films of phantoms are grainy, and only a lower limit is passed by their noisy copies.
+    monkeypatch.setattr(noisefit, "QUANTILE", 0.5)
+    monkeypatch.setattr(noisefit, "read_row", lambda row: read.append(row["id"]) or read_row(row))
+    served = Cascade(
+        Preparer(materials.config.preprocess), materials.backbone, learnt.heads, materials.config, {}, learnt.intervals
+    )
+    guard = noisefit.fit_noise_guard(materials, served, learnt)
+    assert len(read) == 12 and set(read) <= ids
+    assert guard.side == materials.backbone.input_size and guard.films == len(ids)
+    assert guard.copies >= 12 and guard.widening >= 1
+    levels = noisefit.film_levels(materials.part.table.loc[list(ids)].reset_index(), materials.config.preprocess, 128)
+    assert np.mean([guard.noisy(level) for level in levels]) == pytest.approx(0.5, abs=0.03)
+    few = replace(learnt, held=held_out(materials, materials.seen))
+    assert noisefit.fit_noise_guard(materials, served, few) is None
+
+
 def test_with_enough_images_out_of_fold_shares_temperatures_and_intervals_are_fitted(materials, monkeypatch):
     monkeypatch.setattr("boneage.study.outoffold.FEWEST", 10)
     monkeypatch.setattr("boneage.cascade.stack.FEWEST", 10)
@@ -106,6 +140,7 @@ def test_with_enough_images_out_of_fold_shares_temperatures_and_intervals_are_fi
     monkeypatch.setattr("boneage.study.together.assemble", lambda materials, found, seen: outcomes.update(found))
     build_cascade(materials)
     learnt = learn_from_folds(materials, outcomes, replace(materials.seen, prefixes=frozenset()))
+    _check_noise_guard(materials, learnt, monkeypatch)
     assert learnt.images == len(materials.splits.train)
     assert set(learnt.temperatures) == set(learnt.stack.shares) == {"female", "male"}
     assert learnt.intervals.widened and learnt.intervals.half_widths
