@@ -6,6 +6,7 @@ from html import escape
 
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
 from boneage.ui.case import Case, Refusal
+from boneage.ui.reasons import reasons_html
 from boneage.ui.sentences import sentence_in, with_commands
 from boneage.ui.service import Answer
 from boneage.ui.tables import Link
@@ -32,6 +33,7 @@ def result_card(case: Case | Refusal | None, language: str, mlflow: str = "") ->
         _beside(case, language),
         _groups(case, language),
         _warnings(case, language),
+        reasons_html(case, language),
         _answered(case, language, mlflow),
     )
     title = _say("bone_age", language)

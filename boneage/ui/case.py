@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from boneage.cascade.cascade import Cascade, Estimate, contradictions
+from boneage.cascade.cascade import Cascade, Estimate
 from boneage.cascade.gate import RefusedError
+from boneage.cascade.reasons import Reasons, reasons_of
 from boneage.data.images import read_radiograph
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.preprocess.preparer import Prepared
@@ -74,6 +75,8 @@ class Case:
         uri: the model that was asked, as in `Request`.
         beside: what another model says of the same film, where both were asked.
         prepared: what the heat map is made from; dropped once it is made.
+        features: of the film, float32 (1, D), for the heat map as well.
+        reasons: what each expert said, and the training cases most like the film.
     """
 
     estimate: Estimate
@@ -88,6 +91,8 @@ class Case:
     uri: str = ""
     beside: Case | None = None
     prepared: Prepared | None = None
+    features: np.ndarray | None = None
+    reasons: Reasons | None = None
 
     @property
     def contradicted(self) -> bool:
@@ -138,11 +143,12 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
     cascade = service.cascade(request.uri)
     with service.turn:
         step(0.35, text("progress_prepare", language))
-        prepared = cascade.prepare(radiograph, anyway=request.anyway)
+        prepared = cascade.examine(
+            radiograph, request.sex, anyway=request.anyway, chronological_months=request.chronological_months
+        )
         step(0.6, text("progress_estimate", language))
         features = cascade.features(prepared)
-    notes = (*prepared.warnings, *contradictions(radiograph, request.sex, request.chronological_months))
-    estimate, classified = _both(cascade, features, request, notes)
+    estimate, classified = _both(cascade, prepared, features, request)
     return Case(
         estimate=estimate,
         name=request.name,
@@ -154,6 +160,8 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         # Whole films are not kept for as long as a visit lasts.
         uri=request.uri,
         prepared=replace(prepared, mask=np.ones((1, 1), bool), film=None),
+        features=features,
+        reasons=reasons_of(cascade, features, estimate),
     )
 
 
@@ -182,7 +190,7 @@ def explained(service: ModelService, case: Case) -> Case:
 
         cascade = service.cascade(case.uri)
         with service.turn:
-            heat = heat_map(cascade, prepared, case.estimate.sex)
+            heat = heat_map(cascade, prepared, case.estimate.sex, case.estimate.age_range, case.features)
         case = replace(case, pictures=(*case.pictures, heat_picture(overlay(prepared.image, heat))))
     return replace(case, prepared=None)
 
@@ -195,13 +203,9 @@ def _named(service: ModelService, case: Case) -> Case:
     return replace(case, answers=answers)
 
 
-def _both(
-    cascade: Cascade, features: np.ndarray, request: Request, notes: tuple[str, ...]
-) -> tuple[Estimate, Estimate]:
+def _both(cascade: Cascade, prepared: Prepared, features: np.ndarray, request: Request) -> tuple[Estimate, Estimate]:
     """Return the estimate that was asked for and the one that the classifier would have led to: one backbone pass."""
+    classified = cascade.estimate_prepared(prepared, request.sex, None, features)
     if request.age_range is None:
-        only = cascade.estimate_features(features, [request.sex], [None], [notes])[0]
-        return only, only
-    asked = cascade.estimate_features(features, [request.sex], [request.age_range], [notes])[0]
-    classified = cascade.estimate_features(features, [request.sex])[0]
-    return asked, classified
+        return classified, classified
+    return cascade.estimate_prepared(prepared, request.sex, request.age_range, features), classified

@@ -102,6 +102,22 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
         "estimado a pesar de esto: {}",
     ),
     (
+        r"the film is noisy \((\S+) grey levels, (\S+) of the training films have at most (\S+)\): "
+        r"the estimate is less certain, and its interval was widened by (\d+) %",
+        "o filme tem ruído ({} níveis de cinza; {} dos filmes de treino têm no máximo {}): "
+        "a estimativa é menos certa, e seu intervalo foi alargado em {} %",
+        "la placa tiene ruido ({} niveles de gris; el {} de las placas de entrenamiento tiene como máximo {}): "
+        "la estimación es menos segura, y su intervalo se amplió un {} %",
+    ),
+    (
+        r"the film is noisy \((\S+) grey levels, (\S+) of the training films have at most (\S+)\): "
+        "the estimate is less certain than usual",
+        "o filme tem ruído ({} níveis de cinza; {} dos filmes de treino têm no máximo {}): "
+        "a estimativa é menos certa que de costume",
+        "la placa tiene ruido ({} niveles de gris; el {} de las placas de entrenamiento tiene como máximo {}): "
+        "la estimación es menos segura que de costumbre",
+    ),
+    (
         r"the given range (\S+) does not fit this image: the classifier gives it (\S+) and (\S+) (\S+); "
         "check range and sex",
         "a faixa informada {} não combina com esta imagem: o classificador dá a ela {} e a {} {}; "

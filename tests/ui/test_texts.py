@@ -121,6 +121,12 @@ def _sentences_of_the_gate() -> list[str]:
     return [*said, f"estimated in spite of this: {said[0]}"]
 
 
+def _sentences_of_the_noise_guard() -> list[str]:
+    from boneage.cascade.noise import NoiseGuard
+
+    return [NoiseGuard(128, 5.25, factor).warning(9.5) for factor in (1.0, 1.25)]
+
+
 def _sentences_of_the_registry(store) -> list[str]:
     from boneage.errors import BoneageError
     from boneage.tracking.store import open_existing
@@ -142,7 +148,8 @@ def _sentences_of_the_registry(store) -> list[str]:
 
 
 def test_the_reasons_of_the_gate_and_the_registry_are_known_in_every_language(store) -> None:
-    for sentence in (*_sentences_of_the_gate(), *_sentences_of_the_registry(store)):
+    said = (*_sentences_of_the_gate(), *_sentences_of_the_noise_guard(), *_sentences_of_the_registry(store))
+    for sentence in said:
         translated = {sentence_in(language, sentence) for language in texts.LANGUAGES}
         assert len(translated) == len(texts.LANGUAGES), sentence
 

@@ -76,6 +76,17 @@ TEXTS = {
     "anyway": "Estimate anyway",
     "warnings": "Please note",
     "warning_unusual": "The bone age is more than three years from the chronological age: check the sex and the file.",
+    # reasons
+    "experts": "What each regressor said",
+    "expert_row": "{age}, weight {share} %",
+    "all_ages": "All ages",
+    "experts_info": "The estimate is their mean by weight, before a correction for the site.",
+    "similar": "Most similar training cases",
+    "similar_row": "{age} (likeness {likeness} %)",
+    "similar_info": (
+        "Cases with the features most like this film's, with their readers' ages. A check for the eye, "
+        "no evidence of its own."
+    ),
     "ruler_alt": "Bone age on a scale of 0 to 19 years",
     # steps
     "steps": "How the image was read",

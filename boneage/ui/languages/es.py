@@ -77,6 +77,17 @@ TEXTS = {
     "anyway": "Estimar de todos modos",
     "warnings": "Tenga en cuenta",
     "warning_unusual": "La edad ósea difiere más de tres años de la cronológica: compruebe el sexo y el archivo.",
+    # reasons
+    "experts": "Lo que dijo cada regresor",
+    "expert_row": "{age}, peso {share} %",
+    "all_ages": "Todas las edades",
+    "experts_info": "La estimación es su media ponderada, antes de una corrección para el centro.",
+    "similar": "Casos de entrenamiento más parecidos",
+    "similar_row": "{age} (semejanza {likeness} %)",
+    "similar_info": (
+        "Casos cuyas características más se parecen a las de esta placa, con la edad que dieron sus "
+        "lectores. Sirven de comprobación, no de prueba."
+    ),
     "ruler_alt": "Edad ósea en una escala de 0 a 19 años",
     # steps
     "steps": "Cómo se leyó la imagen",

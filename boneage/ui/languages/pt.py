@@ -77,6 +77,17 @@ TEXTS = {
     "anyway": "Estimar mesmo assim",
     "warnings": "Atenção",
     "warning_unusual": "A idade óssea difere mais de três anos da cronológica: confira o sexo e o arquivo.",
+    # reasons
+    "experts": "O que disse cada regressor",
+    "expert_row": "{age}, peso {share} %",
+    "all_ages": "Todas as idades",
+    "experts_info": "A estimativa é a média ponderada deles, antes de uma correção para o local.",
+    "similar": "Casos de treino mais parecidos",
+    "similar_row": "{age} (semelhança {likeness} %)",
+    "similar_info": (
+        "Casos cujas características mais se parecem com as deste filme, com a idade dada por seus "
+        "leitores. Servem de conferência, não de prova."
+    ),
     "ruler_alt": "Idade óssea em uma escala de 0 a 19 anos",
     # steps
     "steps": "Como a imagem foi lida",
