@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
+    from mlflow.types.schema import Object
 
 CARD_FILE = "card.md"
 VALIDATION_FILE = "validation.csv"
@@ -168,6 +169,7 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.string, "sex"),
         ColSpec(DataType.string, "age_range", required=False),
         ColSpec(DataType.boolean, "anyway", required=False),
+        ColSpec(DataType.boolean, "reasons", required=False),
     ]
     outputs = [
         ColSpec(DataType.string, "sex"),
@@ -181,8 +183,29 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.string, "model"),
         ColSpec(DataType.string, "version"),
         ColSpec(Array(DataType.string), "warnings"),
+        ColSpec(Array(_expert()), "experts", required=False),
+        ColSpec(Array(_similar_case()), "similar_cases", required=False),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def _expert() -> Object:
+    from mlflow.types import DataType
+    from mlflow.types.schema import Object, Property
+
+    numbers = [Property(name, DataType.double) for name in ("weight", "months")]
+    # The head for all ages belongs to no range, so the classifier gives it no probability.
+    return Object(
+        [Property("range", DataType.string), Property("probability", DataType.double, required=False), *numbers]
+    )
+
+
+def _similar_case() -> Object:
+    from mlflow.types import DataType
+    from mlflow.types.schema import Object, Property
+
+    numbers = [Property(name, DataType.double) for name in ("age_months", "likeness")]
+    return Object([Property("id", DataType.string), *numbers])
 
 
 def _head_signature(key: ModelKey, weights: Path) -> ModelSignature:

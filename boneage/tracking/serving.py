@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
-_COLUMNS = ("image", "sex", "age_range", "anyway")
+_COLUMNS = ("image", "sex", "age_range", "anyway", "reasons")
+_REASONS = ("experts", "similar_cases")
 
 
 def open_served(bundle: str | Path) -> Cascade:
@@ -51,10 +52,11 @@ def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         cascade: an open cascade.
-        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range` and `anyway`.
+        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`, `anyway`, `reasons`.
 
     Returns:
-        One row per image with the columns of `Estimate.to_json`.
+        One row per image with the columns of `Estimate.to_json`; where reasons were asked for, those of
+        `Reasons.to_json`, too.
 
     Raises:
         MlflowException: when a row cannot be estimated; it names the row, and the server answers with status 400.
@@ -62,20 +64,32 @@ def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
     unknown = [str(name) for name in rows.columns if name not in _COLUMNS]
     if unknown or not {"image", "sex"} <= set(rows.columns):
         came = ", ".join(map(str, rows))
-        raise _refused(f"columns must be image, sex and optionally age_range and anyway, but {came} came")
+        raise _refused(f"columns must be image, sex and optionally age_range, anyway and reasons, but {came} came")
     answers = [_estimate_row(cascade, number, row) for number, row in enumerate(rows.to_dict("records"))]
     return pd.DataFrame(answers, dtype=object)
 
 
 def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
-    given, anyway = row.get("age_range"), row.get("anyway")
+    from boneage.cascade.reasons import estimate_with_reasons
+
+    given = row.get("age_range")
     try:
         age_range = None if given is None or pd.isna(given) or given == "" else str(given)
+        asked = _image_bytes(row["image"]), str(row["sex"]), age_range
         # Only a plain true opens the gate: it fails closed.
-        wanted = isinstance(anyway, (bool, np.bool_)) and bool(anyway)
-        return cascade.estimate(_image_bytes(row["image"]), str(row["sex"]), age_range, anyway=wanted).to_json()
+        anyway = _plain_true(row.get("anyway"))
+        if _plain_true(row.get("reasons")):
+            estimate, reasons = estimate_with_reasons(cascade, *asked, anyway=anyway)
+            return {**estimate.to_json(), **reasons.to_json()}
+        # All rows of an answer have the same columns.
+        nothing = dict.fromkeys(_REASONS if "reasons" in row else ())
+        return {**cascade.estimate(*asked, anyway=anyway).to_json(), **nothing}
     except BoneageError as error:
         raise _refused(f"row {number}: {error}") from error
+
+
+def _plain_true(value: object) -> bool:
+    return isinstance(value, (bool, np.bool_)) and bool(value)
 
 
 def _image_bytes(value: object) -> bytes:

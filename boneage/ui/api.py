@@ -23,7 +23,8 @@ from boneage.ui.texts import DEFAULT_LANGUAGE
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
     "to let the classifier decide. chronological_months: optional, only kept with the case. anyway: estimate films "
-    "that the gate refuses, too. Research use only."
+    "that the gate refuses, too. reasons: add what each expert said and the most similar training cases. Research use "
+    "only."
 )
 _FLAG = "Keep the last estimate of this session with the reader's own age; consent must be true."
 
@@ -37,12 +38,14 @@ def add_api(around: Surroundings, case: gr.State) -> None:
         age_range: str | None = None,
         chronological_months: float | None = None,
         anyway: bool = False,
+        reasons: bool = False,
     ) -> tuple[dict[str, Any], Case]:
         with Boundary(DEFAULT_LANGUAGE):
             request = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
             request = replace(request, anyway=anyway is True)
             made = make_case(around.service, request, DEFAULT_LANGUAGE, lambda share, words: None)
-            return made.to_json(), replace(made, prepared=None)
+            said = made.reasons.to_json() if reasons is True and made.reasons else {}
+            return {**made.to_json(), **said}, replace(made, prepared=None)
 
     def flag(
         shown: Case | None,
@@ -61,6 +64,7 @@ def add_api(around: Surroundings, case: gr.State) -> None:
             gr.Textbox(label="age_range"),
             gr.Number(value=None, label="chronological_months"),
             gr.Checkbox(value=False, label="anyway"),
+            gr.Checkbox(value=False, label="reasons"),
         ]
         said = [
             gr.Number(value=None, label="reader_age_months"),

@@ -1,4 +1,4 @@
-"""What the gate refuses, the served model refuses, unless a row asks for it anyway."""
+"""What the gate refuses, the served model refuses, unless a row asks for it anyway; reasons come where asked for."""
 
 import base64
 from dataclasses import replace
@@ -41,3 +41,20 @@ def test_anyway_gets_an_answer_with_the_reason_as_a_warning(guarded, row):
     answer = estimate_rows(guarded, pd.DataFrame([{**row, "anyway": True}]))
     assert any("shows a foot" in warning for warning in answer["warnings"][0])
     assert answer["bone_age_months"][0] is not None
+
+
+def test_reasons_come_where_a_row_asks_for_them(cascade, row):
+    plain = estimate_rows(cascade, pd.DataFrame([row]))
+    assert "experts" not in plain
+    asked = estimate_rows(cascade, pd.DataFrame([{**row, "reasons": True}, {**row, "reasons": False}]))
+    assert asked["bone_age_months"].tolist() == [plain["bone_age_months"][0]] * 2
+    assert [expert["range"] for expert in asked["experts"][0]] == ["0-57", "58-114", "115-171", "172-228"]
+    assert asked["similar_cases"][0] == [] and asked["experts"][1] is None
+
+
+def test_the_signature_names_the_reasons():
+    from boneage.tracking.packaging import _cascade_signature
+
+    signature = _cascade_signature()
+    assert "reasons" in signature.inputs.input_names()
+    assert {"experts", "similar_cases"} <= set(signature.outputs.input_names())

@@ -38,6 +38,13 @@ def test_predict_answers_with_the_names_of_the_command_line(client: Client, runn
     assert answer["image"] == "hand.png"
 
 
+def test_reasons_come_where_they_are_asked_for(client: Client, hand: Path) -> None:
+    answer = predict(client, hand, reasons=True)
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "experts", "similar_cases"]
+    experts = answer["experts"]
+    assert isinstance(experts, list) and [one["range"] for one in experts][0] == "0-57"
+
+
 def test_a_range_skips_the_classifier(client: Client, hand: Path) -> None:
     answer = predict(client, hand, age_range="172-228", chronological_months=180)
     assert (answer["group"], answer["routing"], answer["age_range"]) == (4, "given", "172-228")
