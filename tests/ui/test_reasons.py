@@ -1,0 +1,69 @@
+"""The reasons on the page: experts with their weights, similar cases, and a heat map of the number that is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_fakes import FakeCatalogue, fixed_cascade, hand_pixels, write_png
+
+from boneage.cascade import explain
+from boneage.cascade.noise import NoiseGuard
+from boneage.cascade.similar import CaseIndex
+from boneage.groups import Sex
+from boneage.ui.card import result_card
+from boneage.ui.case import Case, Request, explained, make_case
+from boneage.ui.report import report_html
+from boneage.ui.service import ModelService
+
+
+class Known(FakeCatalogue):
+    """Loads one cascade that has an index of cases and a guard that finds every film noisy."""
+
+    def load(self, uri: str):
+        cascade = fixed_cascade()
+        served = replace(cascade.config.cascade, similar_cases=3)
+        cascade.config = replace(cascade.config, cascade=served)
+        features = np.linspace(0, 200, 20)[:, None]
+        names = [f"film-{number}" for number in range(20)]
+        cascade.cases = CaseIndex.of("any", names, ["female"] * 20, np.linspace(5, 195, 20), features)
+        cascade.noise = NoiseGuard(16, limit=-1.0, widening=1.2)
+        return cascade
+
+
+@pytest.fixture
+def service() -> ModelService:
+    return ModelService(Known(), "models:/boneage-cascade@champion")
+
+
+def case_of(service: ModelService, folder: Path, **asked: object) -> Case:
+    request = Request(str(write_png(folder / "hand.png", hand_pixels())), "hand.png", Sex.FEMALE)
+    return make_case(service, replace(request, **asked), "en", lambda share, words: None)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Most similar"), ("pt", "mais parecidos"), ("es", "más parecidos")]
+)
+def test_the_card_and_the_report_show_experts_similar_cases_and_the_warning(service, tmp_path, language, words):
+    case = case_of(service, tmp_path)
+    for html in (result_card(case, language), report_html(case, language)):
+        assert words in html and html.count("film-") == 3
+    assert "100 %" in result_card(case, language)
+    assert any("noisy" in warning for warning in case.estimate.warnings)
+    assert "noisy" not in result_card(case, language) or language == "en"
+
+
+def test_without_an_index_there_is_no_empty_section(tmp_path):
+    html = result_card(case_of(ModelService(FakeCatalogue(), "models:/boneage-cascade@champion"), tmp_path), "en")
+    assert "similar" not in html and "What each regressor said" in html
+
+
+def test_the_heat_map_is_that_of_the_given_range(service, tmp_path, monkeypatch):
+    asked = []
+    made = explain.heat_map
+    monkeypatch.setattr(explain, "heat_map", lambda *given: asked.append(given) or made(*given))
+    case = explained(service, case_of(service, tmp_path, age_range="115-171"))
+    assert asked[0][3] == "115-171" and case.prepared is None
+    assert case.pictures[-1].key == "step_heat"
