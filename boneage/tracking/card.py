@@ -153,6 +153,13 @@ def _method(cascade: Cascade) -> Iterator[str]:
         yield f"Intervals: split conformal, {cascade.intervals.coverage:.0%} wanted, per sex and estimated group."
     else:
         yield "Intervals: none (there are no residuals of images that backbone and heads had not seen)."
+    if cascade.noise is not None:
+        yield (
+            f"A film with more than {cascade.noise.limit:.1f} grey levels of noise gets a warning and an interval "
+            f"{cascade.noise.widening:.2f} times as wide."
+        )
+    if cascade.cases is not None:
+        yield f"Of {len(cascade.cases.ids)} training cases ids, sexes, ages and compressed features travel along."
     yield f"After {PAPER_SOURCE}."
 
 
