@@ -5,6 +5,7 @@
 - `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused), six per member of an ensemble
 - `global.npz`: the head for all ages, where one is stacked with the experts
 - `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
+- `gate/`: the network and thresholds that refuse films, where the cascade asks for a gate
 - `mask.onnx`: the mask network, where it is our own or a local file
 """
 
@@ -24,6 +25,8 @@ import numpy as np
 from boneage import __version__
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
+from boneage.cascade.gate import Gate
+from boneage.cascade.gatenet import read_model, save_model
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise import NoiseGuard
@@ -43,6 +46,7 @@ BUNDLE_FILE = "bundle.json"
 BACKBONE_FILE = "backbone.npz"
 GLOBAL_FILE = "global.npz"
 CASES_FILE = "cases.npz"
+GATE_FOLDER = "gate"
 MASK_FILE = "mask.onnx"
 
 
@@ -83,6 +87,8 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
     stack = _save_stack(cascade.stack, folder) if cascade.stack else None
     if cascade.cases is not None:
         cascade.cases.save(folder / CASES_FILE)
+    if cascade.config.cascade.gate:
+        save_model((cascade.gate or Gate()).model, folder / GATE_FOLDER)
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
         shutil.copyfile(mask, folder / MASK_FILE)
@@ -138,6 +144,8 @@ def load_bundle(folder: str | Path) -> Cascade:
         stack=_load_stack(values["stack"], content.folder) if values.get("stack") else None,
         noise=NoiseGuard.from_mapping(values["noise"]) if values.get("noise") else None,
         cases=CaseIndex.load(content.folder / CASES_FILE, backbone.sha256) if CASES_FILE in values["files"] else None,
+        # Before gates travelled along, every cascade had the one that ships with the package.
+        gate=Gate(read_model(content.folder / GATE_FOLDER)) if f"{GATE_FOLDER}/gate.npz" in values["files"] else None,
         model=content.folder.name,
     )
 

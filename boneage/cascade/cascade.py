@@ -47,8 +47,8 @@ class Cascade:
         stack: the head for all ages and its share in the age, None without one.
         noise: what warns of noisy films and widens their intervals, None without it.
         cases: the training cases among which similar ones are looked up, None without them.
-        gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the shipped one by
-            default, opened at the first film.
+        gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the one that ships
+            with the package by default, opened at the first film.
     """
 
     preparer: Preparer

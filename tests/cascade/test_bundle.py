@@ -19,6 +19,8 @@ from boneage.cascade.bundle import (
     save_bundle,
 )
 from boneage.cascade.cascade import Cascade
+from boneage.cascade.gate import Gate, RefusedError
+from boneage.cascade.gatenet import shipped_model
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise import NoiseGuard
@@ -97,6 +99,20 @@ def test_similar_cases_and_the_guard_against_noise_travel_along(backbone, tmp_pa
     assert again.similar(features[:1], "male") == made.similar(features[:1], "male")
     assert len(again.similar(features[:1], "male")) == 2
     assert (tmp_path / "bundle" / CASES_FILE).is_file()
+
+
+def test_the_gate_that_was_evaluated_is_the_gate_that_is_served(backbone, tmp_path, monkeypatch):
+    made = build(backbone)
+    assert load_bundle(save_bundle(made, tmp_path / "without")).gate is None
+    made.config = replace(made.config, cascade=replace(made.config.cascade, gate=True))
+    shipped = shipped_model()
+    strict = replace(shipped, thresholds=replace(shipped.thresholds, least_usable=1.1))
+    made.gate = Gate(strict)
+    again = load_bundle(save_bundle(made, tmp_path / "with"))
+    assert again.gate.model.thresholds == strict.thresholds
+    assert all(np.array_equal(a, b) for a, b in zip(again.gate.model.arrays, shipped.arrays, strict=True))
+    with pytest.raises(RefusedError):
+        again.estimate(FILM, "male")
 
 
 def test_a_bundle_of_before_both_existed_is_read(copy):
