@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.cascade.cascade import Cascade
+from boneage.cascade.estimate import Estimate
 from boneage.data.annotations import read_row
 from boneage.errors import BoneageError
 
@@ -114,7 +115,7 @@ def stress(
 
     Returns:
         One row per film, disturbance and strength: id, disturbance, strength, true_months, plain_months,
-        estimated_months (NaN where refused).
+        estimated_months (NaN where refused), warned (whether the estimate says more than the undisturbed one).
 
     Raises:
         BoneageError: when a name is unknown or no film can be estimated undisturbed.
@@ -124,15 +125,7 @@ def stress(
         raise BoneageError(f"a disturbance must be one of {', '.join(DISTURBANCES)}, but {unknown[0]!r} was given")
     rows: list[dict[str, object]] = []
     for done, (_, row) in enumerate(table.iterrows(), start=1):
-        film, sex = read_row(row), str(row["sex"])
-        plain = _age(cascade, film, sex)
-        for name in names if plain is not None else ():
-            for strength in DISTURBANCES[name].strengths:
-                age = _age(cascade, DISTURBANCES[name].change(film, strength), sex)
-                rows.append(
-                    {"id": row["id"], "disturbance": name, "strength": float(strength), "estimated_months": age,
-                     "true_months": float(row["age_months"]), "plain_months": plain}
-                )  # fmt: skip
+        rows += _of_film(cascade, row, names)
         if progress:
             progress(done, len(table))
     if not rows:
@@ -141,7 +134,10 @@ def stress(
 
 
 def stress_summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return per disturbance and strength: films, refused, error, mean shift, and the share moved by over 12 months."""
+    """Return per disturbance and strength: films, refused, error, mean shift, and the share moved by over 12 months.
+
+    `moved_unwarned` is the share that moved so far without a word that the undisturbed film did not get.
+    """
     rows = []
     for (name, strength), part in frame.groupby(["disturbance", "strength"], sort=False):
         known = part.dropna(subset=["estimated_months"])
@@ -158,6 +154,8 @@ def stress_summary(frame: pd.DataFrame) -> pd.DataFrame:
                 "mean_shift_months": float(moved.mean()),
                 "mean_move_months": float(moved.abs().mean()),
                 "moved_over_12_months": float((moved.abs() > SIGNIFICANT_MONTHS).mean()),
+                "warned": float(known["warned"].mean()),
+                "moved_unwarned": float(((moved.abs() > SIGNIFICANT_MONTHS) & ~known["warned"]).mean()),
             }
         )
     return pd.DataFrame(rows)
@@ -184,9 +182,33 @@ def regressions(before: Mapping[str, float], after: Mapping[str, float], allowed
     ]
 
 
-def _age(cascade: Cascade, film: Film, sex: str) -> float | None:
+def _of_film(cascade: Cascade, row: pd.Series, names: Sequence[str]) -> list[dict[str, object]]:
+    """Estimate one film under every disturbance; nothing where it is refused as it is."""
+    film, sex = read_row(row), str(row["sex"])
+    plain = _estimated(cascade, film, sex)
+    if plain is None:
+        return []
+    rows: list[dict[str, object]] = []
+    for name in names:
+        for strength in DISTURBANCES[name].strengths:
+            found = _estimated(cascade, DISTURBANCES[name].change(film, strength), sex)
+            labelled = {"id": row["id"], "true_months": float(row["age_months"])}
+            rows.append({**labelled, "disturbance": name, "strength": float(strength), **_beside(plain, found)})
+    return rows
+
+
+def _beside(plain: Estimate, found: Estimate | None) -> dict[str, object]:
+    """Return an estimate's figures beside those of the undisturbed film; NaN where it was refused."""
+    return {
+        "plain_months": plain.bone_age_months,
+        "estimated_months": None if found is None else found.bone_age_months,
+        "warned": found is not None and not set(found.warnings) <= set(plain.warnings),
+    }
+
+
+def _estimated(cascade: Cascade, film: Film, sex: str) -> Estimate | None:
     """Return the estimate, or None where the film is refused."""
     try:
-        return cascade.estimate(film, sex).bone_age_months
+        return cascade.estimate(film, sex)
     except BoneageError:
         return None

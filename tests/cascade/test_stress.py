@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from boneage.cascade.noise import NoiseGuard
 from boneage.cascade.stress import DISTURBANCES, regressions, stress, stress_figures, stress_summary
 from boneage.errors import BoneageError
 
@@ -36,6 +37,14 @@ def test_brightness_moves_a_cascade_that_reads_brightness_and_mirroring_does_not
     assert summary.loc[("flip", 1.0), "mean_move_months"] == 0
     figures = stress_figures(summary.reset_index())
     assert figures["stress_brightness_moved_over_12_months"] == 1
+
+
+def test_what_moves_without_a_word_is_told_from_what_is_warned_of(cascade, table):
+    bright = stress_summary(stress(cascade, table, ["brightness"])).set_index("strength")
+    assert bright.loc[30.0, "moved_unwarned"] == 1 and bright.loc[30.0, "warned"] == 0
+    cascade.noise = NoiseGuard(32, limit=2.0)
+    noisy = stress_summary(stress(cascade, table, ["noise"])).set_index("strength")
+    assert noisy.loc[30.0, "warned"] == 1 and noisy.loc[30.0, "moved_unwarned"] == 0
 
 
 def test_a_refusal_is_counted_and_moves_nothing(cascade, table):
