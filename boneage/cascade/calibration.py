@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage.cascade.intervals import Intervals, conformal_quantile, fit_intervals
+from boneage.cascade.intervals import Intervals, conformal_quantile, fit_intervals, unsureness
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 
@@ -97,7 +97,13 @@ def fit_calibration(sexes: Sequence[str], estimated: Arrays, true: Arrays) -> Ca
 
 
 def recalibrate(
-    sexes: Sequence[str], estimated: Arrays, true: Arrays, coverage: float, current: Intervals | None, seed: int = 0
+    sexes: Sequence[str],
+    estimated: Arrays,
+    true: Arrays,
+    coverage: float,
+    current: Intervals | None,
+    surest: Arrays | None = None,
+    seed: int = 0,
 ) -> Recalibration:
     """Fit lines and intervals, and measure by cross-validation what they bring.
 
@@ -107,6 +113,8 @@ def recalibrate(
         true: float64 (N,), the site's readings in months.
         coverage: of the intervals, 0-1.
         current: the cascade's intervals, kept for groups in which the site has too few images.
+        surest: float64 (N,), the classifier's highest probability: where the cascade's intervals widen when it is low,
+            the refreshed ones do, too.
         seed: of folds and resamples.
 
     Raises:
@@ -123,7 +131,7 @@ def recalibrate(
     low, high = np.percentile(difference[picks].mean(axis=1), (2.5, 97.5))
     return Recalibration(
         calibration=fit_calibration(sexes, estimated, true),
-        intervals=_intervals([Sex.parse(sex) for sex in sexes], corrected, true, coverage, current),
+        intervals=_intervals([Sex.parse(sex) for sex in sexes], (corrected, true), coverage, current, surest),
         out_of_fold=corrected,
         before_mae_months=float(np.abs(estimated - true).mean()),
         after_mae_months=float(np.abs(corrected - true).mean()),
@@ -146,17 +154,24 @@ def _out_of_fold(sexes: Sequence[str], estimated: Arrays, true: Arrays, seed: in
 
 
 def _intervals(
-    sexes: Sequence[Sex], estimated: Arrays, true: Arrays, coverage: float, current: Intervals | None
+    sexes: Sequence[Sex],
+    ages: tuple[Arrays, Arrays],
+    coverage: float,
+    current: Intervals | None,
+    surest: Arrays | None,
 ) -> Intervals:
     """Take a group's own half width where there are enough images, then the sex's, then the cascade's former one."""
-    own = fit_intervals(sexes, estimated, true, coverage)
-    half_widths = dict(current.half_widths) if current else {}
+    estimated, true = ages
+    widened = surest is not None and (current is None or current.widened)
+    own = fit_intervals(sexes, estimated, true, coverage, surest if widened else None)
+    # Half widths that widen and such that do not are no months of the same kind.
+    half_widths = dict(current.half_widths) if current and current.widened == widened else {}
+    residuals = np.abs(estimated - true) / (unsureness(surest) if widened and surest is not None else 1.0)
     names = np.array([str(sex) for sex in sexes])
     for sex in Sex:
-        rows = names == str(sex)
-        pooled = conformal_quantile(np.abs(estimated - true)[rows], coverage)
+        pooled = conformal_quantile(residuals[names == str(sex)], coverage)
         for cell in (f"{sex}-{group.number}" for group in AGE_GROUPS):
             chosen = own.half_widths.get(cell, pooled if own.counts.get(cell) else None)
             if chosen is not None:
                 half_widths[cell] = chosen
-    return Intervals(coverage, half_widths, own.counts)
+    return Intervals(coverage, half_widths, own.counts, widened)

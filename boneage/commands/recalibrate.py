@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         rows["true_months"].to_numpy(float),
         cascade.config.cascade.coverage,
         cascade.intervals,
+        rows["surest"].to_numpy(float),
     )
     _print(found, len(rows))
     notice()
@@ -113,14 +114,15 @@ def _estimated(cascade: Cascade, table: pd.DataFrame) -> pd.DataFrame:
     for done, (_, row) in enumerate(table.iterrows(), start=1):
         try:
             film = read_row(row)
-            age = plain.estimate(film, str(row["sex"])).bone_age_months
+            estimate = plain.estimate(film, str(row["sex"]))
         except BoneageError as error:
             complain(f"left out: {row['image']}: {error}")
         else:
             known = {"id": str(row["id"]), "sex": str(row["sex"]), "true_months": float(row["age_months"])}
-            rows.append({**known, "estimated_months": age, "content_sha256": pixels_sha256(film)})
+            found = {"estimated_months": estimate.bone_age_months, "surest": max(estimate.group_probabilities)}
+            rows.append({**known, **found, "content_sha256": pixels_sha256(film)})
         progress(done, len(table))
-    return pd.DataFrame(rows, columns=["id", "sex", "true_months", "estimated_months", "content_sha256"])
+    return pd.DataFrame(rows, columns=["id", "sex", "true_months", "estimated_months", "surest", "content_sha256"])
 
 
 def _print(found: Recalibration, images: int) -> None:

@@ -72,3 +72,17 @@ def test_a_cascade_applies_its_correction(cascade):
     features = np.array([[100.0, 1.0]], np.float32)
     assert corrected.estimate_features(features, ["female"])[0].bone_age_months == pytest.approx(93)
     assert corrected.estimate_features(features, ["male"])[0].bone_age_months == pytest.approx(100)
+
+
+def test_refreshed_intervals_widen_where_the_classifier_is_unsure_if_the_cascades_did():
+    sexes, estimated, true = site(200)
+    surest = np.random.default_rng(4).uniform(0.4, 1.0, 200)
+    current = Intervals(0.9, {"female-1": 33.0}, {"female-1": 50}, widened=True)
+    found = recalibrate(sexes, estimated, true, 0.9, current, surest).intervals
+    assert found.widened
+    assert found.half_width(sexes[0], 130.0, 0.4) > 1.5 * found.half_width(sexes[0], 130.0, 1.0)
+    # Without the probabilities half widths of the other kind are not mixed in.
+    plain = recalibrate(sexes, estimated, true, 0.9, current).intervals
+    assert not plain.widened and 33.0 not in plain.half_widths.values()
+    same = recalibrate(sexes, estimated, true, 0.9, replace(current, widened=False), surest).intervals
+    assert not same.widened
