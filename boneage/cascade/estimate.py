@@ -23,6 +23,8 @@ ESTIMATE_FIELDS = (
     "version",
     "warnings",
 )
+# What comes with an estimate where its reasons are asked for.
+REASON_FIELDS = ("hard_months", "experts", "similar_cases")
 
 
 class EstimateError(BoneageError):
@@ -42,8 +44,8 @@ class Estimate:
         group: the age group 1-4 whose expert answered (under soft routing the most probable one).
         group_probabilities: four numbers that sum to 1; a given range is certain by definition.
         routing: `hard`, `soft`, `stacked` (routed experts and a head for all ages), or `given` when a range was given.
-        hard_months: what hard routing, the paper's, gives for this film; None when a range was given. No part of the
-            JSON, whose names are fixed.
+        hard_months: what hard routing, the paper's, gives for this film; None when a range was given. Part of the
+            reasons: the names of the plain JSON are fixed.
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
         warnings: sentences for the reader.

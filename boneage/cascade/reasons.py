@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from boneage.cascade.cascade import Cascade, Source
-from boneage.cascade.estimate import Estimate
+from boneage.cascade.estimate import REASON_FIELDS, Estimate
 from boneage.cascade.similar import SimilarCase
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 
@@ -34,16 +34,20 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Reasons:
-    """The opinions behind an estimate and the training cases most like the film."""
+    """The opinions behind an estimate and the training cases most like the film.
 
+    `hard_months` is what hard routing, the paper's, gives; None where a range was given.
+    """
+
+    hard_months: float | None
     experts: tuple[Opinion, ...]
     similar_cases: tuple[SimilarCase, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values: `experts` and `similar_cases`, lists of objects."""
+        """Return plain values under the names of `REASON_FIELDS`."""
         values = asdict(self)
-        return {"experts": [_rounded(one) for one in values["experts"]],
-                "similar_cases": [_rounded(one) for one in values["similar_cases"]]}  # fmt: skip
+        hard = None if self.hard_months is None else round(self.hard_months, 2)
+        return {"hard_months": hard, **{name: [_rounded(one) for one in values[name]] for name in REASON_FIELDS[1:]}}
 
 
 def estimate_with_reasons(
@@ -65,7 +69,7 @@ def estimate_with_reasons(
 def reasons_of(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> Reasons:
     """Return the reasons of an estimate that was made from features float32 (1, D)."""
     opinions = tuple(expert_opinions(cascade, features, estimate))
-    return Reasons(opinions, tuple(cascade.similar(features, estimate.sex)))
+    return Reasons(estimate.hard_months, opinions, tuple(cascade.similar(features, estimate.sex)))
 
 
 def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> list[Opinion]:

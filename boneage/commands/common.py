@@ -75,8 +75,10 @@ def stage(name: str) -> Progress:
 
 
 def reason_lines(record: Mapping[str, Any]) -> list[str]:
-    """Say the experts and similar cases of a record for people, a line each."""
-    lines = [
+    """Say hard routing's age, the experts and the similar cases of a record for people, a line each."""
+    hard = record["hard_months"]
+    lines = [] if hard is None else [f"hard routing, as in the paper, gives {hard:.1f} months"]
+    lines += [
         f"expert {one['range']:<8} weight {one['weight']:.0%}, says {one['months']:.1f} months"
         for one in record["experts"]
     ]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from boneage.cascade.estimate import ESTIMATE_FIELDS, years_and_months
+from boneage.cascade.estimate import ESTIMATE_FIELDS, REASON_FIELDS, years_and_months
 from boneage.commands.common import UsageError, add_model, notice, open_cascade, reason_lines
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
@@ -27,7 +27,6 @@ _COMPARED = (
     "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average", "probability_advanced",
     "table_note", "table_provenance", "comparison",
 )  # fmt: skip
-_REASONS = ("experts", "similar_cases")
 TABLES = ("brush-foundation", "greulich-pyle")
 
 
@@ -142,7 +141,7 @@ class _CsvWriter:
     def __init__(self, args: argparse.Namespace) -> None:
         extra: tuple[str, ...] = _CHRONOLOGICAL if args.chronological is not None else ()
         extra += _COMPARED if args.table is not None else ()
-        extra += _REASONS if args.reasons else ()
+        extra += REASON_FIELDS if args.reasons else ()
         self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
         self._line(self._columns)
 

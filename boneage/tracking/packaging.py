@@ -183,6 +183,7 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.string, "model"),
         ColSpec(DataType.string, "version"),
         ColSpec(Array(DataType.string), "warnings"),
+        ColSpec(DataType.double, "hard_months", required=False),
         ColSpec(Array(_expert()), "experts", required=False),
         ColSpec(Array(_similar_case()), "similar_cases", required=False),
     ]

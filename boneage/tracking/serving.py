@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from boneage.cascade.estimate import REASON_FIELDS
 from boneage.config import head_parameters
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
 _COLUMNS = ("image", "sex", "age_range", "anyway", "reasons")
-_REASONS = ("experts", "similar_cases")
 
 
 def open_served(bundle: str | Path) -> Cascade:
@@ -82,7 +82,7 @@ def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict
             estimate, reasons = estimate_with_reasons(cascade, *asked, anyway=anyway)
             return {**estimate.to_json(), **reasons.to_json()}
         # All rows of an answer have the same columns.
-        nothing = dict.fromkeys(_REASONS if "reasons" in row else ())
+        nothing = dict.fromkeys(REASON_FIELDS if "reasons" in row else ())
         return {**cascade.estimate(*asked, anyway=anyway).to_json(), **nothing}
     except BoneageError as error:
         raise _refused(f"row {number}: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from boneage.cascade.reasons import ALL_AGES, Opinion
+from boneage.cascade.reasons import ALL_AGES, Opinion, Reasons
 from boneage.cascade.similar import SimilarCase
 from boneage.ui.case import Case
 from boneage.ui.texts import age_in_words, number, text
@@ -14,11 +14,13 @@ def reasons_html(case: Case, language: str) -> str:
     """Draw the experts and the similar cases, folded away below the number; nothing where none are known."""
     if case.reasons is None:
         return ""
-    return _experts(case.reasons.experts, language) + _similar(case.reasons.similar_cases, language)
+    return _experts(case.reasons, language) + _similar(case.reasons.similar_cases, language)
 
 
-def _experts(opinions: tuple[Opinion, ...], language: str) -> str:
-    rows = "".join(_row(_named(one, language), _said(one, language)) for one in opinions)
+def _experts(reasons: Reasons, language: str) -> str:
+    rows = "".join(_row(_named(one, language), _said(one, language)) for one in reasons.experts)
+    if reasons.hard_months is not None:
+        rows += _row(text("hard_routing", language), age_in_words(reasons.hard_months, language))
     return _folded("experts", rows, text("experts_info", language), language)
 
 

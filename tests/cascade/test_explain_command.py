@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boneage.cascade.estimate import REASON_FIELDS
 from boneage.cascade.similar import CaseIndex
 from boneage.cli import main
 from boneage.config import CascadeConfig
@@ -89,7 +90,7 @@ def test_predict_gives_reasons_in_every_format_where_they_are_asked_for(served, 
         return capsys.readouterr().out
 
     plain, full = json.loads(said("--format", "json")), json.loads(said("--format", "json", "--reasons"))
-    assert {"experts", "similar_cases"} == set(full) - set(plain)
+    assert set(REASON_FIELDS) == set(full) - set(plain)
     assert full["bone_age_months"] == plain["bone_age_months"]
     row = next(csv.DictReader(io.StringIO(said("--format", "csv", "--reasons"))))
     assert json.loads(row["similar_cases"]) == full["similar_cases"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from boneage.cascade.estimate import REASON_FIELDS
 from boneage.cascade.reasons import ALL_AGES, estimate_with_reasons, expert_opinions
 from boneage.cascade.similar import CaseIndex
 from boneage.cascade.stack import Stack
@@ -70,6 +71,7 @@ def test_similar_cases_come_along_as_many_as_the_study_wanted(spread):
     _, reasons = estimate_with_reasons(spread, FILM, "female")
     assert len(reasons.similar_cases) == 3
     values = reasons.to_json()
-    assert set(values) == {"experts", "similar_cases"}
+    assert tuple(values) == REASON_FIELDS
+    assert values["hard_months"] == spread.estimate(FILM, "female").hard_months
     assert set(values["similar_cases"][0]) == {"id", "age_months", "likeness"}
     assert estimate_with_reasons(spread, FILM, "male")[1].similar_cases == ()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
+from boneage.cascade.estimate import REASON_FIELDS
 from boneage.cascade.gate import Verdict
 from boneage.tracking.serving import estimate_rows
 
@@ -57,4 +58,4 @@ def test_the_signature_names_the_reasons():
 
     signature = _cascade_signature()
     assert "reasons" in signature.inputs.input_names()
-    assert {"experts", "similar_cases"} <= set(signature.outputs.input_names())
+    assert set(REASON_FIELDS) <= set(signature.outputs.input_names())

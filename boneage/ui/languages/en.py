@@ -81,6 +81,7 @@ TEXTS = {
     "expert_row": "{age}, weight {share} %",
     "all_ages": "All ages",
     "experts_info": "The estimate is their mean by weight, before a correction for the site.",
+    "hard_routing": "Hard routing, as in the paper",
     "similar": "Most similar training cases",
     "similar_row": "{age} (likeness {likeness} %)",
     "similar_info": (

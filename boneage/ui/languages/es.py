@@ -82,6 +82,7 @@ TEXTS = {
     "expert_row": "{age}, peso {share} %",
     "all_ages": "Todas las edades",
     "experts_info": "La estimación es su media ponderada, antes de una corrección para el centro.",
+    "hard_routing": "Encaminamiento estricto, como en el artículo",
     "similar": "Casos de entrenamiento más parecidos",
     "similar_row": "{age} (semejanza {likeness} %)",
     "similar_info": (

@@ -82,6 +82,7 @@ TEXTS = {
     "expert_row": "{age}, peso {share} %",
     "all_ages": "Todas as idades",
     "experts_info": "A estimativa é a média ponderada deles, antes de uma correção para o local.",
+    "hard_routing": "Roteamento rígido, como no artigo",
     "similar": "Casos de treino mais parecidos",
     "similar_row": "{age} (semelhança {likeness} %)",
     "similar_info": (
