@@ -40,6 +40,8 @@ def add_parser(commands: Any) -> None:
     registry_assemble.add_parser(actions, DEFAULT_NAME)
     export = _named(actions, "export", "write a version as one archive", run_export, version="champion")
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
+    lean = "leave out the networks that ship with every installation of this version"
+    export.add_argument("--lean", action="store_true", help=lean)
     bring = actions.add_parser("import", help="register an exported version, or the cascade that ships with boneage")
     bring.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?")
     bring.add_argument("--shipped", action="store_true", help="the cascade that ships with boneage")
@@ -91,7 +93,7 @@ def run_export(args: argparse.Namespace) -> int:
     """Write a version as an archive."""
     from boneage.tracking.exchange import export_version
 
-    archive = export_version(_client(), args.name, args.version, args.out)
+    archive = export_version(_client(), args.name, args.version, args.out, lean=args.lean)
     print(f"written to {archive}, its sha256 beside it")
     print(f"`boneage registry import {archive.name}` registers it on another machine")
     return 0

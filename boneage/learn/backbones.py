@@ -109,8 +109,10 @@ def find(name: str) -> Backbone:
     raise BackboneError(f"backbone must be one of {', '.join(BACKBONES)}, but {name!r} was given: is it {near!r}?")
 
 
-def blank_model(name: str, input_size: int) -> keras.Model:
+def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
     """Build a network of the table without its weights: float (N, s, s, 1) of 0-255 -> map (N, h, w, C).
+
+    `arrays`: how many it is to be given, which tells a handnet of an earlier version; 0 for today's.
 
     Raises:
         BackboneError: when the name is unknown or the network cannot take this size.
@@ -121,7 +123,7 @@ def blank_model(name: str, input_size: int) -> keras.Model:
             raise BackboneError(
                 f"handnet takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
             )
-        return handnet.build_handnet(None)
+        return handnet.build_handnet(None, handnet.sizes_of(arrays))
     import keras
 
     grey = keras.Input((input_size, input_size, 1), name="hand")

@@ -107,7 +107,7 @@ class FrozenBackbone:
         meta, weights = read_saved(path)
         try:
             identity = Identity(str(meta["name"]), int(meta["input_size"]), str(meta["sha256"]))
-            model = blank_model(identity.name, identity.input_size)
+            model = blank_model(identity.name, identity.input_size, len(weights))
             assign(model, weights)
             return cls(model, identity, int(meta["batch_size"]))
         except (KeyError, TypeError, ValueError) as error:

@@ -6,6 +6,7 @@ inside the functions, so that importing this module costs nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,23 +21,45 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 INPUT_SIZE = 128
 FEATURES = 512
-WIDTHS = (32, 64, 128, 256)
-BLOCKS = (0, 2, 3, 2)
 SQUEEZE = 8
 HIDDEN = 256
 BIN_MONTHS = 6.0
 BIN_COUNT = 39
 
+@dataclass(frozen=True)
+class Sizes:
+    """Channels and residual blocks of the four stages; each stage but the first halves the side."""
+
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def arrays(self) -> int:
+        """Return how many arrays the backbone holds: stem, last, and per block two convolutions and a squeeze."""
+        widening = sum(1 for count in self.blocks[1:] if count)
+        return 2 * (2 + 4 * sum(self.blocks) + widening)
+
+
+SIZES = Sizes((48, 96, 192, 320), (0, 2, 4, 2))
+EARLIER = (Sizes((32, 64, 128, 256), (0, 2, 3, 2)),)
+"""Those of backbones that shipped before: cascades that were registered with them still open."""
+
 Arrays = dict[str, NDArray[np.float32]]
 Weights = Path | Literal["asset"] | None
 
 
-def build_handnet(weights: Weights = "asset") -> keras.Model:
+def sizes_of(arrays: int) -> Sizes:
+    """Return the sizes of a backbone that holds so many arrays; those of the shipped one where none does."""
+    return next((sizes for sizes in EARLIER if sizes.arrays == arrays), SIZES)
+
+
+def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Model:
     """Build the frozen backbone.
 
     Args:
         weights: `"asset"` for the shipped ones (checked against their record), a file of the same layout, or None for
             random ones.
+        sizes: Its channels and blocks.
 
     Returns:
         A model from a prepared hand (N, 128, 128, 1) of 0-255, background 0, to a map (N, 8, 8, 512) of float32, 0 and
@@ -50,9 +73,9 @@ def build_handnet(weights: Weights = "asset") -> keras.Model:
 
     hand = keras.Input((INPUT_SIZE, INPUT_SIZE, 1), name="hand")
     x = keras.layers.Rescaling(1 / 64, -1.0, name="scale")(hand)
-    x = _convolve(x, WIDTHS[0], "stem", stride=2)
+    x = _convolve(x, sizes.widths[0], "stem", stride=2)
     number = 0
-    for stage, (width, count) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
+    for stage, (width, count) in enumerate(zip(sizes.widths, sizes.blocks, strict=True)):
         for k in range(count):
             x = _block(x, width, f"block{number}", stride=2 if k == 0 and stage > 0 else 1)
             number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -21,8 +21,11 @@ class Average:
         """Move the average towards `net`; faster during the first steps, so that it forgets the start."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for mine, other in zip(self.average.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(other, 1 - decay)
-            else:
-                mine.copy_(other)
+        mine, other = _values(self.average), _values(net)
+        torch._foreach_lerp_([value for value, _ in zip(mine, other, strict=True)], other, 1 - decay)
+
+
+def _values(net: nn.Module) -> list[Tensor]:
+    """Return every floating parameter and running statistic, in one order."""
+    found = [*net.parameters(), *net.buffers()]
+    return [value.detach() for value in found if value.is_floating_point()]

@@ -1,4 +1,7 @@
-"""Train the `handnet` backbone end to end: bone age from a prepared hand, with sex given."""
+"""Train the `handnet` backbone end to end on a CPU, without teachers: bone age from a prepared hand, with sex given.
+
+What ships was trained on a GPU (`boneage.pretrain.lessons`); the small comparisons (`variants`) are made with this.
+"""
 
 from __future__ import annotations
 
@@ -176,15 +179,15 @@ def estimate(net: nn.Module, training: Training, side: int, *, exact: bool = Fal
     return np.concatenate(found).astype(np.float64)
 
 
-def train_handnet(
+def train_alone(
     data: Path, out: Path, recipe: HandRecipe | None = None, *, processes: int = 1, progress: Progress = silent
 ) -> Path:
-    """Train the backbone from the zips of a data folder and write `handnet.npz` with its record.
+    """Train the backbone without teachers, on a CPU, and write `handnet.npz` with its record.
 
     Args:
         data: The folder with the zips and tables.
         out: Where the weights, the record, the log and the checkpoint go; a second call resumes from the checkpoint.
-        recipe: How to train; the default is what shipped.
+        recipe: How to train; the default is what shipped until 2026-11-26, on a network of half the size.
         processes: How many processes of one thread share each batch: on a busy machine two of them are twice as fast as
             two threads, which wait for each other at every layer.
         progress: Called with a line of text now and then.
@@ -246,7 +249,7 @@ def ship(trainer: Trainer, parts: study.Study, out: Path) -> Path:
             "epochs": trainer.epoch,
             "data": study.describe(parts, recipe.contrast),
             "figures": all_figures(net, parts, recipe.side),
-            "command": "python -m boneage.pretrain handnet DATA --out DIR",
+            "command": "python -m boneage.pretrain alone DATA --out DIR",
         },
     )
     return path

@@ -15,13 +15,16 @@ BIN_COUNT = 39
 class NetShape:
     """Sizes of the backbone: channels and blocks of the four stages, and the features it ends in.
 
-    The first stage has no blocks: at half the input's side they cost as much as all others together.
+    The defaults are those of `boneage.learn.handnet`. The first stage has no blocks: at half the input's side they cost
+    as much as all others together.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 256)
-    blocks: tuple[int, ...] = (0, 2, 3, 2)
+    widths: tuple[int, ...] = (48, 96, 192, 320)
+    blocks: tuple[int, ...] = (0, 2, 4, 2)
     features: int = 512
     squeeze: int = 8
+    drop_path: float = 0.0
+    """Share of films (0-1) that skip the last block while training; less for earlier blocks. Stochastic depth."""
 
 
 class Squeeze(nn.Module):
@@ -41,8 +44,9 @@ class Squeeze(nn.Module):
 class Block(nn.Module):
     """A residual block of two 3 x 3 convolutions with squeeze and excitation."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, ratio: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, ratio: int, drop: float = 0.0) -> None:
         super().__init__()
+        self.drop = drop
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
@@ -57,6 +61,9 @@ class Block(nn.Module):
         """Return the block's map, 0 and above."""
         y = torch.relu(self.norm1(self.conv1(x)))
         y = self.squeeze(self.norm2(self.conv2(y)))
+        if self.training and self.drop:
+            kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop
+            y = y * kept / (1 - self.drop)
         return torch.relu(y + self.skip_norm(self.skip(self.pool(x))))
 
 
@@ -73,7 +80,8 @@ class HandNet(nn.Module):
         inputs = first
         for stage, (width, count) in enumerate(zip(shape.widths, shape.blocks, strict=True)):
             for k in range(count):  # each stage but the first halves the side
-                blocks.append(Block(inputs, width, 2 if k == 0 and stage > 0 else 1, shape.squeeze))
+                drop = shape.drop_path * (len(blocks) + 1) / sum(shape.blocks)
+                blocks.append(Block(inputs, width, 2 if k == 0 and stage > 0 else 1, shape.squeeze, drop))
                 inputs = width
         self.blocks = nn.ModuleList(blocks)
         self.last = nn.Conv2d(inputs, shape.features, 1, bias=False)
@@ -122,9 +130,19 @@ def bins(like: Tensor) -> Tensor:
     return torch.arange(BIN_COUNT, device=like.device, dtype=torch.float32) * BIN_MONTHS
 
 
+def soft_ages(age: Tensor, spread: float) -> Tensor:
+    """Return normal distributions of so many months around ages (N,), over the bins: (N, 39)."""
+    return torch.softmax(-((bins(age) - age[:, None]) ** 2) / (2 * spread**2), dim=1)
+
+
+def expectation(distribution: Tensor) -> Tensor:
+    """Return the expected age in months (N,) of distributions over the bins (N, 39)."""
+    return (distribution * bins(distribution)).sum(1)
+
+
 def months(logits: Tensor) -> Tensor:
     """Return the expected age in months (N,) of logits (N, 39)."""
-    return (torch.softmax(logits.float(), dim=1) * bins(logits)).sum(1)
+    return expectation(torch.softmax(logits.float(), dim=1))
 
 
 def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float, crossed: float = 1.0) -> Tensor:
@@ -137,6 +155,5 @@ def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float, crosse
         straight: Weight of the absolute error, per month.
         crossed: Weight of the cross-entropy; 0 leaves plain regression by the expectation.
     """
-    soft = torch.softmax(-((bins(logits) - age[:, None]) ** 2) / (2 * spread**2), dim=1)
-    entropy = -(soft * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
+    entropy = -(soft_ages(age, spread) * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
     return crossed * entropy + straight * (months(logits) - age).abs().mean()

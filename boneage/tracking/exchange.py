@@ -6,7 +6,6 @@ every file; nothing in it runs code when it is read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import zipfile
@@ -19,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from boneage.cascade.bundle import file_sha256
 from boneage.paths import assets
+from boneage.tracking.lean import REMADE, leave_out, remake
 from boneage.tracking.lineage import validation_metrics
 from boneage.tracking.packaging import CARD_FILE, VALIDATION_FILE
 from boneage.tracking.promotion import promote
@@ -35,6 +36,7 @@ SHIPPED_FILE = "cascade.zip"
 FORMAT = 1
 _MANIFEST = "manifest.json"
 _BUNDLE = "bundle"
+_REMADE = frozenset(f"{_BUNDLE}/{name}" for name in REMADE)
 _LARGEST_BYTES = 8 * 2**30
 
 
@@ -53,7 +55,9 @@ class Imported:
         return f"{what} {self.name} version {self.version}" + (", promoted to champion" if self.promoted else "")
 
 
-def export_version(client: MlflowClient, name: str, version: int | str | None, out: Path) -> Path:
+def export_version(
+    client: MlflowClient, name: str, version: int | str | None, out: Path, *, lean: bool = False
+) -> Path:
     """Write a registered cascade as one archive into a folder; a checksum file lies beside it.
 
     Args:
@@ -61,6 +65,7 @@ def export_version(client: MlflowClient, name: str, version: int | str | None, o
         name: the registered cascade.
         version: number or alias; None takes the champion.
         out: the folder, made where missing; or the archive's own path, ending in `.zip`.
+        lean: leave out the networks that ship with every installation of this version (`boneage.tracking.lean`).
 
     Raises:
         RegistryError: when there is no such version, it is no cascade, or the archive exists already.
@@ -77,18 +82,20 @@ def export_version(client: MlflowClient, name: str, version: int | str | None, o
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "tags": dict(info.tags),
         "metrics": validation_metrics(client, info),
-        "files": {member: _sha256(path) for member, path in sorted(members.items())},
+        "files": {member: file_sha256(path) for member, path in sorted(members.items())},
     }
     archive = out if out.suffix == ".zip" else out / f"{name}-{info.version}.zip"
     if archive.exists():
         raise RegistryError(f"{archive} exists already: remove it, or give another place")
     archive.parent.mkdir(parents=True, exist_ok=True)
+    left_out = {f"{_BUNDLE}/{each}" for each in leave_out(bundle)} if lean else set()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(_MANIFEST, json.dumps(manifest, indent=2))
         for member, path in sorted(members.items()):
-            file.write(path, member)
+            if member not in left_out:
+                file.write(path, member)
     checksum = archive.with_name(f"{archive.name}.sha256")
-    checksum.write_text(f"{_sha256(archive)}  {archive.name}\n", encoding="ascii")
+    checksum.write_text(f"{file_sha256(archive)}  {archive.name}\n", encoding="ascii")
     return archive
 
 
@@ -156,8 +163,12 @@ def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
                 raise RegistryError(f"{archive} has format {manifest.get('format')!r}, but this program reads {FORMAT}")
             if sum(member.file_size for member in file.infolist()) > _LARGEST_BYTES:
                 raise RegistryError(f"{archive} would unpack to more than {_LARGEST_BYTES // 2**30} GiB")
+            there = frozenset(file.namelist())
             for member, expected in manifest["files"].items():
-                _extract(file, member, folder, expected)
+                if member in there or member not in _REMADE:
+                    _extract(file, member, folder, expected)
+                else:
+                    _remake(member, folder, expected)
     except FileNotFoundError as error:
         raise RegistryError(f"no archive at {archive}: give the file that `boneage registry export` wrote") from error
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, OSError) as error:
@@ -174,19 +185,25 @@ def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) ->
     with file.open(member) as source, path.open("wb") as target:
         while chunk := source.read(1 << 20):
             target.write(chunk)
-    if _sha256(path) != expected:
+    if file_sha256(path) != expected:
         raise RegistryError(f"{member} was damaged or changed after the export: export the cascade again")
+
+
+def _remake(member: str, folder: Path, expected: str) -> None:
+    """Put one of the networks that ship with this installation where a lean archive left it out."""
+    path = folder / member
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if file_sha256(remake(path.name, path)) != expected:
+        raise RegistryError(
+            f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
+            "that exported it, or export it there without --lean"
+        )
 
 
 def _import_run(client: MlflowClient, archive: Path, manifest: Mapping[str, Any]) -> str:
     """Open a run that the imported versions belong to."""
     origin = f"{manifest['name']}/{manifest['version']}"
-    tags = {"level": "import", "archive_sha256": _sha256(archive), "origin": origin}
+    tags = {"level": "import", "archive_sha256": file_sha256(archive), "origin": origin}
     tags |= dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL)
     experiment = ensure_experiment(client, "imported")
     return str(client.create_run(experiment, tags=tags, run_name=f"import of {manifest['name']}").info.run_id)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

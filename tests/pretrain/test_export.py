@@ -60,4 +60,4 @@ def test_shapes_of_the_two_definitions_agree():
 
     recipe = HandRecipe()
     assert (recipe.side, recipe.shape.features) == (handnet.INPUT_SIZE, handnet.FEATURES)
-    assert (recipe.shape.widths, recipe.shape.blocks) == (handnet.WIDTHS, handnet.BLOCKS)
+    assert (recipe.shape.widths, recipe.shape.blocks) == (handnet.SIZES.widths, handnet.SIZES.blocks)
