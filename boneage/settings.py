@@ -23,7 +23,7 @@ ClassifierObjective = Literal["accuracy", "log_loss", "quadratic_kappa"]
 RegressorObjective = Literal["mae_months"]
 Routing = Literal["hard", "soft"]
 Members = Literal["final", "folds"]
-GlobalKind = Literal["none", "regression", "distribution"]
+GlobalKind = Literal["none", "regression", "distribution", "own"]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -176,8 +176,9 @@ class TrainingConfig:
 class GlobalHeadConfig:
     """`[global_head]`: a head for all ages and both sexes, stacked with the routed experts; the paper has none.
 
-    `kind`: `none`, `regression`, or `distribution` (softmax over bins of six months, the expectation is the age). Its
-    share in the age is fitted per sex on estimates out of fold of images that the backbone never saw.
+    `kind`: `none`, `regression`, `distribution` (softmax over bins of six months, the expectation is the age), or
+    `own`: the head that the embedded backbone was trained with. `width` and `epochs` matter to those that are fitted.
+    Its share in the age is fitted per sex on estimates out of fold of images that the backbone never saw.
     """
 
     kind: GlobalKind = "none"

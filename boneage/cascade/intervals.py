@@ -138,18 +138,10 @@ def confident_rank(count: int, coverage: float) -> int | None:
     """
     first, least = max(1, math.ceil((count + 1) * coverage - 1e-9)), coverage - SHORTFALL
     # The k-th smallest covers at least `least` exactly where fewer than k of n residuals fall below its quantile.
-    fewer = _binomial_below(count, least)
+    from scipy.stats import binom
+
+    fewer = binom.cdf(np.arange(count + 1) - 1, count, least)
     return next((rank for rank in range(first, count + 1) if fewer[rank] >= CONFIDENCE), None)
-
-
-def _binomial_below(count: int, chance: float) -> np.ndarray:
-    """Return for k = 0 to n the probability of fewer than k hits in n draws, float64 (n + 1,)."""
-    logs = [
-        math.lgamma(count + 1) - math.lgamma(hits + 1) - math.lgamma(count - hits + 1)
-        + hits * math.log(chance) + (count - hits) * math.log1p(-chance)
-        for hits in range(count)
-    ]  # fmt: skip
-    return np.concatenate([[0.0], np.cumsum(np.exp(logs))])
 
 
 def _cell_half_width(own: np.ndarray, of_sex: np.ndarray, coverage: float) -> float | None:

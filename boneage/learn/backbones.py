@@ -145,12 +145,21 @@ def weights_identity(config: BackboneConfig) -> str:
     """
     if config.weights in {"none", "imagenet"}:
         return config.weights
+    return checksum(weights_file(config), "sha256")
+
+
+def weights_file(config: BackboneConfig) -> Path:
+    """Return the file of shipped weights or of a file's.
+
+    Raises:
+        WeightsError: when there is none.
+    """
     source = _handnet_asset() if config.weights == "asset" else Path(config.weights).expanduser()
     if not source.is_file():
         raise WeightsError(
             f"backbone.weights should be 'asset', 'imagenet', 'none' or a file, but there is no {source}"
         )
-    return checksum(source, "sha256")
+    return source
 
 
 def _source(config: BackboneConfig, row: Backbone) -> Path | None:

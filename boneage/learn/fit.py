@@ -69,6 +69,12 @@ class Samples:
         return Samples(self.features[rows], self.ages[rows], self.groups[rows])
 
 
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Put samples one after the other."""
+    names = ("features", "ages", "groups")
+    return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
 @dataclass(frozen=True)
 class Start:
     """Where a fit starts and how long it lasts, if not from drawn weights and until it stops early."""

@@ -26,6 +26,7 @@ HIDDEN = 256
 BIN_MONTHS = 6.0
 BIN_COUNT = 39
 
+
 @dataclass(frozen=True)
 class Sizes:
     """Channels and residual blocks of the four stages; each stage but the first halves the side."""

@@ -190,6 +190,11 @@ def fold_constant(weights: Weights, value: float) -> list[np.ndarray]:
     return [kernel[:-1], bias + np.float32(value) * kernel[-1], *rest]
 
 
+def halved(weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Round kernels to what float16 holds, as float32; biases stay."""
+    return tuple(w.astype(np.float16).astype(np.float32) if w.ndim == 2 else w for w in weights)
+
+
 def fold_temperature(weights: Weights, temperature: float) -> list[np.ndarray]:
     """Divide a classifier's logits by a temperature: above 1 its probabilities flatten, below 1 they sharpen."""
     divisor = np.float32(temperature)

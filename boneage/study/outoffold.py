@@ -17,11 +17,11 @@ from boneage.cascade.routing import Routed, route
 from boneage.cascade.stack import FEWEST, Stack, fit_shares
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
-from boneage.learn.crossval import fold_seed
 from boneage.learn.fit import Samples
-from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature
+from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature, halved
 from boneage.learn.seen import SeenImages
-from boneage.learn.wholerange import SEX_FLAGS, WholeRange, ensemble_of, fit_whole_range, with_sex
+from boneage.learn.wholerange import SEX_FLAGS, WholeRange
+from boneage.study.globalhead import fit_global, global_out_of_fold, stacked_head
 from boneage.study.materials import Materials
 from boneage.study.models import ModelOutcome
 
@@ -89,7 +89,7 @@ class Learnt:
         routed = route_out_of_fold(self.folds, held, self.config)
         if self.stack is None:
             return routed
-        return _stacked(routed, global_out_of_fold(self.members, held), self.stack.shares, held)
+        return _stacked(routed, global_out_of_fold(self.members, features, sexes, fold), self.stack.shares, held)
 
 
 def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Learnt:
@@ -102,9 +102,9 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages)
     routed, stack = route_out_of_fold(folds, held, config), None
     members = fit_global(materials)
     if members:
-        months = global_out_of_fold(members, held)
+        months = global_out_of_fold(members, held.samples.features, held.sexes, held.fold)
         shares = fit_shares(held.sexes, routed.ages, months, held.samples.ages)
-        stack = _stack(members, shares, config)
+        stack = stacked_head(members, shares, config)
         routed = _stacked(routed, months, shares, held)
     if config.cascade.half_precision:
         served = {key: replace(head, weights=halved(head.weights)) for key, head in served.items()}
@@ -184,44 +184,6 @@ def tempered(heads: Heads, temperatures: Mapping[str, float]) -> dict[ModelKey, 
     }
 
 
-def fit_global(materials: Materials) -> list[WholeRange]:
-    """Fit the head for all ages once per fold, each without that fold; nothing where none is configured."""
-    config, ids = materials.config, materials.splits.train
-    kind = config.global_head.kind
-    if kind == "none":
-        return []
-    fold, sexes = materials.folds(ids), materials.part.table.loc[list(ids), "sex"].to_numpy()
-    views = [_with_sex(samples, sexes) for samples in materials.training_views(ids)]
-    plain = _with_sex(materials.part.samples(ids), sexes)
-    members = []
-    for number in range(config.data.folds):
-        train = joined([view.take(fold != number) for view in views])
-        seed = fold_seed(config.study.seed, number)
-        members.append(fit_whole_range(kind, train, plain.take(fold == number), config.global_head, seed=seed))
-    return members
-
-
-def global_out_of_fold(members: Sequence[WholeRange], held: HeldOut) -> np.ndarray:
-    """Estimate every image with the member that had not seen its fold, float64 (N,), months."""
-    months, sexes = np.zeros(len(held.sexes)), np.array([str(sex) for sex in held.sexes], dtype=str)
-    for number, member in enumerate(members):
-        rows = held.fold == number
-        if rows.any():
-            months[rows] = member.predict(held.samples.features[rows], sexes[rows])
-    return months
-
-
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Put samples one after the other."""
-    names = ("features", "ages", "groups")
-    return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def halved(weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Round kernels to what float16 holds, as float32; biases stay."""
-    return tuple(w.astype(np.float16).astype(np.float32) if w.ndim == 2 else w for w in weights)
-
-
 def _served(outcomes: Outcomes, config: Config) -> dict[ModelKey, Head]:
     """Return the final heads, or the ensembles of the fold heads."""
     if config.cascade.members == "final":
@@ -249,11 +211,6 @@ def _each(weights: Sequence[np.ndarray], temperature: float) -> tuple[np.ndarray
     return tuple(weight for member in members for weight in fold_temperature(member, temperature))
 
 
-def _stack(members: Sequence[WholeRange], shares: dict[str, float], config: Config) -> Stack:
-    head = ensemble_of(members)
-    return Stack(replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head, shares)
-
-
 def _stacked(routed: Routed, months: np.ndarray, shares: Mapping[str, float], held: HeldOut) -> Routed:
     share = np.array([shares.get(str(sex), 0.0) for sex in held.sexes])
     ages = (1 - share) * routed.ages + share * months
@@ -265,7 +222,3 @@ def _intervals(routed: Routed, held: HeldOut, config: Config) -> Intervals:
     if not held.sexes:
         return Intervals(config.cascade.coverage)
     return fit_intervals(held.sexes, routed.ages, held.samples.ages, config.cascade.coverage, surest)
-
-
-def _with_sex(samples: Samples, sexes: np.ndarray) -> Samples:
-    return replace(samples, features=with_sex(samples.features, sexes))

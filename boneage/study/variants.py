@@ -14,7 +14,10 @@ from boneage.cascade.routing import Routed
 from boneage.cascade.stack import SHARES
 from boneage.config import Config, GlobalHeadConfig, HeadParameters
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
+from boneage.learn.backbones import BackboneError
+from boneage.learn.fit import joined
 from boneage.learn.heads import fold_constant
+from boneage.learn.ownhead import own_head
 from boneage.learn.wholerange import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
 from boneage.study.ablation import (
     AblationData,
@@ -29,7 +32,7 @@ from boneage.study.ablation import (
     with_loss,
 )
 from boneage.study.coverage import coverage_table
-from boneage.study.outoffold import HeldOut, fit_temperatures, joined, tempered
+from boneage.study.outoffold import HeldOut, fit_temperatures, tempered
 
 Progress = Callable[[int, int], None]
 Ages = dict[str, np.ndarray]
@@ -142,6 +145,20 @@ def whole_range(bench: Bench) -> Ages:
     return ages
 
 
+def networks_own(bench: Bench) -> Ages:
+    """The head that the backbone was trained with, alone and averaged over the views' features; none is fitted."""
+    try:
+        head = own_head(bench.config)
+    except BackboneError:
+        return {}
+    name, data = "global: the network's own head", bench.data
+    ages = {name: head.predict(data.plain.validation.samples.features, data.plain.validation.sexes)}
+    if data.averaged is not None:
+        part = data.averaged.validation
+        ages[f"{name}, {len(data.views)} views averaged"] = head.predict(part.samples.features, part.sexes)
+    return ages
+
+
 def views(bench: Bench) -> Ages:
     """Average features over views at estimate time, and let heads learn from views."""
     data, trio = bench.data, bench.data.averaged
@@ -189,7 +206,8 @@ def papers_heads(bench: Bench) -> Ages:
 
 Variant = Callable[[Bench], Ages]
 VARIANTS: tuple[Variant, ...] = (
-    routings, papers_heads, temperature, windows, sexes_together, distributions, whole_range, views, folds,
+    routings, papers_heads, temperature, windows, sexes_together, distributions, whole_range, networks_own, views,
+    folds,
 )  # fmt: skip
 
 
