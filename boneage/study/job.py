@@ -132,11 +132,17 @@ def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker
 
 def _log_set(tracker: StudyTracker, run_id: str, named: tuple[str, str], part: Part, ids: Sequence[str]) -> None:
     """Log some images of a part as a dataset input called by name and context, hashed by what they hold."""
+    sha256, profile = describe_set(part, ids)
+    tracker.log_dataset(run_id, named[0], sha256, named[1], profile)
+
+
+def describe_set(part: Part, ids: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """Return the hash of what some images of a part hold, and how many there are, in all and per sex and group."""
     rows = part.table.loc[list(ids)]
-    profile = dict(Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True)))
+    profile = Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True))
     contents = (part.content_sha256[name] for name in ids)
     sha256 = set_sha256(zip(contents, rows["sex"], rows["age_months"], strict=True))
-    tracker.log_dataset(run_id, named[0], sha256, named[1], {"images": len(ids), **profile})
+    return sha256, {"images": len(ids), **profile}
 
 
 def _finish(

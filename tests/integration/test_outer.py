@@ -81,6 +81,8 @@ def test_an_outer_search_writes_its_winner_and_goes_on_where_it_stopped(file, ca
     assert {name: str(value) for name, value in upstream_own(winner).items()} == chosen
     assert tomllib.loads(best.read_text())["study"]["name"] == "tiny-best"
     assert len(runs("outer-study")) == 1
+    assert {"seed", "packages", "machine", "config_sha256", "split_sha256", "code_version"} <= set(tried[0].data.tags)
+    assert [given.dataset.name for given in tried[0].inputs.dataset_inputs] == ["train"]
     assert all(f"cv_val_accuracy_mean.classifier-{sex}" in tried[0].data.metrics for sex in ("male", "female"))
 
     passes = []

@@ -163,6 +163,13 @@ def test_a_finished_study_and_other_settings_make_a_new_run(store, config, track
     assert len(ids) == 5
 
 
+def test_models_that_no_worker_came_to_end_with_an_interrupted_study(store, tracker):
+    with pytest.raises(KeyboardInterrupt), tracker.study_run() as study:
+        model = tracker.model_run_id(KEY)
+        raise KeyboardInterrupt
+    assert [store.get_run(run).info.status for run in (study, model)] == ["KILLED", "KILLED"]
+
+
 def test_workers_log_under_the_study_of_another_process(store, config, tracker):
     with tracker.study_run() as study:
         model = tracker.model_run_id(KEY)

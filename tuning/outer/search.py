@@ -23,17 +23,19 @@ import numpy as np
 from optuna.trial import FixedTrial
 
 from boneage import stopping
-from boneage.config import BackboneConfig, Config, to_mapping
+from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.learn.crossval import FoldHooks, cross_validate
 from boneage.learn.seen import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.preprocess.preparer import Preparer
+from boneage.study.job import describe_set
 from boneage.study.materials import Materials, Stage, gather, silent
 from boneage.study.models import Chosen, ModelOutcome, model_task
 from boneage.study.outoffold import fold_heads, held_out, route_out_of_fold
-from boneage.tracking.environment import code_tags
+from boneage.tracking.datasets import dataset_input
+from boneage.tracking.environment import run_tags
 from boneage.tracking.store import ensure_experiment, open_store
 from boneage.tracking.values import to_metrics, to_params
 from tuning.budget import finished
@@ -80,7 +82,7 @@ def run_outer(config: Config, trials: int | None = None, stage: Stage = silent) 
     """
     client, study, order = open_store(), _study(config), settings(config)
     experiment = ensure_experiment(client, f"{config.study.name}-outer")
-    parent = _parent(client, experiment, study.study_name)
+    parent = _parent(client, experiment, study.study_name, config)
     wanted, status = min(trials or config.outer.trials, len(order)), "KILLED"
     try:
         progress = stopping.watched(stage)("settings")
@@ -106,13 +108,13 @@ def settings(config: Config) -> list[dict[str, Any]]:
     return [every[0], *(every[number] for number in order)]
 
 
-def score(config: Config, seen: SeenImages, stage: Stage = silent) -> dict[str, float]:
-    """Cross-validate all ten models on a study's settings and score their cascade out of fold.
+def score(materials: Materials, seen: SeenImages, stage: Stage = silent) -> dict[str, float]:
+    """Cross-validate all ten models on a study's materials and score their cascade out of fold.
 
     Returns:
         `out_of_fold_mae_months`, `out_of_fold_images`, and every model's mean over the folds, named after the model.
     """
-    materials = gather(config, stage)
+    config = materials.config
     progress, outcomes, figures = stopping.watched(stage)("models"), {}, {}
     for done, key in enumerate(ALL_MODELS, start=1):
         outcomes[key] = _cross_validated(materials, key)
@@ -156,18 +158,35 @@ def _run_trial(
     client, experiment, parent = place
     study.enqueue_trial(dict(setting))
     trial, told = study.ask(), {"state": optuna.trial.TrialState.FAIL}
-    tags = {"level": "outer", "study": config.study.name, "trial": f"{trial.number:03d}", **code_tags()}
+    tags = {"level": "outer", "trial": f"{trial.number:03d}", **_tags(config)}
     run_id = client.create_run(
         experiment, tags={**tags, "mlflow.parentRunId": parent}, run_name=f"outer-{trial.number:03d}"
     ).info.run_id
     try:
         client.log_batch(run_id, params=to_params(setting))
-        figures = score(suggest_upstream(trial, config), seen_by_any(config), stage)
+        materials = gather(suggest_upstream(trial, config), stage)
+        _log_images(materials, client, run_id)
+        figures = score(materials, seen_by_any(config), stage)
         client.log_batch(run_id, metrics=to_metrics(figures))
         told = {"values": figures[METRIC]}
     finally:
         study.tell(trial, **told)
         client.set_terminated(run_id, "FINISHED" if "values" in told else "KILLED")
+
+
+def _tags(config: Config) -> dict[str, str]:
+    """Return what the runs of an outer search say of their making."""
+    made = {"study": config.study.name, "seed": str(config.study.seed), "config_sha256": config_sha256(config)}
+    return {**made, **run_tags()}
+
+
+def _log_images(materials: Materials, client: MlflowClient, run_id: str) -> None:
+    """Log the training images, as this setting prepares them, as a run's dataset input, and the hash of the splits."""
+    splits, name = materials.splits.sha256, materials.config.study.name
+    sha256, counts = describe_set(materials.part, materials.splits.train)
+    source = {"study": name, "set": "train", "split_sha256": splits}
+    client.log_inputs(run_id, [dataset_input("train", sha256, "training", counts, source)])
+    client.set_tag(run_id, "split_sha256", splits)
 
 
 def _study(config: Config) -> Any:
@@ -193,7 +212,7 @@ def _complete(study: Any) -> list[Any]:
     return finished(study, optuna.trial.TrialState.COMPLETE)
 
 
-def _parent(client: MlflowClient, experiment: str, name: str) -> str:
+def _parent(client: MlflowClient, experiment: str, name: str, config: Config) -> str:
     """Return the run of this search, opened again where it is there already; runs that were cut off are ended."""
     found = client.search_runs([experiment], f"tags.level = 'outer-study' and tags.outer = '{name}'")
     for run in client.search_runs([experiment], "tags.level = 'outer' and attributes.status = 'RUNNING'"):
@@ -201,7 +220,7 @@ def _parent(client: MlflowClient, experiment: str, name: str) -> str:
     if found:
         client.update_run(found[0].info.run_id, status="RUNNING")
         return str(found[0].info.run_id)
-    tags = {"level": "outer-study", "outer": name, **code_tags()}
+    tags = {"level": "outer-study", "outer": name, **_tags(config)}
     return str(client.create_run(experiment, tags=tags, run_name="outer-study").info.run_id)
 
 
