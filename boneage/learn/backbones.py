@@ -93,7 +93,8 @@ def open_backbone(config: BackboneConfig, image_size: int) -> FrozenBackbone:
     source = _source(config, row)
     model = blank_model(row.name, size)
     _load(model, row, source)
-    return FrozenBackbone(model, identify(row.name, size, model), config.batch_size)
+    file = source if row.name == HANDNET else None
+    return FrozenBackbone(model, identify(row.name, size, model), config.batch_size, file)
 
 
 def find(name: str) -> Backbone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,11 +45,13 @@ class FrozenBackbone:
         features: C, the number of pooled features.
         sha256: identifies architecture, input size and weights.
         batch_size: images pushed through at once.
+        file: the shipped weights that it was read from, if any: they are saved as they are.
         passes: how many images have been pushed through so far.
     """
 
-    def __init__(self, model: keras.Model, identity: Identity, batch_size: int = 16) -> None:
+    def __init__(self, model: keras.Model, identity: Identity, batch_size: int = 16, file: Path | None = None) -> None:
         model.trainable = False
+        self.file = file
         self.model, self.identity, self.batch_size = model, identity, batch_size
         self.features = int(model.output_shape[-1])
         self.passes = 0
@@ -85,7 +88,12 @@ class FrozenBackbone:
         return self._run(self._maps, images, tuple(self.model.output_shape[1:]))
 
     def save(self, path: Path) -> Path:
-        """Write weights and identity to one file, without pickle; arrays as float16 where that loses nothing."""
+        """Write weights and identity to one file, without pickle; arrays as float16 where that loses nothing.
+
+        Shipped weights are copied: an archive need not carry a file that every installation has, byte for byte.
+        """
+        if self.file is not None and self.file.is_file():
+            return Path(shutil.copyfile(self.file, path))
         meta = json.dumps({"name": self.name, "input_size": self.input_size, "sha256": self.sha256,
                            "batch_size": self.batch_size})  # fmt: skip
         arrays = {f"w{index:04d}": compact(weight) for index, weight in enumerate(self.model.get_weights())}
@@ -102,8 +110,12 @@ class FrozenBackbone:
         Raises:
             BackboneError: when the file is missing, damaged or of a network this version does not know.
         """
+        from boneage.learn import handnet
         from boneage.learn.backbones import blank_model
 
+        if handnet.is_weights(path):
+            model = handnet.build_handnet(path)
+            return cls(model, identify("handnet", handnet.INPUT_SIZE, model), file=path)
         meta, weights = read_saved(path)
         try:
             identity = Identity(str(meta["name"]), int(meta["input_size"]), str(meta["sha256"]))

@@ -6,6 +6,7 @@ inside the functions, so that importing this module costs nothing.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -52,6 +53,15 @@ Weights = Path | Literal["asset"] | None
 def sizes_of(arrays: int) -> Sizes:
     """Return the sizes of a backbone that holds so many arrays; those of the shipped one where none does."""
     return next((sizes for sizes in EARLIER if sizes.arrays == arrays), SIZES)
+
+
+def is_weights(path: Path) -> bool:
+    """Tell whether a file holds weights in the layout of the shipped ones."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return "stem.kernel" in stored.files
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
 
 
 def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Model:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from boneage.cascade.bundle import file_sha256
 from boneage.paths import assets
-from boneage.tracking.lean import REMADE, leave_out, remake
+from boneage.tracking.lean import SHIPPED, leave_out, put_back
 from boneage.tracking.lineage import validation_metrics
 from boneage.tracking.packaging import CARD_FILE, VALIDATION_FILE
 from boneage.tracking.promotion import promote
@@ -36,7 +36,7 @@ SHIPPED_FILE = "cascade.zip"
 FORMAT = 1
 _MANIFEST = "manifest.json"
 _BUNDLE = "bundle"
-_REMADE = frozenset(f"{_BUNDLE}/{name}" for name in REMADE)
+_MAY_BE_LEFT_OUT = frozenset(f"{_BUNDLE}/{name}" for name in SHIPPED)
 _LARGEST_BYTES = 8 * 2**30
 
 
@@ -165,10 +165,10 @@ def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
                 raise RegistryError(f"{archive} would unpack to more than {_LARGEST_BYTES // 2**30} GiB")
             there = frozenset(file.namelist())
             for member, expected in manifest["files"].items():
-                if member in there or member not in _REMADE:
+                if member in there or member not in _MAY_BE_LEFT_OUT:
                     _extract(file, member, folder, expected)
                 else:
-                    _remake(member, folder, expected)
+                    _put_back(member, folder, expected)
     except FileNotFoundError as error:
         raise RegistryError(f"no archive at {archive}: give the file that `boneage registry export` wrote") from error
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, OSError) as error:
@@ -189,11 +189,11 @@ def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) ->
         raise RegistryError(f"{member} was damaged or changed after the export: export the cascade again")
 
 
-def _remake(member: str, folder: Path, expected: str) -> None:
+def _put_back(member: str, folder: Path, expected: str) -> None:
     """Put one of the networks that ship with this installation where a lean archive left it out."""
     path = folder / member
     path.parent.mkdir(parents=True, exist_ok=True)
-    if file_sha256(remake(path.name, path)) != expected:
+    if file_sha256(put_back(path.name, path)) != expected:
         raise RegistryError(
             f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
             "that exported it, or export it there without --lean"

@@ -3,7 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from boneage.config import BackboneConfig
 from boneage.learn import handnet
+from boneage.learn.backbones import FrozenBackbone, open_backbone
+from boneage.learn.frozen import identify
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,26 @@ def test_changed_weights_are_refused(tmp_path):
     record.write_text(json.dumps({"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="sha256"):
         handnet.checked_asset(weights, record)
+
+
+def test_the_shipped_backbone_is_saved_as_the_very_file_that_ships(tmp_path):
+    backbone = open_backbone(BackboneConfig(), 500)
+    saved = backbone.save(tmp_path / "backbone.npz")
+    assert saved.read_bytes() == handnet.asset_path().read_bytes()
+    again = FrozenBackbone.load(saved)
+    assert again.identity == backbone.identity
+    images = np.random.default_rng(0).integers(0, 256, (2, 128, 128), np.uint8)
+    np.testing.assert_array_equal(again.pooled(images), backbone.pooled(images))
+
+
+def test_a_backbone_of_an_earlier_version_still_opens(tmp_path):
+    earlier = handnet.EARLIER[0]
+    model = handnet.build_handnet(None, earlier)
+    assert (
+        len(model.get_weights()) == earlier.arrays and len(handnet.build_handnet(None).get_weights()) > earlier.arrays
+    )
+    saved = FrozenBackbone(model, identify("handnet", 128, model)).save(tmp_path / "backbone.npz")
+    images = np.random.default_rng(0).integers(0, 256, (2, 128, 128), np.uint8)
+    np.testing.assert_array_equal(
+        FrozenBackbone.load(saved).pooled(images), FrozenBackbone(model, identify("handnet", 128, model)).pooled(images)
+    )

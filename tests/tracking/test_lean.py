@@ -1,4 +1,4 @@
-"""A lean archive leaves out what every installation can make again, and is refused where it cannot."""
+"""A lean archive leaves out what every installation has, and is refused where it has another."""
 
 import shutil
 import zipfile
@@ -10,14 +10,12 @@ from boneage.tracking import exchange, lean
 from boneage.tracking.registry import RegistryError, bundle_folder, load_cascade, register_cascade, show
 
 
-def test_the_networks_that_ship_are_made_again_byte_for_byte(tmp_path):
-    for name in lean.REMADE:
-        lean.remake(name, tmp_path / name)
+def test_what_this_installation_has_is_left_out_and_nothing_else(tmp_path):
+    for name in lean.SHIPPED:
+        lean.put_back(name, tmp_path / name)
     assert lean.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
     (tmp_path / MASK_FILE).write_bytes(b"another")
     assert lean.leave_out(tmp_path) == {BACKBONE_FILE}
-    with pytest.raises(ValueError, match=r"but 'card.md' was asked for"):
-        lean.remake("card.md", tmp_path / "card.md")
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def archive(store, submit, tmp_path, monkeypatch):
     kept = tmp_path / "kept.npz"
     shutil.copyfile(bundle_folder(store, show(store, "tiny-cascade", "challenger")) / BACKBONE_FILE, kept)
     monkeypatch.setattr(exchange, "leave_out", lambda bundle: frozenset({BACKBONE_FILE}))
-    monkeypatch.setattr(exchange, "remake", lambda name, path: shutil.copyfile(kept, path))
+    monkeypatch.setattr(exchange, "put_back", lambda name, path: shutil.copyfile(kept, path))
     return exchange.export_version(store, "tiny-cascade", "challenger", tmp_path / "out", lean=True), kept
 
 
@@ -48,7 +46,7 @@ def test_an_installation_with_another_backbone_refuses_it(store, archive):
         exchange.import_version(store, file, prefix="other")
 
 
-def test_only_what_can_be_made_again_may_be_missing(store, archive, tmp_path):
+def test_only_what_ships_may_be_missing(store, archive, tmp_path):
     file, _ = archive
     short = tmp_path / "short.zip"
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(short, "w") as new:
