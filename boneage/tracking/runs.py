@@ -108,9 +108,14 @@ class StudyTracker(RunLog):
 
     @contextmanager
     def final_run(self, key: ModelKey, params: Mapping[str, Any] | Any = ()) -> Iterator[str]:
-        """Open the `final` training's run, beside the trials of its model."""
-        tags = {"level": "final", **key_tags(key), "trial": "final"}
-        run_id = self._create("final", tags, self.model_run_id(key))
+        """Open the `final` training's run, beside the trials of its model.
+
+        Where an interrupted study goes on, a model is trained anew: an earlier `final` of it is KILLED, for one counts.
+        """
+        tags, parent = {"level": "final", **key_tags(key), "trial": "final"}, self.model_run_id(key)
+        for earlier in self._search(self._filter(tags, parent)):
+            self.end(earlier.info.run_id, "KILLED")
+        run_id = self._create("final", tags, parent)
         with self._ended(run_id):
             self._log(run_id, params=plain(params))
             yield run_id
@@ -212,14 +217,19 @@ class StudyTracker(RunLog):
 
     def _find_open(self, tags: Mapping[str, str], parent: str | None = None) -> str | None:
         """Find a run with these tags that did not finish well, and set it running again."""
-        wanted = {**tags, **({_PARENT: parent} if parent else {})}
-        query = self._common_filter() + "".join(f" and tags.`{name}` = '{value}'" for name, value in wanted.items())
-        unfinished = [run for run in self._search(query) if run.info.status != "FINISHED" or parent]
+        unfinished = [
+            run for run in self._search(self._filter(tags, parent)) if run.info.status != "FINISHED" or parent
+        ]
         if not unfinished:
             return None
         run_id = str(unfinished[0].info.run_id)
         self.client.update_run(run_id, status="RUNNING")
         return run_id
+
+    def _filter(self, tags: Mapping[str, str], parent: str | None) -> str:
+        """Return the search for runs with these tags below a run, with these settings and splits."""
+        wanted = {**tags, **({_PARENT: parent} if parent else {})}
+        return self._common_filter() + "".join(f" and tags.`{name}` = '{value}'" for name, value in wanted.items())
 
     def _common_filter(self) -> str:
         return " and ".join(f"tags.`{name}` = '{self._common[name]}'" for name in ("config_sha256", "split_sha256"))

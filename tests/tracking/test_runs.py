@@ -150,6 +150,17 @@ def test_an_interrupted_study_goes_on_in_the_same_runs(store, config, tracker):
     assert store.get_run(first).info.status == "FINISHED"
 
 
+def test_one_final_training_of_a_model_counts(store, config, tracker):
+    with pytest.raises(KeyboardInterrupt), tracker.study_run(), tracker.model_run(KEY):
+        with tracker.final_run(KEY) as first:
+            pass
+        raise KeyboardInterrupt
+    again = StudyTracker(store, config, "ab" * 32)
+    with again.study_run(), again.model_run(KEY), again.final_run(KEY) as second:
+        pass
+    assert [store.get_run(run).info.status for run in (first, second)] == ["KILLED", "FINISHED"]
+
+
 def test_a_finished_study_and_other_settings_make_a_new_run(store, config, tracker):
     ids = set()
     for each in (tracker, StudyTracker(store, config, "ab" * 32), StudyTracker(store, config, "cd" * 32)):
