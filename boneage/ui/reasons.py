@@ -53,6 +53,6 @@ def _row(name: str, words: str) -> str:
 
 def _folded(key: str, rows: str, hint: str, language: str) -> str:
     return (
-        f'<details class="ba-answered"><summary class="ba-kicker">{escape(text(key, language))}</summary>'
+        f'<details class="ba-answered ba-reasons"><summary class="ba-kicker">{escape(text(key, language))}</summary>'
         f'<ul>{rows}</ul><p class="ba-small">{escape(hint)}</p></details>'
     )
