@@ -49,6 +49,11 @@ class WholeRange:
         if not self.weights or len(self.weights) % ARRAYS:
             raise HeadError(f"a head for all ages needs {ARRAYS} arrays per member, but {len(self.weights)} came")
 
+    @property
+    def features(self) -> int:
+        """Return how many features it takes, without the sex."""
+        return len(self.weights[0]) - 1
+
     def predict(self, features: np.ndarray, sexes: Sequence[Sex | str] | np.ndarray) -> np.ndarray:
         """Map features float32 (N, D) and N sexes to ages in months, float32 (N,)."""
         flagged = with_sex(features, sexes)

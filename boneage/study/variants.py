@@ -152,6 +152,8 @@ def networks_own(bench: Bench) -> Ages:
     except BackboneError:
         return {}
     name, data = "global: the network's own head", bench.data
+    if head.features != data.plain.validation.samples.features.shape[1]:
+        return {}  # features of another backbone than the configuration's: none of it
     ages = {name: head.predict(data.plain.validation.samples.features, data.plain.validation.sexes)}
     if data.averaged is not None:
         part = data.averaged.validation

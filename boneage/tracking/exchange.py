@@ -112,7 +112,7 @@ def import_version(client: MlflowClient, archive: Path, prefix: str | None = Non
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        manifest = _unpack(archive, folder)
+        manifest = unpack(archive, folder)
         prefix = manifest["prefix"] if prefix is None else prefix
         name, tags = cascade_name(prefix), manifest["tags"]
         for info in list_versions(client, name):
@@ -154,8 +154,14 @@ def import_shipped(client: MlflowClient) -> Imported:
     return Imported(imported.name, imported.version, imported.new, promoted=True)
 
 
-def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
-    """Write an archive's files to a folder, only those that the manifest names, every checksum verified."""
+def unpack(archive: Path, folder: Path) -> dict[str, Any]:
+    """Write an archive's files to a folder, only those that the manifest names, every checksum verified.
+
+    What a lean archive left out is put back. Returns the manifest; the bundle lies in the folder `bundle`.
+
+    Raises:
+        RegistryError: when the archive is missing, damaged or was changed.
+    """
     try:
         with zipfile.ZipFile(archive) as file:
             manifest: dict[str, Any] = json.loads(file.read(_MANIFEST))

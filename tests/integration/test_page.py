@@ -26,14 +26,12 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "page.md"
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped cascade as a folder."""
-    from zipfile import ZipFile
-
-    from boneage.cascade.bundle import BUNDLE_FILE
     from boneage.paths import assets
+    from boneage.tracking.exchange import SHIPPED_FILE, unpack
 
     folder = tmp_path_factory.mktemp("shipped")
-    ZipFile(assets() / "cascade.zip").extractall(folder)
-    return next(folder.rglob(BUNDLE_FILE)).parent
+    unpack(assets() / SHIPPED_FILE, folder)
+    return folder / "bundle"
 
 
 @pytest.fixture(scope="module")
