@@ -20,7 +20,7 @@ SMALL = handnet.HandRecipe(
     early_epochs=0,
     cycles=(handnet.Cycle(12, 2e-3, warm=0.05, annealed=0.5),),
     average=0.99,
-    shape=NetShape(widths=(16, 32, 64, 128), features=256),
+    shape=NetShape((16, 32, 64, 128), (0, 2, 3, 2), 256),
 )
 CHILDREN = 4000
 CHILDREN_SEED = 5
@@ -47,7 +47,7 @@ VARIANTS = {
     "base": Variant("96 px, 0.8 M parameters, masked, equalised, unstretched, augmented, both losses"),
     "input-64": Variant("64 px", replace(SMALL, side=64)),
     "input-128": Variant("128 px", replace(SMALL, side=128)),
-    "wide": Variant("twice as wide", replace(SMALL, shape=NetShape(widths=(32, 64, 128, 256), features=512))),
+    "wide": Variant("twice as wide", replace(SMALL, shape=NetShape((32, 64, 128, 256), (0, 2, 3, 2), 512))),
     "plain-views": Variant("no augmentation", replace(SMALL, augmented=False)),
     "regression": Variant("absolute error alone", replace(SMALL, crossed=0.0)),
     "distribution": Variant("label distribution alone", replace(SMALL, straight=0.0)),
