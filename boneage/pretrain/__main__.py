@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
     parser.add_argument("--processes", type=int, default=2, help="alone: processes sharing a batch (default 2)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="handnet: where (default: a GPU where there is one)")
-    parser.add_argument("--threads", type=int, default=2, help="handmask: threads of PyTorch (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="handmask, variants: threads of PyTorch (default 2)")
     return parser
 
 
