@@ -134,7 +134,7 @@ class GpuTrainer:
         recipe, losses = self.recipe, []
         torch.manual_seed(recipe.seed * 100_003 + self.epoch)
         order = rows[torch.randperm(len(rows), device=rows.device)]
-        steps = len(rows) // recipe.batch
+        steps = max(1, len(rows) // recipe.batch)
         running.train()
         for step in range(steps):
             rate = recipe.rate_at((self.epoch + step / steps) / recipe.epochs)

@@ -44,6 +44,8 @@ LESSONS: dict[str, Lesson] = {
     ),
 }
 """The last one ships. Two of the lessons end before their learning rate does: the lent GPU's time had run out."""
+REHEARSED_EVERY = 10
+"""A rehearsal trains on every tenth child."""
 
 Figures = Callable[[EndToEnd], dict[str, dict[str, float]]]
 
@@ -64,6 +66,14 @@ def learn(films: Films, out: Path, lessons: Mapping[str, Lesson] = LESSONS, *, p
     return nets[name]
 
 
+def rehearsal(lessons: Mapping[str, Lesson] = LESSONS) -> dict[str, Lesson]:
+    """Return the same lessons of one pass each: every part of the way in minutes, and a network of no use."""
+    return {
+        name: replace(lesson, recipe=replace(lesson.recipe, epochs=1, stopped_after=0))
+        for name, lesson in lessons.items()
+    }
+
+
 def read_net(path: Path, shape: NetShape, device: torch.device) -> EndToEnd:
     """Read a finished lesson's network, for estimating."""
     net = EndToEnd(shape)
@@ -71,7 +81,14 @@ def read_net(path: Path, shape: NetShape, device: torch.device) -> EndToEnd:
     return net.to(device, memory_format=torch.channels_last).eval()
 
 
-def ship(net: EndToEnd, out: Path, data: Mapping[str, Any], figures: Figures, made: str) -> Path:
+def ship(
+    net: EndToEnd,
+    out: Path,
+    data: Mapping[str, Any],
+    figures: Figures,
+    made: str,
+    lessons: Mapping[str, Lesson] = LESSONS,
+) -> Path:
     """Write a network's weights as float16 (`handnet.npz`) and the training record with every figure.
 
     Args:
@@ -80,6 +97,7 @@ def ship(net: EndToEnd, out: Path, data: Mapping[str, Any], figures: Figures, ma
         data: What the record says of the data.
         figures: Measures a network on every set.
         made: On what machine it was trained, and for how long.
+        lessons: What it went through.
     """
     path = out / "handnet.npz"
     net = net.to("cpu")
@@ -90,8 +108,8 @@ def ship(net: EndToEnd, out: Path, data: Mapping[str, Any], figures: Figures, ma
             "network": "handnet",
             "input": "prepared hand, uint8 0-255, shrunk to (side, side, 1); background 0",
             "output": "(side / 16, side / 16, features), 0 and above; its average is the pooled feature",
-            "recipe": asdict(LESSONS["handnet"].recipe),
-            "lessons": {name: asdict(lesson) for name, lesson in LESSONS.items()},
+            "recipe": asdict(lessons["handnet"].recipe),
+            "lessons": {name: asdict(lesson) for name, lesson in lessons.items()},
             "made": made,
             "data": dict(data),
             "figures": figures(net),
@@ -101,7 +119,7 @@ def ship(net: EndToEnd, out: Path, data: Mapping[str, Any], figures: Figures, ma
     return path
 
 
-def train_handnet(data: Path, out: Path, *, device: str, progress: Progress) -> Path:
+def train_handnet(data: Path, out: Path, *, device: str, progress: Progress, rehearse: bool = False) -> Path:
     """Make the shipped backbone from a data folder, or from a pack on a machine that has only that.
 
     Args:
@@ -109,6 +127,7 @@ def train_handnet(data: Path, out: Path, *, device: str, progress: Progress) -> 
         out: Where films, lessons, weights and record go; a second call goes on.
         device: PyTorch's device, `cuda` or `cpu`.
         progress: Called with a line of text after each epoch.
+        rehearse: Go the whole way with one pass a lesson over a tenth of the children, into `out/rehearsal`.
 
     Returns:
         The weights' path. On a data folder the record's figures are measured on the prepared films, as served; on a
@@ -117,8 +136,10 @@ def train_handnet(data: Path, out: Path, *, device: str, progress: Progress) -> 
     from boneage.pretrain import pack
 
     packed = (data / pack.TABLE).is_file()
-    films = Films(pack.read_pack(data if packed else pack.pack_study(data, out, progress)), torch.device(device))
-    net = learn(films, out, progress=progress)
+    whole = pack.read_pack(data if packed else pack.pack_study(data, out, progress))
+    films = Films(whole.thinned(REHEARSED_EVERY) if rehearse else whole, torch.device(device))
+    lessons, folder = (rehearsal(), out / "rehearsal") if rehearse else (LESSONS, out)
+    net = learn(films, folder, lessons, progress=progress)
     made = f"PyTorch {torch.__version__} on {torch.cuda.get_device_name() if device == 'cuda' else 'a CPU'}"
 
     def figures(shipped: EndToEnd) -> dict[str, dict[str, float]]:
@@ -128,4 +149,4 @@ def train_handnet(data: Path, out: Path, *, device: str, progress: Progress) -> 
 
         return handnet.all_figures(shipped, study.load_study(data, out / "cache", "equalize", progress), 128)
 
-    return ship(net, out, films.pack.data, figures, made)
+    return ship(net, folder, films.pack.data, figures, made, lessons)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ class Pack:
         """Return the rows of every film of a role."""
         chosen = np.array([each == role for each in self.role])
         return np.flatnonzero(chosen[self.child])
+
+    def thinned(self, every: int) -> Pack:
+        """Return the pack with the films of only every so-manieth child to train on; what measures stays whole."""
+        trained = [number for number, role in enumerate(self.role) if role == "train"]
+        dropped = np.isin(self.child, sorted(set(trained) - set(trained[::every])))
+        return replace(self, images=self.images[~dropped], child=self.child[~dropped], large=self.large[~dropped])
 
     def served(self, role: str) -> NDArray[np.int64]:
         """Return one row per child of a role: the large film where there is one."""

@@ -10,7 +10,7 @@ from boneage.pretrain.sources import Child
 
 
 @pytest.fixture(scope="module")
-def packed(torch, tmp_path_factory):
+def pack_folder(torch, tmp_path_factory):
     from boneage.pretrain import pack
 
     ages = np.linspace(10, 220, 24)
@@ -20,8 +20,14 @@ def packed(torch, tmp_path_factory):
         cv2.circle(image, (128, 128), int(ages[int(name)] / 2), 200, -1)
     roles = ["validation" if k == 0 else "unseen" if k == 23 else "train" for k in range(24)]
     children = [(Child(str(k), float(ages[k]), k % 2), roles[k]) for k in range(24)]
-    folder = pack.write_pack(tmp_path_factory.mktemp("pack"), images, films, children, {"counts": {"train": 22}})
-    return pack.read_pack(folder)
+    return pack.write_pack(tmp_path_factory.mktemp("pack"), images, films, children, {"counts": {"train": 22}})
+
+
+@pytest.fixture(scope="module")
+def packed(pack_folder):
+    from boneage.pretrain import pack
+
+    return pack.read_pack(pack_folder)
 
 
 @pytest.fixture
@@ -105,6 +111,29 @@ def test_lessons_hand_on_networks_and_skip_what_is_finished(films, small, tmp_pa
     assert not net.training
     learn(films, tmp_path, plan, progress=lines.append)
     assert len(lines) == 7
+
+
+def test_a_thinned_pack_trains_on_fewer_children_and_measures_on_all(packed):
+    thinned = packed.thinned(10)
+    assert {thinned.kids[thinned.child[row]].id for row in thinned.films("train")} == {"1", "11", "21"}
+    for role in ("unseen", "validation"):
+        assert len(thinned.films(role)) == len(packed.films(role)) == 2
+
+
+def test_a_rehearsal_goes_the_whole_way_and_its_network_opens(pack_folder, torch, tmp_path, capsys):
+    import json
+
+    from boneage.learn.handnet import build_handnet
+    from boneage.pretrain.__main__ import main
+    from boneage.pretrain.lessons import LESSONS
+
+    assert main(["handnet", str(pack_folder), "--out", str(tmp_path), "--device", "cpu", "--rehearse"]) == 0
+    record = json.loads((tmp_path / "rehearsal" / "handnet.json").read_text(encoding="utf-8"))
+    assert [lesson["recipe"]["epochs"] for lesson in record["lessons"].values()] == [1] * len(LESSONS)
+    assert sorted(path.stem for path in (tmp_path / "rehearsal").glob("*.net")) == sorted(LESSONS)
+    assert record["figures"]["validation"]["mae_months"] > 0
+    assert build_handnet(weights=tmp_path / "rehearsal" / "handnet.npz").count_params() > 6_000_000
+    assert "of no use as a backbone" in capsys.readouterr().out
 
 
 def test_a_pupil_learns_what_its_teacher_says(films, small, torch):
