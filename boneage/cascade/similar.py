@@ -56,7 +56,14 @@ class CaseIndex:
 
     @classmethod
     def of(
-        cls, backbone_sha256: str, ids: Sequence[str], sexes: Sequence[str], ages: np.ndarray, features: np.ndarray
+        cls,
+        backbone_sha256: str,
+        ids: Sequence[str],
+        sexes: Sequence[str],
+        ages: np.ndarray,
+        features: np.ndarray,
+        *,
+        dimensions: int = DIMENSIONS,
     ) -> CaseIndex:
         """Make an index from a study's training part.
 
@@ -66,9 +73,10 @@ class CaseIndex:
             sexes: N sexes.
             ages: float (N,), months.
             features: float (N, D).
+            dimensions: how many principal components are kept.
         """
         values = np.asarray(features, np.float32)
-        mean, axes = values.mean(axis=0), _axes(values)
+        mean, axes = values.mean(axis=0), _axes(values, dimensions)
         components = (values - mean) @ axes.astype(np.float32)
         # One step for all components: distances between codes stay those between components.
         step = max(float(np.abs(components).max(initial=0.0)), 1e-6) / _LARGEST
@@ -118,10 +126,10 @@ class CaseIndex:
 _ARRAYS = ("ids", "sexes", "ages_months", "mean", "axes", "codes")
 
 
-def _axes(features: NDArray[np.float32]) -> NDArray[np.float16]:
+def _axes(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float16]:
     """Return the first principal axes of standardised features, divided by the features' spread, float16 (D, K)."""
     spread = features.std(axis=0) + np.float32(1e-3)
     standard = (features - features.mean(axis=0)) / spread
     _, vectors = np.linalg.eigh(standard.T @ standard / max(1, len(standard)))
-    first = vectors[:, ::-1][:, :DIMENSIONS]
+    first = vectors[:, ::-1][:, :dimensions]
     return np.asarray(first / spread[:, None], np.float16)
