@@ -25,6 +25,12 @@ ESTIMATE_FIELDS = (
 )
 # What comes with an estimate where its reasons are asked for.
 REASON_FIELDS = ("hard_months", "experts", "similar_cases")
+# What comes with an estimate where a chronological age is given, and where a table is named, too.
+DIFFERENCE_FIELDS = ("chronological_months", "difference_months")
+COMPARISON_FIELDS = (
+    *DIFFERENCE_FIELDS, "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average",
+    "probability_advanced", "table_note", "table_provenance", "comparison",
+)  # fmt: skip
 
 
 class EstimateError(BoneageError):

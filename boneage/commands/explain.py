@@ -58,7 +58,7 @@ def run_explain(args: argparse.Namespace) -> int:
     content = {
         "image": args.image,
         **estimate.to_json(),
-        "faithfulness": {name: vars(found) for name, found in believed.items()},
+        "faithfulness": {name: found.to_json() for name, found in believed.items()},
         **reasons_of(cascade, features, estimate).to_json(),
     }
     _write(args.out, prepared, maps, content)
@@ -118,8 +118,7 @@ def _print(content: dict[str, Any]) -> None:
     for sentence in reason_lines(content):
         print(sentence)
     for name, found in content["faithfulness"].items():
-        moved = f"{found['hottest_months']:.1f} months, random regions {found['random_months']:.1f}"
-        print(f"{name}: deleting the hottest {found['share']:.0%} of the hand moves the estimate by {moved}")
+        print(f"{name}: {found['sentence']}")
     for warning in content["warnings"]:
         print(f"warning: {warning}")
     notice()

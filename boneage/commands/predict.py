@@ -11,22 +11,23 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from boneage.cascade.estimate import ESTIMATE_FIELDS, REASON_FIELDS, years_and_months
+from boneage.cascade.estimate import (
+    COMPARISON_FIELDS,
+    DIFFERENCE_FIELDS,
+    ESTIMATE_FIELDS,
+    REASON_FIELDS,
+    years_and_months,
+)
 from boneage.commands.common import UsageError, add_model, notice, open_cascade, reason_lines
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
-    from boneage.cascade.clinical import SdTable
     from boneage.cascade.estimate import Estimate
+    from boneage.cascade.sdtables import SdTable
     from boneage.data.images import Radiograph
 
-_CHRONOLOGICAL = ("chronological_months", "difference_months")
-_COMPARED = (
-    "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average", "probability_advanced",
-    "table_note", "table_provenance", "comparison",
-)  # fmt: skip
 TABLES = ("brush-foundation", "greulich-pyle")
 
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(name: str | None) -> SdTable | None:
-    from boneage.cascade.clinical import open_table
+    from boneage.cascade.sdtables import open_table
 
     return None if name is None else open_table(name)
 
@@ -89,8 +90,7 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
         if table is not None:
             from boneage.cascade.clinical import compare
 
-            compared = compare(estimate, args.chronological, table, cascade.config.cascade.coverage)
-            record |= {**compared.to_json(), "comparison": compared.sentence()}
+            record |= compare(estimate, args.chronological, table, cascade.config.cascade.coverage).to_json()
         yield record
 
 
@@ -139,8 +139,8 @@ class _CsvWriter:
     """A header and one row per image; lists are written as JSON."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        extra: tuple[str, ...] = _CHRONOLOGICAL if args.chronological is not None else ()
-        extra += _COMPARED if args.table is not None else ()
+        extra: tuple[str, ...] = DIFFERENCE_FIELDS if args.chronological is not None else ()
+        extra = COMPARISON_FIELDS if args.table is not None else extra
         extra += REASON_FIELDS if args.reasons else ()
         self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
         self._line(self._columns)

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from boneage.cascade.clinical import TABLE_NAMES, TableError, compare, model_sd, open_table
-from boneage.cascade.estimate import Estimate
+from boneage.cascade.clinical import compare, model_sd
+from boneage.cascade.estimate import COMPARISON_FIELDS, Estimate
+from boneage.cascade.sdtables import TABLE_NAMES, TableError, built_in_table, open_table
 from boneage.groups import Sex
 
 GIRL = Estimate("female", None, 178.0, 166.0, 190.0, 4, (0.0, 0.0, 0.1, 0.9), "hard")
@@ -38,6 +39,7 @@ def test_one_sentence_says_what_the_table_makes_of_it_and_the_provenance_travels
     sentence = found.sentence()
     assert sentence.startswith("z-score +2.06 against Brush Foundation (SD 10.7): advanced; with the model's own")
     assert "not seen" in found.to_json()["table_provenance"]
+    assert tuple(found.to_json()) == COMPARISON_FIELDS and found.to_json()["comparison"] == sentence
     outside = compare(replace(GIRL, sex="male"), 220.0, open_table("greulich-pyle"), 0.9)
     assert outside.sentence().startswith("no z-score: the table Greulich-Pyle V/VI covers")
 
@@ -68,18 +70,34 @@ def test_doubtful_rows_are_named():
     assert table.note(Sex.MALE, 100.0) == ""
 
 
-def test_ones_own_table_is_read_and_a_bad_one_refused(tmp_path):
+def test_ones_own_table_is_read_in_any_order_and_a_bad_one_refused(tmp_path):
     own = tmp_path / "clinic.csv"
-    own.write_text("chronological_months,sex,sd_months\n100,F,8\n120,female,10\n")
+    own.write_text("chronological_months,sex,sd_months\n120,female,10\n100,F,8\n")
     assert open_table(str(own)).sd_months(Sex.FEMALE, 110.0) == pytest.approx(9)
     assert open_table(str(own)).note(Sex.MALE, 110.0)
     for content in (
-        "a,b\n1,2\n",
-        "chronological_months,sex,sd_months\n1,F,x\n",
-        "chronological_months,sex,sd_months\n",
+        b"",
+        b"a,b\n1,2\n",
+        b"chronological_months;sex;sd_months\n1;F;3\n",
+        b"chronological_months,sex,sd_months\n1,F,x\n",
+        b"chronological_months,sex,sd_months\n1,F,0\n",
+        b"chronological_months,sex,sd_months\n1,F,3\n1,F,4\n",
+        b"chronological_months,sex,sd_months\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe",
     ):
-        own.write_text(content)
-        with pytest.raises(TableError, match="clinic"):
+        own.write_bytes(content)
+        with pytest.raises(TableError) as refused:
             open_table(str(own))
-    with pytest.raises(TableError, match="brush-foundation"):
-        open_table("tanner")
+        # Its name alone: on the page its folder is the server's.
+        assert str(refused.value).startswith("clinic.csv ") and str(tmp_path) not in str(refused.value)
+    for wrong in ("tanner", str(tmp_path / "missing.csv")):
+        with pytest.raises(TableError, match="brush-foundation"):
+            open_table(wrong)
+
+
+def test_a_table_from_elsewhere_is_a_name_and_never_a_file(tmp_path):
+    own = tmp_path / "clinic.csv"
+    own.write_text("chronological_months,sex,sd_months\n100,F,8\n")
+    with pytest.raises(TableError, match="must be brush-foundation or greulich-pyle, but"):
+        built_in_table(str(own))
+    assert built_in_table("greulich-pyle").name == "Greulich-Pyle V/VI"

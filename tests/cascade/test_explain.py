@@ -5,7 +5,13 @@ import pytest
 
 from boneage.cascade import explain
 from boneage.cascade.calibration import Calibration
-from boneage.cascade.faithfulness import Deletion, faithfulness, faithfulness_summary, measure_faithfulness
+from boneage.cascade.faithfulness import (
+    Deletion,
+    Faithfulness,
+    faithfulness,
+    faithfulness_summary,
+    measure_faithfulness,
+)
 from boneage.cascade.stack import Stack
 from boneage.config import CascadeConfig
 from boneage.groups import ModelKey, Sex, Task
@@ -122,6 +128,27 @@ def test_a_faithful_map_beats_random_tiles_and_a_wrong_one_does_not(looking_left
     wrong = np.zeros((40, 40), np.float32)
     wrong[30:, 30:] = 1
     assert not faithfulness(looking_left, prepared, "female", wrong, deletion=Deletion(0.05, 20)).holds
+
+
+def test_without_strewn_tiles_the_same_regions_are_drawn_in_half_the_passes(looking_left, prepared):
+    heat, passes = explain.heat_map(looking_left, prepared, "female"), []
+    found = []
+    for strewn in (True, False):
+        looking_left.backbone.passes = 0
+        found.append(faithfulness(looking_left, prepared, "female", heat, deletion=Deletion(strewn=strewn)))
+        passes.append(looking_left.backbone.passes)
+    assert passes == [18, 10]
+    assert replace(found[0], strewn_months=None) == found[1]
+
+
+def test_the_sentence_says_plainly_where_the_map_is_no_better_than_chance():
+    better, worse = Faithfulness(12.34, 3.21, None, 0.15, 8), Faithfulness(3.0, 3.0, None, 0.15, 8)
+    assert better.sentence() == (
+        "smoothing away the hottest 15% of the hand moves the estimate by 12.3 months, 8 random regions of the same "
+        "size by 3.2 on average"
+    )
+    assert worse.sentence().endswith("on this film the heat map is no better than chance")
+    assert worse.to_json()["holds"] is False and worse.to_json()["sentence"] == worse.sentence()
 
 
 def test_many_films_give_a_paired_interval_per_map(looking_left, prepared):

@@ -61,6 +61,8 @@ def test_explain_writes_maps_experts_similar_cases_and_their_faithfulness(served
     for name in ("prepared", "occlusion", "grad-cam"):
         assert (out / f"{name}.png").is_file()
     printed = capsys.readouterr().out
+    for name, found in content["faithfulness"].items():
+        assert f"{name}: {found['sentence']}" in printed
     assert printed.count("similar case case-") == 5 and printed.count("expert ") == 4
 
 
