@@ -209,18 +209,22 @@ class Cascade:
         )
 
     def _prepared(self, radiograph: Radiograph, anyway: bool) -> Prepared:
-        film, said = self._inspected(radiograph.pixels, anyway)
+        film, said, soft = self._inspected(radiograph.pixels, anyway)
         # A film that the gate put right is a left hand already.
-        prepared = self.preparer.prepare(film, radiograph.laterality if film is radiograph.pixels else None)
+        laterality = radiograph.laterality if film is radiograph.pixels else None
+        prepared = self.preparer.prepare(film, laterality, soft=soft)
         return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings), film=film)
 
-    def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Pass a film through the gate: the film to use, corrected where that is possible, and what to say of it."""
+    def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...], np.ndarray | None]:
+        """Pass a film through the gate: the film to use, corrected where that is possible, what to say, its mask."""
         if not self.config.cascade.gate:
-            return film, ()
+            return film, (), None
         if self.gate is None:
             self.gate = Gate()
         verdict = self.gate.inspect(film)
         if not verdict.accepted and not anyway:
             raise RefusedError(verdict)
-        return verdict.film, (*(f"estimated in spite of this: {reason}" for reason in verdict.reasons), *verdict.notes)
+        said = (*(f"estimated in spite of this: {reason}" for reason in verdict.reasons), *verdict.notes)
+        # The mask network is the dearest step of the preparation: where both ask the same one, once is enough.
+        shared = verdict.mask is not None and self.gate.masks_like(self.preparer.config.background)
+        return verdict.film, said, verdict.mask if shared else None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from boneage.cascade.gatenet import KINDS, GateModel, shipped_model
 from boneage.cascade.look import look_at_mask, picture
 from boneage.errors import BoneageError
-from boneage.preprocess.background import MaskFunction, mask_session
+from boneage.preprocess.background import HANDMASK, MaskFunction, mask_session, network_identity
 
 Film = NDArray[np.uint8]
 Odds = NDArray[np.float64]
@@ -43,6 +43,8 @@ class Verdict:
         notes: what was corrected.
         kind: `small`, `blank`, `no_mask`, `doubtful_mask`, or one of `gatenet.KINDS`.
         usable: the probability, 0-1, that the film shows one usable hand.
+        mask: the soft mask of `film`, uint8 (H, W), where it was looked at; whoever prepares the film with the same
+            network need not ask for it again.
     """
 
     film: Film
@@ -50,6 +52,7 @@ class Verdict:
     notes: tuple[str, ...]
     kind: str
     usable: float
+    mask: Film | None = None
 
     @property
     def accepted(self) -> bool:
@@ -77,6 +80,11 @@ class Gate:
     def __init__(self, model: GateModel | None = None, mask: MaskFunction | None = None) -> None:
         self.model = model or shipped_model()
         self._mask = mask
+        self._shipped_mask = mask is None
+
+    def masks_like(self, name: str) -> bool:
+        """Tell whether the gate's masks are those of a background by name (`preprocess.background`)."""
+        return self._shipped_mask and network_identity(name) == network_identity(HANDMASK)
 
     def inspect(self, film: Film) -> Verdict:
         """Judge one film, uint8 (H, W)."""
@@ -92,22 +100,26 @@ class Gate:
         if usable < self.model.thresholds.least_usable:
             kind = max(_REFUSED, key=lambda name: odds[KINDS.index(name)])
             return Verdict(film, (f"{_SENTENCES[kind]} ({1 - usable:.0%} sure)",), tuple(notes), kind, usable)
-        doubt = self._doubt(film)
+        mask = self._soft(film)
+        doubt = self._doubt(mask)
         if doubt is not None:
-            return Verdict(film, (doubt[1],), tuple(notes), doubt[0], usable)
+            return Verdict(film, (doubt[1],), tuple(notes), doubt[0], usable, mask)
         if odds[_MIRRORED] > self.model.thresholds.surely_mirrored * usable:
             notes.append("the film seems to show a right hand or to be mirrored: it was mirrored back")
             return Verdict(np.ascontiguousarray(film[:, ::-1]), (), tuple(notes), "mirrored", usable)
-        return Verdict(film, (), tuple(notes), "inverted" if notes else "usable", usable)
+        return Verdict(film, (), tuple(notes), "inverted" if notes else "usable", usable, mask)
 
     def _odds(self, film: Film) -> Odds:
         return self.model.probabilities(picture(film)[None])[0]
 
-    def _doubt(self, film: Film) -> tuple[str, str] | None:
-        """Return (kind, sentence) where the mask cannot be trusted."""
+    def _soft(self, film: Film) -> Film:
         if self._mask is None:
-            self._mask = mask_session("handmask")
-        seen = look_at_mask(self._mask(film))
+            self._mask = mask_session(HANDMASK)
+        return self._mask(film)
+
+    def _doubt(self, mask: Film) -> tuple[str, str] | None:
+        """Return (kind, sentence) where the mask cannot be trusted."""
+        seen = look_at_mask(mask)
         if seen.share < LEAST_SHARE:
             return "no_mask", "no hand was found on the film"
         if seen.doubtful > self.model.thresholds.most_doubtful or seen.wholeness < self.model.thresholds.least_whole:

@@ -76,13 +76,21 @@ class Preparer:
         text = json.dumps({"steps": STEPS_VERSION, **settings}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def prepare(self, image: NDArray[np.uint8], laterality: str | None = None, show: Show | None = None) -> Prepared:
+    def prepare(
+        self,
+        image: NDArray[np.uint8],
+        laterality: str | None = None,
+        show: Show | None = None,
+        *,
+        soft: NDArray[np.uint8] | None = None,
+    ) -> Prepared:
         """Remove the background, keep the hand, equalise, (turn, mirror, crop,) pad or stretch, and resize.
 
         Args:
             image: uint8 (H, W), 0-255.
             laterality: "L" or "R" where it is known; only `mirror` asks for it.
             show: Called with the name and the picture, uint8, of every step.
+            soft: uint8 (H, W), the film's mask by this preparer's own network, where somebody has it already.
 
         Raises:
             ImageError: when it is no such array.
@@ -92,7 +100,7 @@ class Preparer:
             raise ImageError(f"a film must be grey uint8 (H, W), but {image.dtype} {image.shape} was given")
         show = show or _unseen
         show("film", image)
-        mask, warnings = self._hand(image, show)
+        mask, warnings = self._hand(image, show, soft)
         film = steps.CONTRASTS[self.config.contrast](image, mask)
         show(f"contrast-{self.config.contrast}", film)
         film, hand, angle, mirrored = self._left_and_upright(film, mask, laterality, show)
@@ -121,14 +129,16 @@ class Preparer:
             show("mirror", film)
         return film, mask, angle, mirrored
 
-    def _hand(self, image: NDArray[np.uint8], show: Show) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    def _hand(
+        self, image: NDArray[np.uint8], show: Show, soft: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
         """Find the hand; where the mask is doubtful the whole film is kept, and a warning says so."""
         everything = np.ones(image.shape, bool)
         if image.min() == image.max():
             return everything, ("the image is blank: it has one single grey level",)
         if self.config.background == background.NONE:
             return everything, ()
-        soft = self._mask(image)
+        soft = self._mask(image) if soft is None else soft
         show("mask", soft)
         found = soft >= 128
         mask = steps.select_object(found) if self.config.select == "largest" else found

@@ -10,9 +10,12 @@ from boneage.cascade.cascade import Cascade
 from boneage.cascade.gate import Gate, RefusedError, Verdict
 from boneage.cascade.gatenet import KINDS, GateError, GateModel, Thresholds, _read, build_network, save_model
 from boneage.cascade.look import SIDE, look_at_mask, picture
+from boneage.config import PreprocessConfig
 from boneage.data.phantom import draw
 from boneage.groups import Sex
 from boneage.paths import assets
+from boneage.preprocess import handmask
+from boneage.preprocess.preparer import Preparer
 
 
 def model(answer=lambda seen: "usable", sure=0.94, **limits):
@@ -176,6 +179,22 @@ def test_a_model_is_read_back_and_a_changed_one_is_refused(tmp_path):
     (tmp_path / "other.json").write_text(json.dumps({**values, "sha256": "0"}))
     with pytest.raises(GateError, match="reinstall"):
         _read(tmp_path / "gate.npz", tmp_path / "other.json")
+
+
+def test_gate_and_preparation_ask_the_mask_network_once(cascade, monkeypatch):
+    film = draw(120, Sex.MALE, 3).image
+    config = replace(cascade.config, cascade=replace(cascade.config.cascade, gate=True))
+    guarded = replace(cascade, preparer=Preparer(PreprocessConfig(size=100)), config=config, gate=Gate(model()))
+    seen = []
+    monkeypatch.setattr(
+        handmask, "network_input", lambda grey, real=handmask.network_input: seen.append(1) or real(grey)
+    )
+    prepared = guarded.prepare(film)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(prepared.image, Preparer(PreprocessConfig(size=100)).prepare(film).image)
+    # A gate with another network than the preparation's lends it nothing.
+    guarded.gate, expected = Gate(model(), placed), prepared.image
+    np.testing.assert_array_equal(guarded.prepare(film).image, expected)
 
 
 @pytest.fixture(scope="module")
