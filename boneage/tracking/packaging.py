@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boneage.cascade.estimate import COMPARISON_FIELDS
 from boneage.groups import AGE_GROUPS, ModelKey, Task
 from boneage.tracking.description import card_description
 from boneage.tracking.environment import package_versions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec
     from mlflow.types.schema import Object
 
 CARD_FILE = "card.md"
@@ -170,6 +172,8 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.string, "age_range", required=False),
         ColSpec(DataType.boolean, "anyway", required=False),
         ColSpec(DataType.boolean, "reasons", required=False),
+        ColSpec(DataType.double, "chronological_months", required=False),
+        ColSpec(DataType.string, "table", required=False),
     ]
     outputs = [
         ColSpec(DataType.string, "sex"),
@@ -186,8 +190,17 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.double, "hard_months", required=False),
         ColSpec(Array(_expert()), "experts", required=False),
         ColSpec(Array(_similar_case()), "similar_cases", required=False),
+        *_comparison(),
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def _comparison() -> list[ColSpec]:
+    from mlflow.types import ColSpec, DataType
+
+    words = {"table", "verdict", "table_note", "table_provenance", "comparison"}
+    kinds = {name: DataType.string if name in words else DataType.double for name in COMPARISON_FIELDS}
+    return [ColSpec(kind, name, required=False) for name, kind in kinds.items()]
 
 
 def _expert() -> Object:

@@ -1,10 +1,11 @@
 """The registered cascade as MLflow serves it (models-from-code: MLflow runs this file, nothing is unpickled).
 
 Input columns `image` (a file's bytes, or base64 of them), `sex`, and optionally `age_range`, `anyway` (true: what the
-gate refuses is estimated, too, with its reasons as warnings) and `reasons` (true: what each expert said and the most
-similar training cases come along); output columns as `boneage predict --format json [--reasons]` without `image`. Only
-this file travels in the registered model: it needs the boneage package installed, which
-`mlflow models serve --env-manager local` takes as it is.
+gate refuses is estimated, too, with its reasons as warnings), `reasons` (true: what each expert said and the most
+similar training cases come along), `chronological_months` (the difference comes along) and `table` (a built-in table's
+name: the z-score and its probabilities, too); output columns as `boneage predict --format json [--reasons]
+[--chronological MONTHS [--table NAME]]` without `image`. Only this file travels in the registered model: it needs the
+boneage package installed, which `mlflow models serve --env-manager local` takes as it is.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from boneage.cascade.estimate import REASON_FIELDS
+from boneage.cascade.estimate import COMPARISON_FIELDS, DIFFERENCE_FIELDS, REASON_FIELDS, Estimate
 from boneage.config import head_parameters
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
@@ -21,10 +22,11 @@ from boneage.groups import ModelKey
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.cascade.head import Head
+    from boneage.cascade.sdtables import SdTable
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
-_COLUMNS = ("image", "sex", "age_range", "anyway", "reasons")
+_COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_months", "table")
 
 
 def open_served(bundle: str | Path) -> Cascade:
@@ -52,19 +54,20 @@ def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         cascade: an open cascade.
-        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`, `anyway`, `reasons`.
+        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`, `anyway`, `reasons`,
+            `chronological_months` and `table` (a built-in table's name).
 
     Returns:
-        One row per image with the columns of `Estimate.to_json`; where reasons were asked for, those of
-        `Reasons.to_json`, too.
+        One row per image with the columns of `Estimate.to_json`; where they were asked for, those of `Reasons.to_json`,
+        and chronological age with difference or, with a table, those of `Comparison.to_json`.
 
     Raises:
         MlflowException: when a row cannot be estimated; it names the row, and the server answers with status 400.
     """
     unknown = [str(name) for name in rows.columns if name not in _COLUMNS]
     if unknown or not {"image", "sex"} <= set(rows.columns):
-        came = ", ".join(map(str, rows))
-        raise _refused(f"columns must be image, sex and optionally age_range, anyway and reasons, but {came} came")
+        came, wanted = ", ".join(map(str, rows)), f"{', '.join(_COLUMNS[2:-1])} and {_COLUMNS[-1]}"
+        raise _refused(f"columns must be image, sex and optionally {wanted}, but {came} came")
     answers = [_estimate_row(cascade, number, row) for number, row in enumerate(rows.to_dict("records"))]
     return pd.DataFrame(answers, dtype=object)
 
@@ -72,20 +75,65 @@ def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
 def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
     from boneage.cascade.reasons import estimate_with_reasons
 
-    given = row.get("age_range")
     try:
-        age_range = None if given is None or pd.isna(given) or given == "" else str(given)
-        asked = _image_bytes(row["image"]), str(row["sex"]), age_range
+        asked = _image_bytes(row["image"]), str(row["sex"]), _given(row, "age_range")
+        months = _months(row)
+        table = _table(row, months)
         # Only a plain true opens the gate: it fails closed.
-        anyway = _plain_true(row.get("anyway"))
-        if _plain_true(row.get("reasons")):
-            estimate, reasons = estimate_with_reasons(cascade, *asked, anyway=anyway)
-            return {**estimate.to_json(), **reasons.to_json()}
+        how: dict[str, Any] = {"anyway": _plain_true(row.get("anyway")), "chronological_months": months}
         # All rows of an answer have the same columns.
-        nothing = dict.fromkeys(REASON_FIELDS if "reasons" in row else ())
-        return {**cascade.estimate(*asked, anyway=anyway).to_json(), **nothing}
+        more: dict[str, Any] = dict.fromkeys(REASON_FIELDS if "reasons" in row else ())
+        if _plain_true(row.get("reasons")):
+            estimate, reasons = estimate_with_reasons(cascade, *asked, **how)
+            more = reasons.to_json()
+        else:
+            estimate = cascade.estimate(*asked, **how)
+        more |= dict.fromkeys(COMPARISON_FIELDS if "table" in row else _difference_fields(row))
+        return {**estimate.to_json(), **more, **_compared(cascade, estimate, months, table)}
     except BoneageError as error:
         raise _refused(f"row {number}: {error}") from error
+
+
+def _difference_fields(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    return DIFFERENCE_FIELDS if "chronological_months" in row else ()
+
+
+def _compared(cascade: Cascade, estimate: Estimate, months: float | None, table: SdTable | None) -> dict[str, Any]:
+    """Say what the command says of a chronological age, with the table where one was named."""
+    from boneage.cascade.clinical import compare
+
+    if months is None:
+        return {}
+    if table is None:
+        return dict(zip(DIFFERENCE_FIELDS, (months, round(estimate.bone_age_months - months, 2)), strict=True))
+    return compare(estimate, months, table, cascade.config.cascade.coverage).to_json()
+
+
+def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
+    from boneage.cascade.sdtables import built_in_table
+
+    name = _given(row, "table")
+    if name is not None and months is None:
+        raise BoneageError("table belongs to chronological_months, which was not given")
+    return None if name is None else built_in_table(name)
+
+
+def _given(row: Mapping[Any, Any], name: str) -> str | None:
+    """Return a text, None where it is missing or empty."""
+    value = row.get(name)
+    return None if value is None or pd.isna(value) or value == "" else str(value)
+
+
+def _months(row: Mapping[Any, Any]) -> float | None:
+    """Return the chronological age, None where it is missing."""
+    value = row.get("chronological_months")
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise BoneageError(f"chronological_months must be a number of months, but {value!r} was given")
+    if not 0 <= float(value) < math.inf:
+        raise BoneageError(f"chronological_months must be a number of months from 0 on, but {value} was given")
+    return float(value)
 
 
 def _plain_true(value: object) -> bool:

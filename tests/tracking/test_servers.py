@@ -139,6 +139,11 @@ def test_the_served_cascade_answers_over_http_as_the_command_does(
             (answer,) = ask(f"{address}/invocations", body)["predictions"]
             assert answer["bone_age_months"] == pytest.approx(expected["bone_age_months"], abs=0.01)
             assert {**answer, "bone_age_months": 0} == {**expected, "bone_age_months": 0}
+        compared = {**row, "chronological_months": 100, "table": "brush-foundation"}
+        (answer,) = ask(f"{address}/invocations", {"dataframe_records": [compared]})["predictions"]
+        assert (answer["table"], answer["chronological_months"]) == ("Brush Foundation", 100)
+        assert answer["z_score"] == pytest.approx(answer["difference_months"] / answer["sd_months"], abs=0.01)
+        assert answer["probability_advanced"] is None, "without intervals the model's own error is not known"
         with pytest.raises(urllib.error.HTTPError) as refused:
             ask(f"{address}/invocations", {"dataframe_records": [{"image": "bm90IGFuIGltYWdl", "sex": "female"}]})
         assert refused.value.code == 400
