@@ -14,7 +14,8 @@ from typing import Any
 import gradio as gr
 
 from boneage.ui.boundary import Boundary
-from boneage.ui.case import Case, make_case, read_request
+from boneage.ui.case import Case, explained, make_case, read_request
+from boneage.ui.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate_events import MODEL_TURN
 from boneage.ui.flagging import flag_case
 from boneage.ui.surroundings import Surroundings
@@ -22,9 +23,10 @@ from boneage.ui.texts import DEFAULT_LANGUAGE
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
-    "to let the classifier decide. chronological_months: optional, only kept with the case. anyway: estimate films "
-    "that the gate refuses, too. reasons: add what each expert said and the most similar training cases. Research use "
-    "only."
+    "to let the classifier decide. chronological_months: optional. anyway: estimate films that the gate refuses, too. "
+    "reasons: add what each expert said and the most similar training cases. table: brush-foundation or greulich-pyle, "
+    "for a z-score of the chronological age; table_file: a CSV of your own instead (chronological_months, sex, "
+    "sd_months). heat_map: add the heat map and how far it can be believed. Research use only."
 )
 _FLAG = "Keep the last estimate of this session with the reader's own age; consent must be true."
 
@@ -32,19 +34,28 @@ _FLAG = "Keep the last estimate of this session with the reader's own age; conse
 def add_api(around: Surroundings, case: gr.State) -> None:
     """Add the two endpoints behind components that nobody sees."""
 
-    def predict(
+    def predict(  # noqa: PLR0913 (its parameters are the API's)
         file: str | None,
         sex: str | None,
         age_range: str | None = None,
         chronological_months: float | None = None,
         anyway: bool = False,
         reasons: bool = False,
+        table: str | None = None,
+        table_file: str | None = None,
+        heat_map: bool = False,
     ) -> tuple[dict[str, Any], Case]:
         with Boundary(DEFAULT_LANGUAGE):
             request = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
-            request = replace(request, anyway=anyway is True)
+            # A file speaks for itself: only the page, whose file may be hidden, needs its name as well.
+            name = table or (OWN_TABLE if table_file else None)
+            opened = chosen_table(name, table_file, chronological_months, DEFAULT_LANGUAGE)
+            request = replace(request, anyway=anyway is True, table=opened)
             made = make_case(around.service, request, DEFAULT_LANGUAGE, lambda share, words: None)
             said = made.reasons.to_json() if reasons is True and made.reasons else {}
+            if heat_map is True:
+                made = explained(around.service, made)
+                said |= _heat(made)
             return {**made.to_json(), **said}, replace(made, prepared=None)
 
     def flag(
@@ -65,6 +76,10 @@ def add_api(around: Surroundings, case: gr.State) -> None:
             gr.Number(value=None, label="chronological_months"),
             gr.Checkbox(value=False, label="anyway"),
             gr.Checkbox(value=False, label="reasons"),
+            # New ones come last, with defaults: clients that leave them out, or count, go on working.
+            gr.Textbox(label="table"),
+            gr.File(value=None, label="table_file"),
+            gr.Checkbox(value=False, label="heat_map"),
         ]
         said = [
             gr.Number(value=None, label="reader_age_months"),
@@ -76,3 +91,10 @@ def add_api(around: Surroundings, case: gr.State) -> None:
             predict, asked, [answer, case], api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN
         )
         gr.Button().click(flag, [case, *said], kept, api_name="flag", api_description=_FLAG)
+
+
+def _heat(case: Case) -> dict[str, Any]:
+    """Return the heat map as a data address and its faithfulness, as in `boneage explain`; empty where it failed."""
+    if case.faithfulness is None:
+        return {"heat_map": None, "faithfulness": {}}
+    return {"heat_map": case.pictures[-1].address, "faithfulness": {"grad-cam": case.faithfulness.to_json()}}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
+from boneage.ui.bars import bar_row, percent
 from boneage.ui.case import Case, Refusal
+from boneage.ui.chronological import comparison_html, difference_html
 from boneage.ui.reasons import reasons_html
 from boneage.ui.sentences import sentence_in, with_commands
 from boneage.ui.service import Answer
@@ -30,6 +32,7 @@ def result_card(case: Case | Refusal | None, language: str, mlflow: str = "") ->
     parts = (
         _headline(case, language),
         _ruler(case, language),
+        comparison_html(case.comparison, language),
         _beside(case, language),
         _groups(case, language),
         _warnings(case, language),
@@ -87,24 +90,7 @@ def _headline(case: Case, language: str) -> str:
         f'<p class="ba-kicker">{_say("bone_age", language)} · {_say(estimate.sex, language)}</p>'
         f'<p class="ba-age">{escape(age_in_words(estimate.bone_age_months, language))}</p>'
         f'<p class="ba-months">{escape(months)}</p></div>'
-        f"{_difference(case, language)}</div>"
-    )
-
-
-def _difference(case: Case, language: str) -> str:
-    if case.chronological_months is None:
-        return ""
-    difference = round(case.estimate.bone_age_months) - round(case.chronological_months)
-    key = "difference_none" if difference == 0 else "difference_more" if difference > 0 else "difference_less"
-    words = text(
-        key,
-        language,
-        amount=age_in_words(difference, language),
-        chronological=age_in_words(case.chronological_months, language),
-    )
-    return (
-        f'<div class="ba-difference"><p class="ba-kicker">{_say("difference", language)}</p>'
-        f'<p class="ba-amount">{escape(words)}</p><p class="ba-small">{_say("difference_caution", language)}</p></div>'
+        f"{difference_html(case, language)}</div>"
     )
 
 
@@ -165,17 +151,10 @@ def _groups(case: Case, language: str) -> str:
 
 def _group_row(case: Case, index: int, probability: float, language: str) -> str:
     label = RANGE_LABELS[index].replace("-", "–")
-    percent = f"{100 * probability:.0f}"
     chosen = index + 1 == case.estimate.group
-    alt = text("group_alt", language, label=label, percent=percent)
-    badge = _say("given" if case.estimate.routing == "given" else "chosen", language)
-    return (
-        f'<div class="ba-row{" ba-on" if chosen else ""}" role="listitem" aria-label="{escape(alt)}">'
-        f'<span class="ba-label">{escape(text("group_row", language, label=label))}'
-        f"{f' <b>{badge}</b>' if chosen else ''}</span>"
-        f'<span class="ba-bar"><i style="width:{100 * probability:.1f}%"></i></span>'
-        f'<span class="ba-percent">{percent} %</span></div>'
-    )
+    badge = text("given" if case.estimate.routing == "given" else "chosen", language) if chosen else ""
+    alt = text("group_alt", language, label=label, percent=percent(probability))
+    return bar_row(text("group_row", language, label=label), probability, alt, on=chosen, badge=badge)
 
 
 def routing_words(case: Case, language: str) -> str:

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from boneage.cascade.cascade import Cascade, Estimate
+from boneage.cascade.clinical import Comparison, compare
+from boneage.cascade.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.cascade.gate import RefusedError
 from boneage.cascade.reasons import Reasons, reasons_of
+from boneage.cascade.sdtables import SdTable
 from boneage.data.images import read_radiograph
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.preprocess.preparer import Prepared
@@ -25,6 +28,8 @@ from boneage.ui.texts import text
 MAX_CHRONOLOGICAL_MONTHS = 1200
 # Between the two models of an estimate side by side, in a model's URI.
 BESIDE = "|"
+# Ten passes of the backbone, about a second: as many regions as `boneage explain` tries, without its strewn tiles.
+_DELETION = Deletion(strewn=False)
 Step = Callable[[float, str], None]
 
 
@@ -40,6 +45,7 @@ class Request:
         chronological_months: age at the time of the radiograph in months, if given.
         uri: the model that shall answer; empty for the page's default, two joined by `BESIDE` for both side by side.
         anyway: estimate what the gate refuses, too.
+        table: what a chronological age is compared with, if a z-score is wanted.
     """
 
     source: str
@@ -49,6 +55,7 @@ class Request:
     chronological_months: float | None = None
     uri: str = ""
     anyway: bool = False
+    table: SdTable | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Case:
         prepared: what the heat map is made from; dropped once it is made.
         features: of the film, float32 (1, D), for the heat map as well.
         reasons: what each expert said, and the training cases most like the film.
+        comparison: what the chosen table makes of the chronological age.
+        faithfulness: how far the heat map can be believed on this film; known once it is made.
     """
 
     estimate: Estimate
@@ -93,6 +102,8 @@ class Case:
     prepared: Prepared | None = None
     features: np.ndarray | None = None
     reasons: Reasons | None = None
+    comparison: Comparison | None = None
+    faithfulness: Faithfulness | None = None
 
     @property
     def contradicted(self) -> bool:
@@ -101,7 +112,8 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `boneage predict --format json` prints."""
-        return {"image": self.name, **self.estimate.to_json()}
+        compared = self.comparison.to_json() if self.comparison else {}
+        return {"image": self.name, **self.estimate.to_json(), **compared}
 
 
 def read_request(
@@ -162,6 +174,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         prepared=replace(prepared, mask=np.ones((1, 1), bool), film=None),
         features=features,
         reasons=reasons_of(cascade, features, estimate),
+        comparison=_compared(cascade, estimate, request),
     )
 
 
@@ -181,7 +194,7 @@ def make_shown(service: ModelService, request: Request, language: str, step: Ste
 
 
 def explained(service: ModelService, case: Case) -> Case:
-    """Return a case with the heat map among its pictures; without one where it cannot be made."""
+    """Return a case with the heat map among its pictures and how far to believe it; without where that fails."""
     prepared = case.prepared
     if prepared is None:
         return case
@@ -190,8 +203,11 @@ def explained(service: ModelService, case: Case) -> Case:
 
         cascade = service.cascade(case.uri)
         with service.turn:
-            heat = heat_map(cascade, prepared, case.estimate.sex, case.estimate.age_range, case.features)
-        case = replace(case, pictures=(*case.pictures, heat_picture(overlay(prepared.image, heat))))
+            sex, age_range = case.estimate.sex, case.estimate.age_range
+            heat = heat_map(cascade, prepared, sex, age_range, case.features)
+            believed = faithfulness(cascade, prepared, sex, heat, age_range, _DELETION)
+        pictures = (*case.pictures, heat_picture(overlay(prepared.image, heat)))
+        case = replace(case, pictures=pictures, faithfulness=believed)
     return replace(case, prepared=None)
 
 
@@ -201,6 +217,13 @@ def _named(service: ModelService, case: Case) -> Case:
     with Kept("looking up the models of an estimate"):
         answers = service.catalogue.answered(service.cascade(case.uri), case.estimate)
     return replace(case, answers=answers)
+
+
+def _compared(cascade: Cascade, estimate: Estimate, request: Request) -> Comparison | None:
+    """Compare with the chronological age where a table was chosen."""
+    if request.table is None or request.chronological_months is None:
+        return None
+    return compare(estimate, request.chronological_months, request.table, cascade.config.cascade.coverage)
 
 
 def _both(cascade: Cascade, prepared: Prepared, features: np.ndarray, request: Request) -> tuple[Estimate, Estimate]:

@@ -14,6 +14,7 @@ from boneage.data.images import read_radiograph
 from boneage.errors import BoneageError
 from boneage.ui.boundary import Boundary
 from boneage.ui.case import Case, Refusal, explained, make_shown, read_request
+from boneage.ui.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate_tab import EstimateTab
 from boneage.ui.flag_tab import FlagTab
 from boneage.ui.pictures import preview
@@ -29,6 +30,7 @@ _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 def connect(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     """Connect the tab's components with each other and with the flag tab."""
     _connect_file(tab, flags, case, language)
+    _connect_table(tab)
     _connect_estimate(tab, flags, case, language)
 
 
@@ -55,6 +57,18 @@ def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr
     inputs.examples.select(choose, [language], [inputs.file, inputs.sex], show_progress="hidden", **_PRIVATE)
 
 
+def _connect_table(tab: EstimateTab) -> None:
+    """Ask for the visitor's own table where that is chosen, and delete it with the visit."""
+    inputs = tab.inputs
+
+    def came(file: str | None, request: gr.Request) -> None:
+        tab.around.visits.keep(request.session_hash, [file])
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", **_PRIVATE}
+    inputs.table.change(lambda name: gr.update(visible=name == OWN_TABLE), inputs.table, inputs.table_file, **quiet)
+    inputs.table_file.change(came, inputs.table_file, None, **quiet)
+
+
 def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     inputs, results, service = tab.inputs, tab.results, tab.around.service
 
@@ -68,7 +82,8 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
             with Boundary(code):
                 months = given[inputs.chronological]
                 asked = read_request(given[inputs.file], given[inputs.sex], given[inputs.age_range], months, code)
-                asked = replace(asked, uri=given[inputs.model] or "", anyway=insists)
+                table = chosen_table(given[inputs.table], given[inputs.table_file], months, code)
+                asked = replace(asked, uri=given[inputs.model] or "", anyway=insists, table=table)
                 made = make_shown(service, asked, code, lambda share, words: progress(share, desc=words))
                 return [made, *tab.shown(made, code, request.session_hash), *flags.shown(made, code)]
 
@@ -81,7 +96,8 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
             return [more, *tab.shown(more, code, request.session_hash)]
 
     fresh = [case, *tab.shows, *flags.shows]
-    fields = {inputs.file, inputs.sex, inputs.age_range, inputs.chronological, inputs.model, language}
+    asked_for = (inputs.sex, inputs.age_range, inputs.chronological, inputs.table, inputs.table_file, inputs.model)
+    fields = {inputs.file, *asked_for, language}
     turn: dict[str, Any] = {"concurrency_id": MODEL_TURN, "concurrency_limit": 1, **_PRIVATE}
     for button, insists in ((inputs.button, False), (results.anyway, True)):
         done = button.click(estimating(insists), fields, fresh, show_progress_on=results.card, **turn)

@@ -10,6 +10,7 @@ import gradio as gr
 
 from boneage.ui.card import result_card
 from boneage.ui.case import BESIDE, Case, Refusal
+from boneage.ui.chronological import table_choices
 from boneage.ui.examples import Examples
 from boneage.ui.labels import Labels, Words
 from boneage.ui.report import report_html
@@ -31,6 +32,8 @@ class Inputs:
     sex: gr.Radio
     age_range: gr.Dropdown
     chronological: gr.Number
+    table: gr.Dropdown
+    table_file: gr.File
     model: gr.Dropdown
     button: gr.Button
     examples: gr.Gallery
@@ -142,13 +145,16 @@ def _inputs(labels: Labels, around: Surroundings) -> Inputs:
     chronological = labels.made(
         gr.Number, {"label": "chronological", "info": "chronological_info"}, elem_id="chronological",
     )  # fmt: skip
+    table = labels.made(gr.Dropdown, {"label": "table", "info": "table_info", "choices": table_choices}, value="",
+                        filterable=False, elem_id="table")  # fmt: skip
+    table_file = labels.made(gr.File, {"label": "table_file"}, height=110, visible=False, elem_id="table-file")
     model = labels.made(gr.Dropdown, {"label": "model"}, choices=[(around.service.uri, around.service.uri)],
                         value=around.service.uri, visible=False, filterable=False, elem_id="model")  # fmt: skip
     button = labels.made(gr.Button, {"value": "estimate"}, variant="primary", size="lg", elem_id="estimate-button")
     labels.made(gr.HTML, {"value": _examples_heading}, elem_classes="ba-heading")
     examples = gr.Gallery(columns=6, rows=1, height="auto", allow_preview=False, interactive=False, show_label=False,
                           visible=False, object_fit="cover", buttons=[], elem_id="examples")  # fmt: skip
-    return Inputs(file, preview, read, sex, age_range, chronological, model, button, examples)
+    return Inputs(file, preview, read, sex, age_range, chronological, table, table_file, model, button, examples)
 
 
 def _results(labels: Labels) -> Results:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from boneage.ui.card import result_card
 from boneage.ui.case import Case
+from boneage.ui.steps import faithfulness_html
 from boneage.ui.texts import text
 
 STYLE = Path(__file__).with_name("page.css")
@@ -41,5 +42,6 @@ def report_html(case: Case, language: str) -> str:
         f"<header><h1>{say('report_title')}</h1><p>{say('report_made', date=made)}</p>"
         f'<p class="notice"><b>{say("notice")}</b></p></header>'
         f'{result_card(case, language)}<div class="pictures">{pictures}</div>'
+        f"{faithfulness_html(case, language)}"
         f'<footer><p class="screen">{say("report_print")}</p></footer></body></html>\n'
     )

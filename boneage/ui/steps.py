@@ -7,6 +7,7 @@ from html import escape
 
 from boneage.ui.case import Case
 from boneage.ui.pictures import Picture
+from boneage.ui.sentences import sentence_in
 from boneage.ui.texts import text
 
 _HEAT = "step_heat"
@@ -21,8 +22,18 @@ def steps_html(case: Case | None, language: str) -> str:
     return (
         f'<section class="ba-steps" aria-label="{_say("steps", language)}">'
         f'<h2 class="ba-kicker">{_say("steps", language)}</h2>'
-        f'<div class="ba-figures">{figures}{waiting}</div>{_legend(case.pictures, language)}</section>'
+        f'<div class="ba-figures">{figures}{waiting}</div>{_legend(case.pictures, language)}'
+        f"{faithfulness_html(case, language)}</section>"
     )
+
+
+def faithfulness_html(case: Case, language: str) -> str:
+    """Say how far the heat map can be believed on this film; nothing where there is none."""
+    if case.faithfulness is None:
+        return ""
+    kind = "ba-small" if case.faithfulness.holds else "ba-small ba-doubtful"
+    words = escape(sentence_in(language, case.faithfulness.sentence()))
+    return f'<p class="{kind}" data-faithful="{str(case.faithfulness.holds).lower()}">{words}.</p>'
 
 
 def preview_html(picture: Picture, language: str) -> str:

@@ -87,6 +87,75 @@ def test_a_given_range_is_obeyed_and_its_contradiction_said(page, phantom) -> No
     assert "ahead of 10 years" in words
 
 
+def choose_table(page, name: str) -> None:
+    page.click("#table input")
+    page.get_by_role("option", name=name).click()
+
+
+def test_a_chosen_table_gives_a_z_score_in_every_language_and_in_the_report(page, phantom) -> None:
+    choose_table(page, "Brush Foundation")
+    upload(page, phantom)
+    page.locator("#preview img").wait_for()
+    page.locator("#sex").get_by_label("Male", exact=True).check()
+    page.click("#estimate-button")
+    page.get_by_text("A z-score needs the chronological age").first.wait_for()
+    page.fill("#chronological input", "100")
+    page.click("#estimate-button")
+    compared = page.locator(".ba-compared")
+    compared.wait_for()
+    words = compared.inner_text()
+    assert "z-score −1.46 (standard deviation 9.1 months): average" in words
+    assert "Transcribed by third parties" in words
+    page.locator("[data-faithful]").wait_for()
+    with page.expect_download() as got:
+        page.click("#report")
+    report = Path(got.value.path()).read_text(encoding="utf-8")
+    assert "z-score −1.46" in report and "Transcribed by third parties" in report
+    choose_language(page, "Español")
+    compared.get_by_text("puntuación z −1,46").wait_for()
+    assert "Transcrita por terceros" in compared.inner_text()
+
+
+def test_a_table_of_ones_own_is_asked_for_read_and_a_bad_one_refused(page, phantom, tmp_path) -> None:
+    own = tmp_path / "clinic.csv"
+    own.write_text("nothing", encoding="utf-8")
+    assert not page.locator("#table-file").is_visible()
+    choose_table(page, "My own table (CSV)")
+    page.locator("#table-file").wait_for()
+    page.set_input_files("#table-file input[type=file]", str(own))
+    page.locator("#table-file").get_by_text("clinic").first.wait_for()
+    page.fill("#chronological input", "100")
+    upload(page, phantom)
+    page.locator("#preview img").wait_for()
+    page.fill("#chronological input", "100")
+    page.locator("#sex").get_by_label("Male", exact=True).check()
+    page.click("#estimate-button")
+    page.get_by_text("clinic.csv must have the columns").first.wait_for()
+    assert "Traceback" not in page.content()
+    page.locator("#table-file").get_by_label("Clear", exact=False).first.click()
+    own.write_text("chronological_months,sex,sd_months\n50,M,8\n90,M,10\n", encoding="utf-8")
+    page.set_input_files("#table-file input[type=file]", str(own))
+    page.locator("#table-file").get_by_text("clinic").first.wait_for()
+    page.wait_for_timeout(500)
+    page.click("#estimate-button")
+    page.locator(".ba-compared").wait_for()
+    words = page.locator(".ba-compared").inner_text()
+    assert "No z-score" in words and "covers 50-90 months (male) and is not extrapolated" in words
+
+
+def test_beside_the_heat_map_it_says_how_far_to_believe_it(page, phantom) -> None:
+    estimate(page, phantom)
+    said = page.locator("[data-faithful=false]")
+    said.wait_for()
+    # These heads say the same of every film, so the map is no better than chance.
+    assert (
+        "8 random regions of the same size by 0.0 on average: on this film the heat map is no better than chance."
+        in (said.inner_text())
+    )
+    choose_language(page, "Português")
+    said.get_by_text("não é melhor que o acaso").wait_for()
+
+
 def test_a_bad_file_shows_a_sentence_and_the_page_goes_on(page, tmp_path, phantom) -> None:
     bad = tmp_path / "notes.png"
     bad.write_text("these are notes", encoding="utf-8")
@@ -233,7 +302,13 @@ def test_a_phone_needs_no_sideways_scrolling(browser, running, phantom) -> None:
     opened = context.new_page()
     opened.goto(running.url)
     opened.locator(".ba-ready").wait_for(timeout=60_000)
-    estimate(opened, phantom)
+    upload(opened, phantom)
+    opened.locator("#preview img").wait_for()
+    opened.fill("#chronological input", "100")
+    choose_table(opened, "Greulich-Pyle")
+    opened.locator("#sex").get_by_label("Female", exact=True).check()
+    opened.click("#estimate-button")
+    opened.locator(".ba-compared").wait_for()
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
@@ -349,7 +424,13 @@ def test_contrast_is_aa(browser, running, phantom, scheme) -> None:
     opened = context.new_page()
     opened.goto(running.url)
     opened.locator(".ba-ready").wait_for(timeout=60_000)
-    estimate(opened, phantom)
+    upload(opened, phantom)
+    opened.locator("#preview img").wait_for()
+    opened.fill("#chronological input", "100")
+    choose_table(opened, "Brush Foundation")
+    opened.locator("#sex").get_by_label("Male", exact=True).check()
+    opened.click("#estimate-button")
+    opened.locator(".ba-compared").wait_for()
     opened.locator("[data-step=step_heat] img").wait_for(timeout=60_000)
     opened.wait_for_timeout(1000)
     for tab in ("Estimate", "Save a case", "Models", "Several images"):

@@ -14,7 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_fakes import Running, hand_pixels, write_dicom
 
-from boneage.cascade.estimate import ESTIMATE_FIELDS, REASON_FIELDS
+from boneage.cascade.estimate import COMPARISON_FIELDS, ESTIMATE_FIELDS, REASON_FIELDS
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 from boneage.ui.case import Request, make_case
@@ -45,6 +45,37 @@ def test_reasons_come_where_they_are_asked_for(client: Client, hand: Path) -> No
     assert isinstance(experts, list) and [one["range"] for one in experts][0] == "0-57"
 
 
+def test_a_table_adds_what_the_command_says_of_the_chronological_age(client: Client, hand: Path) -> None:
+    answer = predict(client, hand, chronological_months=100, table="greulich-pyle")
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, *COMPARISON_FIELDS]
+    assert (answer["table"], answer["difference_months"]) == ("Greulich-Pyle V/VI", -13.5)
+    assert str(answer["comparison"]).startswith("z-score -") and "not seen" in str(answer["table_provenance"])
+
+
+def test_a_table_of_ones_own_is_a_file(client: Client, hand: Path, tmp_path: Path) -> None:
+    own = tmp_path / "clinic.csv"
+    own.write_text("chronological_months,sex,sd_months\n90,F,8\n110,F,10\n", encoding="utf-8")
+    answer = predict(client, hand, chronological_months=100, table_file=handle_file(str(own)))
+    assert (answer["table"], answer["sd_months"], answer["z_score"]) == ("clinic.csv", 9, -1.5)
+    own.write_text("nothing", encoding="utf-8")
+    with pytest.raises(AppError, match="clinic.csv must have the columns") as refused:
+        predict(client, hand, chronological_months=100, table_file=handle_file(str(own)))
+    assert "/" not in str(refused.value)
+
+
+def test_the_heat_map_comes_with_how_far_it_can_be_believed(client: Client, hand: Path) -> None:
+    answer = predict(client, hand, heat_map=True)
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "heat_map", "faithfulness"]
+    assert str(answer["heat_map"]).startswith("data:image/jpeg;base64,")
+    found = answer["faithfulness"]["grad-cam"]  # type: ignore[index,call-overload]
+    assert found["draws"] == 8 and "no better than chance" in found["sentence"]
+
+
+def test_calls_of_clients_that_count_their_arguments_go_on_working(client: Client, hand: Path) -> None:
+    answer = client.predict(handle_file(str(hand)), "female", "", None, False, True, api_name="/predict")
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, *REASON_FIELDS]
+
+
 def test_a_range_skips_the_classifier(client: Client, hand: Path) -> None:
     answer = predict(client, hand, age_range="172-228", chronological_months=180)
     assert (answer["group"], answer["routing"], answer["age_range"]) == (4, "given", "172-228")
@@ -57,6 +88,9 @@ def test_a_range_skips_the_classifier(client: Client, hand: Path) -> None:
         ({"sex": ""}, "sex"),
         ({"age_range": "0-228"}, "0-57"),
         ({"chronological_months": -3}, "chronological"),
+        ({"table": "greulich-pyle"}, "needs the chronological age"),
+        ({"table": "tanner", "chronological_months": 90}, "brush-foundation or greulich-pyle"),
+        ({"table": "/etc/secret.csv", "chronological_months": 90}, "brush-foundation or greulich-pyle"),
     ],
 )
 def test_wrong_fields_are_refused_in_one_sentence(client: Client, hand: Path, fields: dict, words: str) -> None:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_fakes import FakeCatalogue, fixed_cascade, hand_pixels, write_png
+from page_fakes import FakeCatalogue, FixedBackbone, FixedHead, fixed_cascade, hand_pixels, write_png
 
 from boneage.cascade import explain
+from boneage.cascade.faithfulness import faithfulness
 from boneage.cascade.noise import NoiseGuard
 from boneage.cascade.similar import CaseIndex
 from boneage.groups import Sex
 from boneage.ui.card import result_card
 from boneage.ui.case import Case, Request, explained, make_case
 from boneage.ui.report import report_html
+from boneage.ui.sentences import sentence_in
 from boneage.ui.service import ModelService
+from boneage.ui.steps import steps_html
 
 
 class Known(FakeCatalogue):
@@ -67,3 +70,32 @@ def test_the_heat_map_is_that_of_the_given_range(service, tmp_path, monkeypatch)
     case = explained(service, case_of(service, tmp_path, age_range="115-171"))
     assert asked[0][3] == "115-171" and case.prepared is None
     assert case.pictures[-1].key == "step_heat"
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "es"])
+def test_page_and_report_say_how_far_the_heat_map_can_be_believed(service, tmp_path, language):
+    waiting = case_of(service, tmp_path)
+    assert "data-faithful" not in steps_html(waiting, language) + report_html(waiting, language)
+    # These heads say the same of every film, so nothing on it moves the number: that must be said.
+    case = explained(service, waiting)
+    found = case.faithfulness
+    assert found is not None and (found.hottest_months, found.draws, found.holds) == (0, 8, False)
+    for html in (steps_html(case, language), report_html(case, language)):
+        assert 'data-faithful="false"' in html and sentence_in(language, found.sentence()) in html
+    better = replace(case, faithfulness=replace(found, hottest_months=9.0))
+    assert 'data-faithful="true"' in steps_html(better, language) and "ba-doubtful" not in steps_html(better, language)
+
+
+def test_what_the_page_says_of_its_map_is_what_the_command_says(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(FixedBackbone, "pooled", lambda self, images: images[:, :32, :32].mean((1, 2))[:, None])
+    said = FixedHead.predict
+
+    def moved(head: FixedHead, features: np.ndarray) -> np.ndarray:
+        return said(head, features) + (features[:, 0] / 4 if head.answer.ndim == 1 else 0)
+
+    monkeypatch.setattr(FixedHead, "predict", moved)
+    case = case_of(service, tmp_path)
+    found = explained(service, case).faithfulness
+    heat = explain.heat_map(service.cascade(), case.prepared, "female", None, case.features)
+    full = faithfulness(service.cascade(), case.prepared, "female", heat)
+    assert full.hottest_months > 0 and full.sentence() == found.sentence()

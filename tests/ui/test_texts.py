@@ -9,13 +9,14 @@ from string import Formatter
 import pytest
 
 from boneage.ui import texts
-from boneage.ui.sentences import _SENTENCES, sentence_in
+from boneage.ui.languages.sentences import SENTENCES
+from boneage.ui.sentences import sentence_in
 
 UI = Path(texts.__file__).parent
 # Keys that are put together from a part and a name (`status_` + the status).
 BUILT = re.compile(
     r"(years|months)_(one|many)|models_|status_(pending|passed|failed)|column_|female|male|language_name"
-    r"|role_(cascade|classifier|regressor)$|figure_|step_(original|mask|prepared|heat)_alt$|zoom_(closer|wider|close)$"
+    r"|role_(cascade|classifier|regressor)$|figure_|step_(original|mask|prepared|heat)_alt$|verdict_(delayed|average|advanced)$|zoom_(closer|wider|close)$"
 )
 
 
@@ -78,7 +79,7 @@ def test_decimals_are_written_as_the_language_writes_them() -> None:
 
 
 def test_known_sentences_keep_their_numbers_in_every_language() -> None:
-    for pattern, *translations in _SENTENCES:
+    for pattern, *translations in SENTENCES:
         groups = re.compile(pattern).groups
         assert re.compile(pattern).fullmatch("") is None
         for words in translations:
@@ -125,6 +126,40 @@ def _sentences_of_the_noise_guard() -> list[str]:
     from boneage.cascade.noise import NoiseGuard
 
     return [NoiseGuard(128, 5.25, factor).warning(9.5) for factor in (1.0, 1.25)]
+
+
+def _sentences_of_the_tables(folder: Path) -> list[str]:
+    from boneage.cascade.sdtables import TableError, built_in_table, read_table
+    from boneage.groups import Sex
+
+    table, own = built_in_table("greulich-pyle"), folder / "clinic.csv"
+    said = [table.provenance, table.note(Sex.MALE, 225.5), table.note(Sex.MALE, 180.0)]
+    head = "chronological_months,sex,sd_months\n"
+    for content in ("", "a\n1\n", head, f"{head}1,F,x\n", f"{head}1,F,0\n"):
+        own.write_text(content, encoding="utf-8")
+        with pytest.raises(TableError) as refused:
+            read_table(own)
+        said.append(str(refused.value))
+    own.write_text(f"{head}1,F,3\n", encoding="utf-8")
+    said += [read_table(own).provenance, read_table(own).note(Sex.MALE, 1.0)]
+    with pytest.raises(TableError) as refused:
+        built_in_table("tanner")
+    return [*said, str(refused.value)]
+
+
+def _sentences_of_faithfulness() -> list[str]:
+    from boneage.cascade.faithfulness import Faithfulness
+
+    return [Faithfulness(hottest, 3.25, None, 0.15, 8).sentence() for hottest in (12.5, 3.0)]
+
+
+def test_tables_and_faithfulness_speak_every_language(tmp_path: Path) -> None:
+    for sentence in (*_sentences_of_the_tables(tmp_path), *_sentences_of_faithfulness()):
+        translated = {sentence_in(language, sentence) for language in texts.LANGUAGES}
+        assert len(translated) == len(texts.LANGUAGES), sentence
+    worse = sentence_in("pt", _sentences_of_faithfulness()[1])
+    assert "3,0 meses" in worse and worse.endswith("o mapa de calor não é melhor que o acaso")
+    assert "(masculino)" in sentence_in("es", _sentences_of_the_tables(tmp_path)[1])
 
 
 def _sentences_of_the_registry(store) -> list[str]:
