@@ -52,7 +52,10 @@ def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str]) -> No
     page.locator(".ba-ready").wait_for()
     page.locator("#examples button").nth(look.example).click()
     page.locator("#preview img").wait_for()
-    page.fill("#chronological input", look.months)
+    if look.months:
+        page.fill("#chronological input", look.months)
+        page.click("#table input")
+        page.get_by_role("option", name="Brush Foundation").click()
     page.click("#estimate-button")
     page.locator("[data-step=step_heat] img").wait_for()
     page.wait_for_timeout(1500)
