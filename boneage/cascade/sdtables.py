@@ -101,6 +101,8 @@ def built_in_table(name: str, alternative: str = "") -> SdTable:
 def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     """Read a CSV with the columns chronological_months, sex, sd_months and, if known, agreement.
 
+    Columns are separated by commas, or by semicolons as spreadsheets of countries with a decimal comma save them.
+
     Args:
         path: the file; errors call it by its name alone, for its folder may be a server's.
         name: as it is shown; empty for the file's own.
@@ -111,14 +113,13 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     """
     name, provenance = name or path.name, provenance or f"The user's own file {path.name}."
     try:
-        frame = pd.read_csv(path)
+        frame = _read_csv(path)
     except (OSError, ValueError) as error:  # all of pandas' parsing errors are ValueErrors
         raise TableError(f"{path.name} cannot be read as a table: save it as a CSV file (UTF-8)") from error
     missing = [column for column in _COLUMNS if column not in frame.columns]
     if missing:
         raise TableError(
-            f"{path.name} must have the columns {', '.join(_COLUMNS)}, separated by commas, but {', '.join(missing)} "
-            "is missing"
+            f"{path.name} must have the columns {', '.join(_COLUMNS)}, but {', '.join(missing)} is missing"
         )
     months, sds, unresolved = {}, {}, {}
     for sex in Sex:
@@ -135,6 +136,13 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     if not months:
         raise TableError(f"{path.name} has no row of either sex")
     return SdTable(name, provenance, months, sds, unresolved)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as file:
+        semicolons = ";" in file.readline()
+    comma = {"sep": ";", "decimal": ","} if semicolons else {}
+    return pd.read_csv(path, encoding="utf-8-sig", **comma)
 
 
 def _is(value: object, sex: Sex) -> bool:

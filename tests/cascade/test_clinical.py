@@ -78,7 +78,7 @@ def test_ones_own_table_is_read_in_any_order_and_a_bad_one_refused(tmp_path):
     for content in (
         b"",
         b"a,b\n1,2\n",
-        b"chronological_months;sex;sd_months\n1;F;3\n",
+        b"chronological_months\tsex\tsd_months\n1\tF\t3\n",
         b"chronological_months,sex,sd_months\n1,F,x\n",
         b"chronological_months,sex,sd_months\n1,F,0\n",
         b"chronological_months,sex,sd_months\n1,F,3\n1,F,4\n",
@@ -93,6 +93,15 @@ def test_ones_own_table_is_read_in_any_order_and_a_bad_one_refused(tmp_path):
     for wrong in ("tanner", str(tmp_path / "missing.csv")):
         with pytest.raises(TableError, match="brush-foundation"):
             open_table(wrong)
+
+
+def test_a_table_as_a_spreadsheet_with_a_decimal_comma_saves_it_reads_the_same(tmp_path):
+    rows = [("chronological_months", "sex", "sd_months"), ("60", "F", "8.5"), ("72", "F", "9.25"), ("72", "M", "10")]
+    plain, local = tmp_path / "plain.csv", tmp_path / "local.csv"
+    plain.write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
+    local.write_text("\n".join(";".join(row).replace(".", ",") for row in rows), encoding="utf-8-sig")
+    assert open_table(str(local)).sd_months(Sex.FEMALE, 66) == open_table(str(plain)).sd_months(Sex.FEMALE, 66) == 8.875
+    assert open_table(str(local)).sd_months(Sex.MALE, 72) == 10
 
 
 def test_a_table_from_elsewhere_is_a_name_and_never_a_file(tmp_path):

@@ -215,9 +215,9 @@ SENTENCES: tuple[tuple[str, str, str], ...] = (
         "{} no se puede leer como tabla: guárdelo como archivo CSV (UTF-8)",
     ),
     (
-        "(.+) must have the columns (.+), separated by commas, but (.+) is missing",
-        "{} deve ter as colunas {}, separadas por vírgulas, mas falta {}",
-        "{} debe tener las columnas {}, separadas por comas, pero falta {}",
+        "(.+) must have the columns (.+), but (.+) is missing",
+        "{} deve ter as colunas {}, mas falta {}",
+        "{} debe tener las columnas {}, pero falta {}",
     ),
     (
         "(.+) must give one standard deviation above 0 per age and sex",
