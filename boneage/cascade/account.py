@@ -1,7 +1,8 @@
 """The account of a cascade's accuracy: every figure with a bootstrap interval, and the routings side by side.
 
-Images are resampled 1000 times within each part of the set (all, a sex, a sex and true group); an interval
-is the middle 95 %. Differences between routings are paired: both are scored on the same resampled images.
+Images are resampled 1000 times within each part of the set (all, a sex, a sex and true group; and the same for the
+films of each archive or folder that gave fewer than the rest). An interval is the middle 95 %. Differences between
+routings are paired: both are scored on the same resampled images.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ ROUTINGS: tuple[str, ...] = ("hard", "soft", "threshold", "oracle", "unrouted")
 COMPARED: tuple[str, ...] = (*ROUTINGS, "global", "estimated")
 _GROUPS = len(AGE_GROUPS)
 _WITHIN = (6, 12, 24)
-_PARTS: tuple[tuple[str, str | None, int | None], ...] = (
+_FEWEST_OF_A_PLACE, _MOST_PLACES = 30, 3
+Parts = tuple[tuple[str, str | None, int | None], ...]
+_PARTS: Parts = (
     ("all", None, None),
     *((str(sex), str(sex), None) for sex in Sex),
     *((f"{sex} {RANGE_LABELS[group.number - 1]}", str(sex), group.number) for sex in Sex for group in AGE_GROUPS),
@@ -41,10 +44,7 @@ def account(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
         Columns part, images, metric, value, low, high; the names of metrics carry their unit.
     """
     rng, rows = np.random.default_rng(seed), []
-    for part, sex, group in _PARTS:
-        frame = _part(per_image, sex, group)
-        if frame.empty:
-            continue
+    for part, frame, group in _frames(per_image):
         picks = rng.integers(0, len(frame), (resamples, len(frame)))
         everything = np.arange(len(frame))[None]
         spread = dict(_figures(frame, picks, classified=group is None))
@@ -53,6 +53,19 @@ def account(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
             row = {"part": part, "images": len(frame), "metric": metric}
             rows.append({**row, "value": float(value[0]), "low": float(low), "high": float(high)})
     return pd.DataFrame(rows, columns=["part", "images", "metric", "value", "low", "high"])
+
+
+def _frames(per_image: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, int | None]]:
+    """Yield every part that has images: its name, its rows, and its group where it is of one group alone."""
+    # A study's few large films matter more than their number: uploads are like them.
+    sizes = per_image["place"].value_counts() if "place" in per_image else pd.Series(dtype=int)
+    smaller = [place for place in sizes.index[1:] if sizes[place] >= _FEWEST_OF_A_PLACE][:_MOST_PLACES]
+    places = [per_image] + [per_image[per_image["place"] == place] for place in smaller]
+    for number, rows in enumerate(places):
+        for part, sex, group in _PARTS:
+            frame = _part(rows, sex, group)
+            if not frame.empty:
+                yield f"{frame['place'].iloc[0]}, {part}" if number else part, frame, group
 
 
 def routed_ages(
@@ -106,7 +119,9 @@ def routing_table(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int
     for name in present:
         low, high = np.percentile(errors[name][picks].mean(axis=1), (2.5, 97.5))
         row = {"routing": name, "mae_months": float(errors[name].mean()), "low": float(low), "high": float(high)}
-        row["group_accuracy"] = float(np.mean(_group_numbers(per_image[f"{name}_months"]) == groups))
+        right = _group_numbers(per_image[f"{name}_months"]) == groups
+        low, high = np.percentile(right[picks].mean(axis=1), (2.5, 97.5))
+        row |= {"group_accuracy": float(right.mean()), "accuracy_low": float(low), "accuracy_high": float(high)}
         if name != "hard":
             difference = errors[name] - errors["hard"]
             low, high = np.percentile(difference[picks].mean(axis=1), (2.5, 97.5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,12 @@ def training_medians(sexes: Sequence[str], ages_months: np.ndarray) -> dict[str,
     return {str(sex): float(np.median(ages[names == sex] if (names == sex).any() else ages)) for sex in Sex}
 
 
+def place_of(image: str) -> str:
+    """Return the name, and no more of the path, of the archive or folder that an image lies in."""
+    archive, inside, _ = image.partition("!")
+    return Path(archive).name if inside else Path(image).parent.name
+
+
 def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFrame:
     true = table["age_months"].to_numpy(dtype=float)
     estimated = np.array([estimate.bone_age_months for estimate in estimates], dtype=float)
@@ -129,6 +136,7 @@ def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFra
         {
             "id": table["id"].astype(str).to_numpy(),
             "source": table["source"].to_numpy() if "source" in table else "",
+            "place": [place_of(str(image)) for image in table["image"]] if "image" in table else "",
             "sex": [str(sex) for sex in table["sex"]],
             "true_months": true,
             "estimated_months": estimated,

@@ -91,7 +91,8 @@ def ablation_table(
 ) -> pd.DataFrame:
     """Return per variant MAE, group accuracy by the routed age, and the paired difference to a base variant.
 
-    Columns: variant, mae_months, low, high, group_accuracy, <minus>, minus_low, minus_high (95 % intervals).
+    Columns: variant, mae_months, low, high, group_accuracy, accuracy_low, accuracy_high, <minus>, minus_low, minus_high
+    (95 % intervals).
     """
     true, groups = frame["true_months"].to_numpy(float), frame["true_group"].to_numpy()
     picks = np.random.default_rng(seed).integers(0, len(true), (resamples, len(true)))
@@ -102,9 +103,11 @@ def ablation_table(
         error = np.abs(ages - true)
         low, high = np.percentile(error[picks].mean(axis=1), (2.5, 97.5))
         minus_low, minus_high = np.percentile((error - reference)[picks].mean(axis=1), (2.5, 97.5))
-        right = np.mean([group_of(float(age)) == group for age, group in zip(ages, groups, strict=True)])
-        rows.append((name, error.mean(), low, high, right, (error - reference).mean(), minus_low, minus_high))
-    columns = ["variant", "mae_months", "low", "high", "group_accuracy", minus, "minus_low", "minus_high"]
+        right = np.array([group_of(float(age)) == group for age, group in zip(ages, groups, strict=True)])
+        accuracy = (right.mean(), *np.percentile(right[picks].mean(axis=1), (2.5, 97.5)))
+        rows.append((name, error.mean(), low, high, *accuracy, (error - reference).mean(), minus_low, minus_high))
+    columns = ["variant", "mae_months", "low", "high", "group_accuracy", "accuracy_low", "accuracy_high"]
+    columns += [minus, "minus_low", "minus_high"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], float))
 
 

@@ -41,6 +41,18 @@ def test_every_figure_agrees_with_the_plain_formula_and_lies_in_its_interval(per
     assert {"female", "male", "female 0-57", "male 172-228"} <= set(figures["part"])
 
 
+def test_films_of_the_smaller_archive_are_reported_alone_too(per_image):
+    large = np.arange(400) % 8 < 2
+    figures = account(per_image.assign(place=np.where(large, "large.zip", "small.zip")), resamples=20)
+    alone = account(per_image[large], resamples=20)
+    for part in ("all", "female", "male 58-114"):
+        assert value(figures, f"large.zip, {part}", "mae_months")["value"] == value(alone, part, "mae_months")["value"]
+    assert not figures["part"].str.startswith("small.zip").any()
+    assert set(account(per_image.assign(place="one.zip"), resamples=5)["part"]) == set(alone["part"])
+    many = per_image.assign(place=[f"patient-{number}" for number in range(400)])
+    assert set(account(many, resamples=5)["part"]) == set(alone["part"])
+
+
 def test_limits_of_agreement_are_bias_and_deviation(per_image):
     figures, error = account(per_image, resamples=50), per_image["error_months"]
     assert value(figures, "all", "agreement_high_months")["value"] == pytest.approx(error.mean() + 1.96 * error.std())
