@@ -16,6 +16,7 @@ from boneage.cascade.paper import PAPER, PAPER_SOURCE
 from boneage.cascade.report import figures_table, markdown_table
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.tracking.checklists import CHECKLISTS, answered, checklist_table, numbers
+from boneage.tracking.made import backbone_made, backbone_saw, hyperparameters, learning, members, seen_words, stacked
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
@@ -123,7 +124,9 @@ def _data(config: Config, facts: Mapping[str, Any]) -> Iterator[str]:
         use = "test only, never trained on" if source.role == "test" else "training and validation"
         yield f"Source `{source.name}`: {use}."
     yield f"Validation part and {config.data.folds} folds drawn once, stratified by sex and group (`{_split(facts)}`)."
-    yield f"Of the study's images the backbone had seen before: {facts.get('backbone_saw_images', 'unknown')}."
+    yield seen_words(facts) or (
+        f"Of the study's images the backbone had seen before: {facts.get('backbone_saw_images', 'unknown')}."
+    )
     if facts.get("note"):
         yield str(facts["note"])
 
@@ -143,12 +146,12 @@ def _method(cascade: Cascade) -> Iterator[str]:
     passes = f"{len(config.cascade.views)} passes (views)" if len(config.cascade.views) > 1 else "one pass"
     state = "fine-tuned" if config.training.fine_tune.from_block else "frozen"
     yield f"Backbone: {state} `{config.backbone.name}`, weights `{config.backbone.weights}`, {passes} per image."
-    folds = ", each the mean of its fold heads" if config.cascade.members == "folds" else ""
-    yield f"Ten heads: one classifier of the age group and four regressors per sex{folds}."
+    yield from backbone_made(cascade)
+    yield f"Ten heads: one classifier of the age group and four regressors per sex; {members(config)}."
+    yield f"Of the heads: {hyperparameters(cascade)}; {learning(config)}."
     yield f"Routing: {config.cascade.routing}; a range given by the user skips the classifier."
     if cascade.stack is not None:
-        shares = ", ".join(f"{share:.0%} ({sex})" for sex, share in sorted(cascade.stack.shares.items())) or "none"
-        yield f"A head for all ages is stacked with the routed age; its share: {shares}."
+        yield f"The routed age is averaged with {stacked(cascade)}."
     if cascade.intervals and cascade.intervals.half_widths:
         yield f"Intervals: split conformal, {cascade.intervals.coverage:.0%} wanted, per sex and estimated group."
     else:
@@ -204,9 +207,13 @@ def _beside_the_paper(metrics: Mapping[str, float]) -> str:
 
 
 def _limits(metrics: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[str]:
-    seen = str(facts.get("backbone_saw_images", "unknown"))
-    if seen != "none":
-        yield f"The backbone was trained on radiographs and had seen {seen} of the study's: figures may be optimistic."
+    saw, said = backbone_saw(facts), str(facts.get("backbone_saw_images", "unknown"))
+    if saw is None and said != "none":
+        yield f"The backbone was trained on radiographs and had seen {said} of the study's: figures may be optimistic."
+    elif saw is not None and saw[1]:
+        yield f"{seen_words(facts)} The figures on these may be optimistic."
+    elif saw is not None and saw[0]:
+        yield f"{seen_words(facts)} Figures on training images would be optimistic; none stands here."
     yield "Near an edge of two age groups a wrong group costs most: look at the group's probabilities."
     worst = _worst_cell(metrics)
     if worst:

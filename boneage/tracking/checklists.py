@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from boneage.tracking.environment import code_tags, package_versions
+from boneage.tracking.made import hyperparameters, members, stacked, views
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
@@ -88,7 +89,8 @@ def _of_data(cascade: Cascade) -> Iterator[Item]:
 def _of_model(cascade: Cascade) -> Iterator[Item]:
     versions = package_versions()
     main = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "keras") if name in versions)
-    tuned = "hyperparameters by five folds, final heads from the best fold; no ensemble"
+    parts = (hyperparameters(cascade), members(cascade.config), views(cascade.config), stacked(cascade))
+    tuned = "; ".join(part for part in parts if part)
     yield Item("12c", "22, 24, 25, 26, 27", "model, tuning, selection", tuned, "Method, runs")
     yield Item("", "23", "software", f"boneage {versions['boneage']}, {main}", "run: environment.json")
     yield Item("12g, 22", "", "full model", "served as evaluated, every file with its sha256", "bundle.json")
@@ -96,7 +98,8 @@ def _of_model(cascade: Cascade) -> Iterator[Item]:
     if cascade.calibration is not None:
         yield Item("12f, 24", "", "updating", "recalibrated on local films, five folds", "version's tags")
     output = "months, group probabilities" + (", interval" if cascade.intervals else "; no interval")
-    yield Item("15", "", "output", f"{output}; {cascade.config.cascade.routing} routing", "Method")
+    beside = f", averaged with {stacked(cascade)}" if cascade.stack else ""
+    yield Item("15", "", "output", f"{output}; {cascade.config.cascade.routing} routing{beside}", "Method")
 
 
 def _of_use(cascade: Cascade) -> Iterator[Item]:
