@@ -19,6 +19,9 @@ from boneage.preprocess.background import MaskFunction
 Film = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 GOOD = "good film"
+# The same films once more, those alone that are as large as what people upload; no row of `measure` is called so.
+LARGE = "good film, large copy"
+LARGE_SIDE = 300
 # What the gate should say of a sort of film: it may estimate, must correct, or must refuse.
 ACCEPT, CORRECT, REFUSE = "accept", "correct", "refuse"
 _CORRECTED = {"mirrored": "mirrored back", "inverted": "inverted"}
@@ -46,25 +49,38 @@ def measure(gate: Gate, draw: Draw, mask: MaskFunction, progress: Progress | Non
 
     Returns:
         One row per film: made (what it is), wanted (`accept`, `correct` or `refuse`), found (what the gate says),
-        accepted, corrected (rightly), said.
+        accepted, corrected (rightly), said, id (of a good film, else empty), side (its longer one in pixels).
     """
     total = len(draw.table) + len(MAKERS) * draw.flaws
     rows = []
-    for done, (made, kind, film) in enumerate(_films(draw, mask), start=1):
+    for done, (made, kind, film, name) in enumerate(_films(draw, mask), start=1):
         verdict = gate.inspect(film)
         wanted = ACCEPT if kind == "usable" else CORRECT if kind in _CORRECTED else REFUSE
         corrected = verdict.accepted and any(_CORRECTED.get(kind, "\0") in note for note in verdict.notes)
         said = "; ".join((*verdict.reasons, *verdict.notes))
-        rows.append((made, wanted, verdict.kind, verdict.accepted, corrected, said))
+        rows.append((made, wanted, verdict.kind, verdict.accepted, corrected, said, name, max(film.shape)))
         if progress and done <= total:
             progress(done, total)
-    return pd.DataFrame(rows, columns=["made", "wanted", "found", "accepted", "corrected", "said"])
+    return pd.DataFrame(rows, columns=["made", "wanted", "found", "accepted", "corrected", "said", "id", "side"])
+
+
+def large_copies(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the good films that are at least 300 pixels long as they come: uploads are, the 100 px copies are not."""
+    return measured[(measured["made"] == GOOD) & (measured["side"] >= LARGE_SIDE)]
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return per sort of film how many were accepted, corrected and wrongly treated, with that share's interval."""
+    """Return per sort of film how many were accepted, corrected and wrongly treated, with that share's interval.
+
+    The large copies among the good films have a row of their own besides, below that of all.
+    """
+    parts = list(measured.groupby(["made", "wanted"], sort=False))
+    large = large_copies(measured)
+    if len(large):
+        below = next(number for number, ((made, _), _) in enumerate(parts, start=1) if made == GOOD)
+        parts.insert(below, ((LARGE, ACCEPT), large))
     rows = []
-    for (made, wanted), part in measured.groupby(["made", "wanted"], sort=False):
+    for (made, wanted), part in parts:
         bad = wrong(part)
         low, high = wilson(int(bad.sum()), len(bad))
         rows.append(
@@ -106,11 +122,11 @@ def wilson(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
     return float(max(0.0, (middle - half) / (1 + square))), float(min(1.0, (middle + half) / (1 + square)))
 
 
-def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film]]:
-    """Yield (sort, kind of `gatenet.KINDS` or `small`, `blank`, film): every good film as it is, then the others."""
+def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str]]:
+    """Yield (sort, kind of `gatenet.KINDS` or `small`, `blank`, film, id): the good films as they are, then others."""
     rng = np.random.default_rng(1000 + draw.seed)
     for _, row in draw.table.iterrows():
-        yield GOOD, "usable", read_row(row)
+        yield GOOD, "usable", read_row(row), str(row["id"])
 
     def hand(rng: np.random.Generator) -> tuple[Film, Film]:
         film = read_row(draw.table.iloc[int(rng.integers(len(draw.table)))])
@@ -119,12 +135,12 @@ def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film]]:
     source = Source(hand, tuple(photographs(1)))
     for name, maker in MAKERS.items():
         for _ in range(draw.flaws):
-            yield name, maker.kind, maker.make(source, rng)
+            yield name, maker.kind, maker.make(source, rng), ""
     for film in draw.strangers:
-        yield "no hand: given film", "not_hand", film
+        yield "no hand: given film", "not_hand", film, ""
     for film in scans():
-        yield "no hand: slice of the body", "not_hand", film
+        yield "no hand: slice of the body", "not_hand", film, ""
     for _ in range(min(20, draw.flaws)):
-        yield "tiny", "small", shrink(hand(rng)[0], 60)
+        yield "tiny", "small", shrink(hand(rng)[0], 60), ""
     for level in (0, 128, 255):
-        yield "blank", "blank", np.full((300, 240), level, np.uint8)
+        yield "blank", "blank", np.full((300, 240), level, np.uint8), ""

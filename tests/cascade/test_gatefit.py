@@ -94,11 +94,16 @@ def test_errors_are_counted_by_what_each_film_is():
         ("mirrored", "correct", "cut_off", False, False, "part of the hand is cut off"),
     ]
     measured = pd.DataFrame(rows, columns=["made", "wanted", "found", "accepted", "corrected", "said"])
+    measured["side"] = [256, 1024, 300, 900, 900, 900, 900, 900]
     assert list(gatemeasure.wrong(measured)) == [False, True, True, True, False, True, False, False]
     table = gatemeasure.summary(measured).set_index("film")
     assert table.loc["good film", "wrong"] == pytest.approx(2 / 3) and table.loc[
         "mirrored", "corrected"
     ] == pytest.approx(1 / 3)
+    # The large copies among the good films once more, below that row; all others are counted once.
+    assert list(table.index) == ["good film", "good film, large copy", "turned", "mirrored"]
+    assert list(table["images"]) == [3, 2, 2, 3] and table.loc["good film, large copy", "accepted"] == 0.5
+    assert len(gatemeasure.summary(measured.assign(side=256))) == 3
 
 
 def test_wilsons_interval_holds_the_share_and_never_leaves_0_to_1():
