@@ -72,6 +72,13 @@ def reasons_of(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> Re
     return Reasons(estimate.hard_months, opinions, tuple(cascade.similar(features, estimate.sex)))
 
 
+def all_ages_share(cascade: Cascade, estimate: Estimate) -> float:
+    """Return the share that the head for all ages had in an estimate, 0-1; at 1 no expert had a part in it."""
+    if cascade.stack is None or estimate.routing != "stacked":
+        return 0.0
+    return cascade.stack.shares.get(str(Sex.parse(estimate.sex)), 0.0)
+
+
 def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> list[Opinion]:
     """Return what each of the sex's experts says of a film, and the weight that it had in the estimate.
 
@@ -81,8 +88,8 @@ def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) 
     classified = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(features)[0], float)
     classified = classified / classified.sum()
     weights = _weights(cascade, classified, estimate)
-    stacked = cascade.stack if cascade.stack and estimate.routing == "stacked" else None
-    share = stacked.shares.get(str(sex), 0.0) if stacked else 0.0
+    stacked = cascade.stack if estimate.routing == "stacked" else None
+    share = all_ages_share(cascade, estimate)
     opinions = []
     for group, probability, weight in zip(AGE_GROUPS, classified, weights, strict=True):
         age = np.asarray(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), float).ravel()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from boneage.cascade.reasons import ALL_AGES
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
 from boneage.ui.bars import bar_row, percent
 from boneage.ui.case import Case, Refusal
@@ -160,13 +161,25 @@ def _group_row(case: Case, index: int, probability: float, language: str) -> str
 def routing_words(case: Case, language: str) -> str:
     """Say which regressor answered and whether the classifier was skipped."""
     label = RANGE_LABELS[case.estimate.group - 1].replace("-", "–")
+    if case.estimate.routing == "stacked":
+        return _stacked_words(case, label, language)
     if case.estimate.routing != "given":
-        known = {"soft": "routing_soft", "stacked": "routing_stacked"}
-        key = known.get(case.estimate.routing, "routing_classifier")
+        key = "routing_soft" if case.estimate.routing == "soft" else "routing_classifier"
         return text(key, language, label=label)
     other = RANGE_LABELS[case.classified.group - 1].replace("-", "–")
     said = text("groups_contradict" if case.contradicted else "groups_agree", language, label=other)
     return f"{text('routing_given', language, label=label)} {said}"
+
+
+def _stacked_words(case: Case, label: str, language: str) -> str:
+    """Say the share of the head for all ages and whose the rest is: the four regressors', one's, or nobody's."""
+    experts = case.reasons.experts if case.reasons else ()
+    share = round(100 * sum(one.weight for one in experts if one.range == ALL_AGES))
+    if share >= 100:
+        return text("routing_all_ages", language)
+    several = sum(one.weight > 0 for one in experts if one.range != ALL_AGES) > 1
+    key = "routing_stacked" if several else "routing_stacked_one"
+    return text(key, language, label=label, share=number(share, language), rest=number(100 - share, language))
 
 
 def all_warnings(case: Case, language: str) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boneage.cascade.reasons import all_ages_share
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 from boneage.ui.service import FIGURES, Answer, Listed
 
@@ -101,7 +102,9 @@ class RegistryCatalogue:
             return (Answer("cascade", cascade.model, str(cascade.version)),)
         info = show(self._open(), cascade.model, cascade.version)
         answers = [Answer("cascade", info.name, str(info.version), info.aliases, self._run(info.run_id).page)]
-        for key in asked_heads(estimate):
+        if all_ages_share(cascade, estimate) > 0:
+            answers.append(replace(answers[0], role="all_ages"))
+        for key in asked_heads(cascade, estimate):
             if key.name not in info.heads:
                 continue
             name, version = f"{info.name.removesuffix(_SUFFIX)}-{key.name}", info.heads[key.name]
@@ -137,11 +140,17 @@ class RegistryCatalogue:
             return self._client
 
 
-def asked_heads(estimate: Estimate) -> list[ModelKey]:
-    """List the heads that an estimate came from: a given range skips the classifier, soft routing asks every expert."""
-    sex, routing = Sex(estimate.sex), estimate.routing
-    groups = [group.number for group in AGE_GROUPS] if routing == "soft" else [estimate.group]
-    classifier = [] if routing == "given" else [ModelKey(Task.CLASSIFIER, sex)]
+def asked_heads(cascade: Cascade, estimate: Estimate) -> list[ModelKey]:
+    """List the heads that an estimate came from.
+
+    A given range skips the classifier, soft routing asks every expert, and none had a part where the head for all ages
+    gave the number alone; the classifier still gave the age group then.
+    """
+    sex, given = Sex(estimate.sex), estimate.routing == "given"
+    soft = not given and cascade.config.cascade.routing == "soft"
+    groups = [group.number for group in AGE_GROUPS] if soft else [estimate.group]
+    groups = [] if all_ages_share(cascade, estimate) >= 1 else groups
+    classifier = [] if given else [ModelKey(Task.CLASSIFIER, sex)]
     return [*classifier, *(ModelKey(Task.REGRESSOR, sex, group) for group in groups)]
 
 

@@ -63,7 +63,7 @@ class Answer:
     """One model that took part in an estimate.
 
     Attributes:
-        role: `cascade`, `classifier` or `regressor`.
+        role: `cascade`, `all_ages` (the cascade's own head for all ages), `classifier` or `regressor`.
         model: its registered name, or a bundle's folder.
         version: its registered version; empty for a bundle.
         aliases: what points to it now.

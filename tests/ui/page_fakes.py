@@ -120,7 +120,8 @@ class FakeCatalogue:
         page = "#/experiments/1/runs/0123456789abcdef"
         aliases = {one.version: one.aliases for one in self.table() if one.model == cascade.model}
         heads = [
-            Answer(str(key.task), f"boneage-{key.name}", cascade.version, (), page) for key in asked_heads(estimate)
+            Answer(str(key.task), f"boneage-{key.name}", cascade.version, (), page)
+            for key in asked_heads(cascade, estimate)
         ]
         return (Answer("cascade", cascade.model, cascade.version, aliases.get(cascade.version, ()), page), *heads)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from page_fakes import fixed_cascade
 
+from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import Estimate
+from boneage.cascade.stack import Stack
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Sex, Task
 from boneage.ui.catalogue import RegistryCatalogue, asked_heads
@@ -97,11 +100,33 @@ def estimate(**fields: object) -> Estimate:
     return Estimate(**(values | fields))
 
 
+def routed_softly(cascade: Cascade) -> Cascade:
+    cascade.config = replace(cascade.config, cascade=replace(cascade.config.cascade, routing="soft"))
+    return cascade
+
+
 def test_the_heads_that_were_asked_depend_on_the_routing() -> None:
     classifier, regressor = ModelKey(Task.CLASSIFIER, Sex.FEMALE), ModelKey(Task.REGRESSOR, Sex.FEMALE, 2)
-    assert asked_heads(estimate()) == [classifier, regressor]
-    assert asked_heads(estimate(routing="given")) == [regressor]
-    assert len(asked_heads(estimate(routing="soft"))) == 5
+    hard, soft = fixed_cascade(), routed_softly(fixed_cascade())
+    assert asked_heads(hard, estimate()) == [classifier, regressor]
+    assert asked_heads(hard, estimate(routing="given")) == asked_heads(soft, estimate(routing="given")) == [regressor]
+    assert len(asked_heads(soft, estimate(routing="soft"))) == 5
+
+
+def test_no_regressor_answered_where_the_head_for_all_ages_gave_the_number_alone(store) -> None:
+    hard, soft = fixed_cascade("1", NAME), routed_softly(fixed_cascade("1", NAME))
+    classifier, regressor = ModelKey(Task.CLASSIFIER, Sex.FEMALE), ModelKey(Task.REGRESSOR, Sex.FEMALE, 2)
+    given, stacked = estimate(routing="given"), estimate(routing="stacked")
+    hard.stack = soft.stack = Stack(object(), {"female": 0.35})  # type: ignore[arg-type]
+    assert asked_heads(hard, stacked) == [classifier, regressor]
+    assert len(asked_heads(soft, stacked)) == 5
+    hard.stack = soft.stack = Stack(object(), {"female": 1.0})  # type: ignore[arg-type]
+    assert asked_heads(hard, stacked) == asked_heads(soft, stacked) == [classifier]
+    assert asked_heads(soft, given) == [regressor]
+    register(store, 1)
+    answers = RegistryCatalogue(store).answered(soft, stacked)
+    assert [one.role for one in answers] == ["cascade", "all_ages"]
+    assert [one.role for one in RegistryCatalogue(store).answered(soft, given)] == ["cascade"]
 
 
 def test_an_estimate_names_its_cascade_and_heads_with_their_runs(store) -> None:

@@ -13,6 +13,7 @@ from boneage.cascade import explain
 from boneage.cascade.faithfulness import faithfulness
 from boneage.cascade.noise import NoiseGuard
 from boneage.cascade.similar import CaseIndex
+from boneage.cascade.stack import Stack
 from boneage.groups import Sex
 from boneage.ui.card import result_card
 from boneage.ui.case import Case, Request, explained, make_case
@@ -99,3 +100,36 @@ def test_what_the_page_says_of_its_map_is_what_the_command_says(service, tmp_pat
     heat = explain.heat_map(service.cascade(), case.prepared, "female", None, case.features)
     full = faithfulness(service.cascade(), case.prepared, "female", heat)
     assert full.hottest_months > 0 and full.sentence() == found.sentence()
+
+
+class AllAges:
+    """A head for all ages that says 100 months."""
+
+    def predict(self, features: np.ndarray, sexes: list[Sex]) -> np.ndarray:
+        return np.full(len(features), 100.0)
+
+
+@pytest.mark.parametrize(
+    ("share", "routing", "words"),
+    [
+        (1.0, "soft", ("A model of all ages alone gave", "Só um modelo de todas", "Solo un modelo de todas")),
+        (1.0, "hard", ("A model of all ages alone gave", "Só um modelo de todas", "Solo un modelo de todas")),
+        (0.35, "soft", ("35 % in the age, the four", "35 % na idade; os quatro", "35 % de la edad; los cuatro")),
+        (0.35, "hard", ("the range 58–114 months, which", "faixa de 58–114 meses", "rango de 58–114 meses")),
+    ],
+)
+def test_the_card_says_the_share_of_the_head_for_all_ages(tmp_path, share, routing, words):
+    class Stacked(FakeCatalogue):
+        def load(self, uri: str):
+            cascade = fixed_cascade()
+            cascade.config = replace(cascade.config, cascade=replace(cascade.config.cascade, routing=routing))
+            cascade.stack = Stack(AllAges(), {"female": share})
+            return cascade
+
+    service = ModelService(Stacked(), "models:/boneage-cascade@champion")
+    case = case_of(service, tmp_path)
+    for language, said in zip(("en", "pt", "es"), words, strict=True):
+        html = result_card(case, language)
+        assert said in html
+        assert "65 %" in html or share == 1
+    assert "regressors have no share" in result_card(case, "en") or share < 1

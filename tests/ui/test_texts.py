@@ -16,7 +16,7 @@ UI = Path(texts.__file__).parent
 # Keys that are put together from a part and a name (`status_` + the status).
 BUILT = re.compile(
     r"(years|months)_(one|many)|models_|status_(pending|passed|failed)|column_|female|male|language_name"
-    r"|role_(cascade|classifier|regressor)$|figure_|step_(original|mask|prepared|heat)_alt$|verdict_(delayed|average|advanced)$|zoom_(closer|wider|close)$"
+    r"|role_(cascade|classifier|regressor|all_ages)$|figure_|step_(original|mask|prepared|heat)_alt$|verdict_(delayed|average|advanced)$|zoom_(closer|wider|close)$"
 )
 
 

@@ -57,8 +57,11 @@ TEXTS = {
     "routing_classifier": "The classifier chose the range {label} months; that range's regressor gave the age.",
     "routing_given": "Classification was skipped: you gave the range {label} months.",
     "routing_soft": "The four regressors were weighted by the classifier's probabilities.",
-    "routing_stacked": "The four regressors, weighted by the classifier's probabilities, "
-    "were averaged with a model of all ages.",
+    "routing_stacked": "A model of all ages has a share of {share} % in the age, the four regressors, weighted by the "
+    "classifier's probabilities, the other {rest} %.",
+    "routing_stacked_one": "A model of all ages has a share of {share} % in the age, the regressor of the range "
+    "{label} months, which the classifier chose, the other {rest} %.",
+    "routing_all_ages": "A model of all ages alone gave the age; the regressors have no share in it.",
     "difference": "Against the chronological age",
     "difference_more": "{amount} ahead of {chronological}",
     "difference_less": "{amount} behind {chronological}",
@@ -81,6 +84,7 @@ TEXTS = {
     "role_cascade": "Cascade",
     "role_classifier": "Classifier",
     "role_regressor": "Regressor",
+    "role_all_ages": "All ages, part of the cascade",
     "beside": "Champion and challenger, side by side",
     "beside_name": "{aliases}, version {version}",
     "beside_apart": "They are {months} apart.",

@@ -57,8 +57,11 @@ TEXTS = {
     "routing_classifier": "El clasificador eligió el rango de {label} meses; el regresor de ese rango dio la edad.",
     "routing_given": "Se omitió la clasificación: usted dio el rango de {label} meses.",
     "routing_soft": "Los cuatro regresores se ponderaron con las probabilidades del clasificador.",
-    "routing_stacked": "Los cuatro regresores, ponderados con las probabilidades del clasificador, "
-    "se combinaron con un modelo de todas las edades.",
+    "routing_stacked": "Un modelo de todas las edades aporta el {share} % de la edad; los cuatro regresores, "
+    "ponderados con las probabilidades del clasificador, aportan el otro {rest} %.",
+    "routing_stacked_one": "Un modelo de todas las edades aporta el {share} % de la edad; el regresor del rango de "
+    "{label} meses, elegido por el clasificador, aporta el otro {rest} %.",
+    "routing_all_ages": "Solo un modelo de todas las edades dio la edad; los regresores no aportan nada a ella.",
     "difference": "Frente a la edad cronológica",
     "difference_more": "{amount} por encima de {chronological}",
     "difference_less": "{amount} por debajo de {chronological}",
@@ -81,6 +84,7 @@ TEXTS = {
     "role_cascade": "Cascada",
     "role_classifier": "Clasificador",
     "role_regressor": "Regresor",
+    "role_all_ages": "Todas las edades, parte de la cascada",
     "beside": "Campeón y aspirante, lado a lado",
     "beside_name": "{aliases}, versión {version}",
     "beside_apart": "Difieren en {months}.",

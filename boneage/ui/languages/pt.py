@@ -57,8 +57,11 @@ TEXTS = {
     "routing_classifier": "O classificador escolheu a faixa de {label} meses; o regressor dessa faixa deu a idade.",
     "routing_given": "A classificação foi dispensada: você informou a faixa de {label} meses.",
     "routing_soft": "Os quatro regressores foram ponderados pelas probabilidades do classificador.",
-    "routing_stacked": "Os quatro regressores, ponderados pelas probabilidades do classificador, "
-    "foram combinados com um modelo de todas as idades.",
+    "routing_stacked": "Um modelo de todas as idades tem uma parcela de {share} % na idade; os quatro regressores, "
+    "ponderados pelas probabilidades do classificador, têm os outros {rest} %.",
+    "routing_stacked_one": "Um modelo de todas as idades tem uma parcela de {share} % na idade; o regressor da faixa "
+    "de {label} meses, escolhida pelo classificador, tem os outros {rest} %.",
+    "routing_all_ages": "Só um modelo de todas as idades deu a idade; os regressores não têm parcela nela.",
     "difference": "Em relação à idade cronológica",
     "difference_more": "{amount} acima de {chronological}",
     "difference_less": "{amount} abaixo de {chronological}",
@@ -81,6 +84,7 @@ TEXTS = {
     "role_cascade": "Cascata",
     "role_classifier": "Classificador",
     "role_regressor": "Regressor",
+    "role_all_ages": "Todas as idades, parte da cascata",
     "beside": "Campeão e desafiante, lado a lado",
     "beside_name": "{aliases}, versão {version}",
     "beside_apart": "A diferença entre eles é de {months}.",
