@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -96,6 +97,29 @@ def test_csv_reads_back(fake, image, tmp_path, capsys):
     assert bad["image"] == missing and "no file at" in bad["error"]
 
 
+def test_hard_routing_stands_beside_every_estimate(fake, image, monkeypatch, capsys):
+    estimate = FakeCascade.estimate
+    monkeypatch.setattr(
+        FakeCascade, "estimate", lambda *given, **more: replace(estimate(*given, **more), hard_months=127.25)
+    )
+    given = ["predict", image, "--sex", "male"]
+    assert main([*given, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["hard_months"] == 127.25
+    assert main([*given, "--format", "csv"]) == 0
+    first, row = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert first == ["image", *ESTIMATE_FIELDS[:-1], "error", "hard_months"] and row[-1] == "127.25"
+    assert main(given) == 0
+    assert "hard routing, as in the paper, gives 127.2 months" in capsys.readouterr().out
+    for same in (130.04, None):
+        monkeypatch.setattr(
+            FakeCascade,
+            "estimate",
+            lambda *given, same=same, **more: replace(estimate(*given, **more), hard_months=same),
+        )
+        assert main(given) == 0
+        assert "hard routing" not in capsys.readouterr().out
+
+
 def test_the_table_is_for_people(fake, image, capsys):
     assert main(["predict", image, "--sex", "male", "--range", "115-171", "--chronological", "120"]) == 0
     out = capsys.readouterr().out
@@ -160,7 +184,7 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("months", ["-1", "nan", "inf"])
+@pytest.mark.parametrize("months", ["-1", "nan", "inf", "1201"])
 def test_impossible_chronological_ages_end_with_2(fake, image, months, capsys):
     assert main(["predict", image, "--sex", "male", f"--chronological={months}"]) == 2
     assert "--chronological" in capsys.readouterr().err

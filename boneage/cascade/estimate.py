@@ -22,15 +22,20 @@ ESTIMATE_FIELDS = (
     "model",
     "version",
     "warnings",
+    "hard_months",
 )
 # What comes with an estimate where its reasons are asked for.
-REASON_FIELDS = ("hard_months", "experts", "similar_cases")
+REASON_FIELDS = ("experts", "similar_cases")
 # What comes with an estimate where a chronological age is given, and where a table is named, too.
 DIFFERENCE_FIELDS = ("chronological_months", "difference_months")
 COMPARISON_FIELDS = (
     *DIFFERENCE_FIELDS, "table", "sd_months", "z_score", "verdict", "probability_delayed", "probability_average",
     "probability_advanced", "table_note", "table_provenance", "comparison",
 )  # fmt: skip
+
+
+# Nobody's age at a radiograph is more: a larger number is a slip, such as days for months.
+MAX_CHRONOLOGICAL_MONTHS = 1200
 
 
 class EstimateError(BoneageError):
@@ -50,8 +55,7 @@ class Estimate:
         group: the age group 1-4 whose expert answered (under soft routing the most probable one).
         group_probabilities: four numbers that sum to 1; a given range is certain by definition.
         routing: `hard`, `soft`, `stacked` (routed experts and a head for all ages), or `given` when a range was given.
-        hard_months: what hard routing, the paper's, gives for this film; None when a range was given. Part of the
-            reasons: the names of the plain JSON are fixed.
+        hard_months: what hard routing, the paper's, gives for this film; None when a range was given.
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
         warnings: sentences for the reader.
@@ -77,11 +81,16 @@ class Estimate:
         """
         values = asdict(self)
         values["sex"] = str(self.sex)
-        for name in ("bone_age_months", "low_months", "high_months"):
+        for name in ("bone_age_months", "low_months", "high_months", "hard_months"):
             values[name] = None if values[name] is None else round(values[name], 2)
         values["group_probabilities"] = [round(float(p), 4) for p in self.group_probabilities]
         values["warnings"] = list(self.warnings)
         return {name: values[name] for name in ESTIMATE_FIELDS}
+
+    def difference(self, chronological_months: float) -> dict[str, float]:
+        """Return the chronological age and how far the bone age is from it, under the names of `DIFFERENCE_FIELDS`."""
+        apart = round(self.bone_age_months - chronological_months, 2)
+        return dict(zip(DIFFERENCE_FIELDS, (chronological_months, apart), strict=True))
 
 
 def years_and_months(age_months: float) -> str:

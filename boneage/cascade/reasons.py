@@ -44,10 +44,9 @@ class Reasons:
     similar_cases: tuple[SimilarCase, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values under the names of `REASON_FIELDS`."""
+        """Return plain values under the names of `REASON_FIELDS`; hard routing's age is part of every estimate."""
         values = asdict(self)
-        hard = None if self.hard_months is None else round(self.hard_months, 2)
-        return {"hard_months": hard, **{name: [_rounded(one) for one in values[name]] for name in REASON_FIELDS[1:]}}
+        return {name: [_rounded(one) for one in values[name]] for name in REASON_FIELDS}
 
 
 def estimate_with_reasons(

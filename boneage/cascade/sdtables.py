@@ -23,6 +23,7 @@ PROVENANCE = (
 _FILES = {"brush-foundation": "sd_brush_foundation.csv", "greulich-pyle": "sd_greulich_pyle_v_vi.csv"}
 TABLE_TITLES: Mapping[str, str] = {"brush-foundation": "Brush Foundation", "greulich-pyle": "Greulich-Pyle V/VI"}
 TABLE_NAMES: tuple[str, ...] = tuple(TABLE_TITLES)
+MOST_BYTES, MOST_ROWS = 1_000_000, 5_000
 _COLUMNS = ("chronological_months", "sex", "sd_months")
 
 
@@ -109,13 +110,19 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
         provenance: of its numbers; empty where all that is known is that the user brought them.
 
     Raises:
-        TableError: when it has another layout.
+        TableError: when it has another layout, or is far too large for one.
     """
     name, provenance = name or path.name, provenance or f"The user's own file {path.name}."
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise TableError(
+            f"{path.name} is larger than {MOST_BYTES // 10**6} MB: a table of standard deviations is short"
+        )
     try:
         frame = _read_csv(path)
     except (OSError, ValueError) as error:  # all of pandas' parsing errors are ValueErrors
         raise TableError(f"{path.name} cannot be read as a table: save it as a CSV file (UTF-8)") from error
+    if len(frame) > MOST_ROWS:
+        raise TableError(f"{path.name} has more than {MOST_ROWS} rows: a table of standard deviations is short")
     missing = [column for column in _COLUMNS if column not in frame.columns]
     if missing:
         raise TableError(
@@ -142,7 +149,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig") as file:
         semicolons = ";" in file.readline()
     comma = {"sep": ";", "decimal": ","} if semicolons else {}
-    return pd.read_csv(path, encoding="utf-8-sig", **comma)
+    return pd.read_csv(path, encoding="utf-8-sig", nrows=MOST_ROWS + 1, **comma)
 
 
 def _is(value: object, sex: Sex) -> bool:

@@ -74,10 +74,15 @@ def stage(name: str) -> Progress:
     return progress
 
 
+def hard_line(months: float) -> str:
+    """Say hard routing's age in a sentence."""
+    return f"hard routing, as in the paper, gives {months:.1f} months"
+
+
 def reason_lines(record: Mapping[str, Any]) -> list[str]:
     """Say hard routing's age, the experts and the similar cases of a record for people, a line each."""
     hard = record["hard_months"]
-    lines = [] if hard is None else [f"hard routing, as in the paper, gives {hard:.1f} months"]
+    lines = [] if hard is None else [hard_line(hard)]
     lines += [
         f"expert {one['range']:<8} weight {one['weight']:.0%}, says {one['months']:.1f} months"
         for one in record["experts"]

@@ -6,7 +6,6 @@ import argparse
 import csv
 import io
 import json
-import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,10 +14,11 @@ from boneage.cascade.estimate import (
     COMPARISON_FIELDS,
     DIFFERENCE_FIELDS,
     ESTIMATE_FIELDS,
+    MAX_CHRONOLOGICAL_MONTHS,
     REASON_FIELDS,
     years_and_months,
 )
-from boneage.commands.common import UsageError, add_model, notice, open_cascade, reason_lines
+from boneage.commands.common import UsageError, add_model, hard_line, notice, open_cascade, reason_lines
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 
@@ -48,8 +48,9 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one record per image; return 0 if all were estimated, 1 if any failed."""
-    if args.chronological is not None and not (math.isfinite(args.chronological) and args.chronological >= 0):
-        raise UsageError(f"--chronological must be a number of months from 0 on, but {args.chronological} was given")
+    if args.chronological is not None and not 0 <= args.chronological <= MAX_CHRONOLOGICAL_MONTHS:
+        limits = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
+        raise UsageError(f"--chronological must be {limits}, but {args.chronological} was given")
     if args.table is not None and args.chronological is None:
         raise UsageError("--table belongs to --chronological MONTHS, which was not given")
     if args.sex is None and not any(_is_dicom(image) for image in args.images):
@@ -85,8 +86,7 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
             continue
         record = {"image": image, **estimate.to_json(), **reasons}
         if args.chronological is not None:
-            record["chronological_months"] = args.chronological
-            record["difference_months"] = round(estimate.bone_age_months - args.chronological, 2)
+            record |= estimate.difference(args.chronological)
         if table is not None:
             from boneage.cascade.clinical import compare
 
@@ -136,13 +136,17 @@ class _JsonWriter:
 
 
 class _CsvWriter:
-    """A header and one row per image; lists are written as JSON."""
+    """A header and one row per image; lists are written as JSON.
+
+    Columns keep their places: `hard_months` comes last, but where reasons are asked for it always stood before them.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
         extra: tuple[str, ...] = DIFFERENCE_FIELDS if args.chronological is not None else ()
         extra = COMPARISON_FIELDS if args.table is not None else extra
-        extra += REASON_FIELDS if args.reasons else ()
-        self._columns = ("image", *ESTIMATE_FIELDS, *extra, "error")
+        first = tuple(name for name in ESTIMATE_FIELDS if name != "hard_months")
+        last = ("hard_months", *REASON_FIELDS, "error") if args.reasons else ("error", "hard_months")
+        self._columns = ("image", *first, *extra, *last)
         self._line(self._columns)
 
     def write(self, record: dict[str, Any]) -> None:
@@ -181,10 +185,17 @@ class _TableWriter:
         print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
         if "comparison" in record:
             print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
-        for line in reason_lines(record) if "experts" in record else ():
+        for line in reason_lines(record) if "experts" in record else _apart(record):
             print(f"{'':<{self._width}}  {line}", flush=True)
         for warning in record["warnings"]:
             print(f"{'':<{self._width}}  warning: {warning}", flush=True)
+
+
+def _apart(record: dict[str, Any]) -> list[str]:
+    """Say hard routing's age where it is another than the estimate, to the digit that is shown."""
+    hard = record["hard_months"]
+    same = hard is None or f"{hard:.1f}" == f"{record['bone_age_months']:.1f}"
+    return [] if same else [hard_line(hard)]
 
 
 def _writer(args: argparse.Namespace) -> _Writer:

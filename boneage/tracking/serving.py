@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from boneage.cascade.estimate import COMPARISON_FIELDS, DIFFERENCE_FIELDS, REASON_FIELDS, Estimate
+from boneage.cascade.estimate import (
+    COMPARISON_FIELDS,
+    DIFFERENCE_FIELDS,
+    MAX_CHRONOLOGICAL_MONTHS,
+    REASON_FIELDS,
+    Estimate,
+)
 from boneage.config import head_parameters
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
+_LONGEST_SHOWN = 60
 _COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_months", "table")
 
 
@@ -105,7 +111,7 @@ def _compared(cascade: Cascade, estimate: Estimate, months: float | None, table:
     if months is None:
         return {}
     if table is None:
-        return dict(zip(DIFFERENCE_FIELDS, (months, round(estimate.bone_age_months - months, 2)), strict=True))
+        return estimate.difference(months)
     return compare(estimate, months, table, cascade.config.cascade.coverage).to_json()
 
 
@@ -121,19 +127,35 @@ def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
 def _given(row: Mapping[Any, Any], name: str) -> str | None:
     """Return a text, None where it is missing or empty."""
     value = row.get(name)
-    return None if value is None or pd.isna(value) or value == "" else str(value)
+    if _missing(value) or value == "":
+        return None
+    if not isinstance(value, str):
+        raise BoneageError(f"{name} must be a text, but {_shown(value)} was given")
+    return value
 
 
 def _months(row: Mapping[Any, Any]) -> float | None:
     """Return the chronological age, None where it is missing."""
     value = row.get("chronological_months")
-    if value is None or pd.isna(value):
+    if _missing(value):
         return None
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise BoneageError(f"chronological_months must be a number of months, but {value!r} was given")
-    if not 0 <= float(value) < math.inf:
-        raise BoneageError(f"chronological_months must be a number of months from 0 on, but {value} was given")
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise BoneageError(f"chronological_months must be a number of months, but {_shown(value)} was given")
+    if not 0 <= value <= MAX_CHRONOLOGICAL_MONTHS:
+        wanted = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
+        raise BoneageError(f"chronological_months must be {wanted}, but {_shown(value)} was given")
     return float(value)
+
+
+def _missing(value: object) -> bool:
+    """Tell whether a cell is empty; of a list pandas would tell it for every entry."""
+    return value is None or (bool(pd.api.types.is_scalar(value)) and bool(pd.isna(value)))
+
+
+def _shown(value: object) -> str:
+    """Write a value into an error, shortened: a request may hold anything."""
+    written = f"{value}" if isinstance(value, (int, float, np.number)) else repr(value)
+    return written if len(written) <= _LONGEST_SHOWN else f"{written[:_LONGEST_SHOWN]}..."
 
 
 def _plain_true(value: object) -> bool:

@@ -18,6 +18,7 @@ from boneage.ui.case import Case, explained, make_case, read_request
 from boneage.ui.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate_events import MODEL_TURN
 from boneage.ui.flagging import flag_case
+from boneage.ui.pictures import HEAT
 from boneage.ui.surroundings import Surroundings
 from boneage.ui.texts import DEFAULT_LANGUAGE
 
@@ -94,7 +95,7 @@ def add_api(around: Surroundings, case: gr.State) -> None:
 
 
 def _heat(case: Case) -> dict[str, Any]:
-    """Return the heat map as a data address and its faithfulness, as in `boneage explain`; empty where it failed."""
-    if case.faithfulness is None:
-        return {"heat_map": None, "faithfulness": {}}
-    return {"heat_map": case.pictures[-1].address, "faithfulness": {"grad-cam": case.faithfulness.to_json()}}
+    """Return the heat map as a data address and its faithfulness, as in `boneage explain`; empty what failed."""
+    address = next((picture.address for picture in case.pictures if picture.key == HEAT), None)
+    believed = {} if case.faithfulness is None else {"grad-cam": case.faithfulness.to_json()}
+    return {"heat_map": address, "faithfulness": believed}

@@ -21,8 +21,9 @@ from boneage.ui.texts import number, text
 MAX_FILES = 200
 CSV_COLUMNS = (
     "image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group", "routing", "model", "version",
-    "warnings", "error",
+    "warnings", "error", "hard_months",
 )  # fmt: skip
+_ROW_OWN = {"image", "sex"}
 _IMAGE_COLUMNS = ("image", "file", "id", "image id", "case id")
 _SEX_COLUMNS = ("sex", "male")
 _MALE_WORDS = {"true": Sex.MALE, "1": Sex.MALE, "false": Sex.FEMALE, "0": Sex.FEMALE}
@@ -97,7 +98,8 @@ def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: st
             request = Request(item.source, item.name, sex, wish.age_range, None, uri.partition(BESIDE)[0])
             values = make_case(service, request, language, lambda share, words: None).to_json()
             notes = "; ".join(sentence_in(language, warning) for warning in values["warnings"])
-            return {**{name: values.get(name) for name in CSV_COLUMNS[2:-2]}, "warnings": notes}
+            kept = {name: values[name] for name in CSV_COLUMNS if name in values and name not in _ROW_OWN}
+            return {**kept, "warnings": notes}
     except RefusedError as refused:
         reasons = "; ".join(sentence_in(language, reason) for reason in refused.verdict.reasons)
         return {"error": text("batch_withheld", language, reasons=reasons)}

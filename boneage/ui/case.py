@@ -13,6 +13,7 @@ import numpy as np
 
 from boneage.cascade.cascade import Cascade, Estimate
 from boneage.cascade.clinical import Comparison, compare
+from boneage.cascade.estimate import MAX_CHRONOLOGICAL_MONTHS
 from boneage.cascade.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.cascade.gate import RefusedError
 from boneage.cascade.reasons import Reasons, reasons_of
@@ -21,14 +22,14 @@ from boneage.data.images import read_radiograph
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.preprocess.preparer import Prepared
 from boneage.ui.boundary import Kept, PageError
-from boneage.ui.pictures import Picture, encode_png, heat_picture, step_pictures
+from boneage.ui.pictures import HEAT, Picture, encode_png, heat_picture, step_pictures
 from boneage.ui.service import Answer, ModelService
 from boneage.ui.texts import text
 
-MAX_CHRONOLOGICAL_MONTHS = 1200
 # Between the two models of an estimate side by side, in a model's URI.
 BESIDE = "|"
-# Ten passes of the backbone, about a second: as many regions as `boneage explain` tries, without its strewn tiles.
+# Ten films, each as many passes of the backbone as the cascade has views: as many regions as `boneage explain` tries,
+# without its strewn tiles.
 _DELETION = Deletion(strewn=False)
 Step = Callable[[float, str], None]
 
@@ -194,20 +195,23 @@ def make_shown(service: ModelService, request: Request, language: str, step: Ste
 
 
 def explained(service: ModelService, case: Case) -> Case:
-    """Return a case with the heat map among its pictures and how far to believe it; without where that fails."""
+    """Return a case with the heat map among its pictures and how far to believe it; without what fails."""
     prepared = case.prepared
     if prepared is None:
         return case
+    sex, age_range, heat = case.estimate.sex, case.estimate.age_range, None
     with Kept("drawing the heat map"):
         from boneage.cascade.explain import heat_map, overlay
 
         cascade = service.cascade(case.uri)
         with service.turn:
-            sex, age_range = case.estimate.sex, case.estimate.age_range
             heat = heat_map(cascade, prepared, sex, age_range, case.features)
+        case = replace(case, pictures=(*case.pictures, heat_picture(overlay(prepared.image, heat))))
+    if heat is not None and case.pictures[-1].key == HEAT:
+        # A map whose faithfulness cannot be measured is still a map.
+        with Kept("measuring the heat map's faithfulness"), service.turn:
             believed = faithfulness(cascade, prepared, sex, heat, age_range, _DELETION)
-        pictures = (*case.pictures, heat_picture(overlay(prepared.image, heat)))
-        case = replace(case, pictures=pictures, faithfulness=believed)
+            case = replace(case, faithfulness=believed)
     return replace(case, prepared=None)
 
 

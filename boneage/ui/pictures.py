@@ -11,6 +11,7 @@ import numpy as np
 from boneage.preprocess.preparer import Prepared
 
 LONGER_SIDE = 900
+HEAT = "step_heat"
 _TEAL = (36, 190, 190)
 _OUTSIDE = 0.35
 
@@ -45,7 +46,7 @@ def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ..
 
 def heat_picture(coloured: np.ndarray) -> Picture:
     """Picture a heat map that lies over the prepared image, uint8 (S, S, 3) RGB."""
-    return _picture("step_heat", coloured)
+    return _picture(HEAT, coloured)
 
 
 def preview(image: np.ndarray) -> Picture:

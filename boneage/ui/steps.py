@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 from boneage.ui.case import Case
-from boneage.ui.pictures import Picture
+from boneage.ui.pictures import HEAT, Picture
 from boneage.ui.sentences import sentence_in
 from boneage.ui.texts import text
-
-_HEAT = "step_heat"
 
 
 def steps_html(case: Case | None, language: str) -> str:
@@ -52,7 +50,7 @@ def _figure(picture: Picture, language: str) -> str:
 
 
 def _legend(pictures: Sequence[Picture], language: str) -> str:
-    if not any(picture.key == _HEAT for picture in pictures):
+    if not any(picture.key == HEAT for picture in pictures):
         return ""
     return (
         f'<p class="ba-legend"><span>{_say("heat_little", language)}</span><i aria-hidden="true"></i>'

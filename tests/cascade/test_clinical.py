@@ -4,7 +4,8 @@ import pytest
 
 from boneage.cascade.clinical import compare, model_sd
 from boneage.cascade.estimate import COMPARISON_FIELDS, Estimate
-from boneage.cascade.sdtables import TABLE_NAMES, TableError, built_in_table, open_table
+from boneage.cascade.sdtables import MOST_BYTES, MOST_ROWS, TABLE_NAMES, TableError, built_in_table, open_table
+from boneage.commands.predict import TABLES
 from boneage.groups import Sex
 
 GIRL = Estimate("female", None, 178.0, 166.0, 190.0, 4, (0.0, 0.0, 0.1, 0.9), "hard")
@@ -102,6 +103,27 @@ def test_a_table_as_a_spreadsheet_with_a_decimal_comma_saves_it_reads_the_same(t
     local.write_text("\n".join(";".join(row).replace(".", ",") for row in rows), encoding="utf-8-sig")
     assert open_table(str(local)).sd_months(Sex.FEMALE, 66) == open_table(str(plain)).sd_months(Sex.FEMALE, 66) == 8.875
     assert open_table(str(local)).sd_months(Sex.MALE, 72) == 10
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "es"])
+def test_what_is_far_too_large_for_a_table_is_refused_in_a_sentence(tmp_path, language):
+    from boneage.ui.sentences import sentence_in
+
+    long, large, fits = (tmp_path / f"{name}.csv" for name in ("long", "large", "fits"))
+    head, rows = "chronological_months,sex,sd_months\n", [f"{number},F,8\n" for number in range(MOST_ROWS + 1)]
+    long.write_text(head + "".join(rows))
+    fits.write_text(head + "".join(rows[:-1]))
+    large.write_text(head + "#" * MOST_BYTES)
+    assert len(open_table(str(fits)).months[Sex.FEMALE]) == MOST_ROWS
+    for file, words in ((long, "has more than 5000 rows"), (large, "is larger than 1 MB")):
+        with pytest.raises(TableError, match=words) as refused:
+            open_table(str(file))
+        said = sentence_in(language, str(refused.value))
+        assert file.name in said and (said == str(refused.value)) is (language == "en")
+
+
+def test_the_command_names_the_tables_that_there_are():
+    assert TABLES == TABLE_NAMES
 
 
 def test_a_table_from_elsewhere_is_a_name_and_never_a_file(tmp_path):

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from boneage.cascade.estimate import ESTIMATE_FIELDS, Estimate, years_and_months
+from boneage.cascade.estimate import DIFFERENCE_FIELDS, ESTIMATE_FIELDS, Estimate, years_and_months
 from boneage.groups import Sex
 
 ESTIMATE = Estimate(
@@ -22,7 +23,8 @@ ESTIMATE = Estimate(
 
 def test_json_has_exactly_the_names_of_the_design():
     names = (
-        "sex age_range bone_age_months low_months high_months group group_probabilities routing model version warnings"
+        "sex age_range bone_age_months low_months high_months group group_probabilities routing model version warnings "
+        "hard_months"
     )
     assert tuple(ESTIMATE.to_json()) == ESTIMATE_FIELDS == tuple(names.split())
 
@@ -34,6 +36,12 @@ def test_json_is_plain_and_rounded():
     assert values["low_months"] is None
     assert values["high_months"] == 130.56
     assert values["warnings"] == ["a", "b"]
+    assert values["hard_months"] is None
+    assert replace(ESTIMATE, hard_months=118.987).to_json()["hard_months"] == 118.99
+
+
+def test_the_difference_has_the_names_of_the_command():
+    assert ESTIMATE.difference(100.5) == dict(zip(DIFFERENCE_FIELDS, (100.5, 19.62), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def test_anyway_gets_an_answer_with_the_reason_as_a_warning(guarded, row):
 
 def test_reasons_come_where_a_row_asks_for_them(cascade, row):
     plain = estimate_rows(cascade, pd.DataFrame([row]))
-    assert "experts" not in plain
+    assert list(plain) == list(ESTIMATE_FIELDS)
+    assert plain["hard_months"][0] == plain["bone_age_months"][0]
     asked = estimate_rows(cascade, pd.DataFrame([{**row, "reasons": True}, {**row, "reasons": False}]))
     assert asked["bone_age_months"].tolist() == [plain["bone_age_months"][0]] * 2
     assert [expert["range"] for expert in asked["experts"][0]] == ["0-57", "58-114", "115-171", "172-228"]
@@ -81,8 +82,15 @@ def test_where_the_table_has_no_row_there_is_no_z_score(cascade, row):
         ({"table": "greulich-pyle"}, "belongs to chronological_months"),
         ({"table": "tanner", "chronological_months": 100.0}, "brush-foundation or greulich-pyle, but 'tanner'"),
         ({"table": "/etc/passwd.csv", "chronological_months": 100.0}, "brush-foundation or greulich-pyle, but"),
-        ({"chronological_months": -1.0}, "from 0 on"),
-        ({"chronological_months": float("inf")}, "from 0 on"),
+        ({"chronological_months": -1.0}, "from 0 to 1200, but -1.0"),
+        ({"chronological_months": 1200.5}, "from 0 to 1200, but 1200.5"),
+        ({"chronological_months": float("inf")}, "from 0 to 1200"),
+        ({"chronological_months": [100, 200]}, r"a number of months, but \[100, 200\]"),
+        ({"chronological_months": []}, r"a number of months, but \[\]"),
+        ({"chronological_months": list(range(1000))}, r"a number of months, but \[0, 1.*\.\.\. was"),
+        ({"age_range": ["0-57", "58-114"]}, "age_range must be a text"),
+        ({"age_range": {"a": 1}}, "age_range must be a text"),
+        ({"table": [], "chronological_months": 100.0}, "table must be a text"),
         ({"chronological_months": "ten"}, "a number of months"),
         ({"chronological_months": True}, "a number of months"),
     ],
@@ -105,4 +113,4 @@ def test_the_signature_names_the_reasons_and_the_comparison():
     signature = _cascade_signature()
     assert {"reasons", "chronological_months", "table"} <= set(signature.inputs.input_names())
     assert signature.inputs.required_input_names() == ["image", "sex"]
-    assert {*REASON_FIELDS, *COMPARISON_FIELDS} <= set(signature.outputs.input_names())
+    assert {*ESTIMATE_FIELDS, *REASON_FIELDS, *COMPARISON_FIELDS} == set(signature.outputs.input_names())

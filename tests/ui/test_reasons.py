@@ -15,8 +15,10 @@ from boneage.cascade.noise import NoiseGuard
 from boneage.cascade.similar import CaseIndex
 from boneage.cascade.stack import Stack
 from boneage.groups import Sex
+from boneage.ui.api import _heat
 from boneage.ui.card import result_card
 from boneage.ui.case import Case, Request, explained, make_case
+from boneage.ui.pictures import HEAT
 from boneage.ui.report import report_html
 from boneage.ui.sentences import sentence_in
 from boneage.ui.service import ModelService
@@ -85,6 +87,27 @@ def test_page_and_report_say_how_far_the_heat_map_can_be_believed(service, tmp_p
         assert 'data-faithful="false"' in html and sentence_in(language, found.sentence()) in html
     better = replace(case, faithfulness=replace(found, hottest_months=9.0))
     assert 'data-faithful="true"' in steps_html(better, language) and "ba-doubtful" not in steps_html(better, language)
+
+
+def test_a_map_whose_faithfulness_cannot_be_measured_is_still_shown(service, tmp_path, monkeypatch):
+    def fails(*given: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("boneage.ui.case.faithfulness", fails)
+    case = explained(service, case_of(service, tmp_path))
+    assert case.pictures[-1].key == HEAT and case.faithfulness is None and case.prepared is None
+    assert 'data-step="step_heat"' in steps_html(case, "en") and "data-faithful" not in steps_html(case, "en")
+    assert _heat(case) == {"heat_map": case.pictures[-1].address, "faithfulness": {}}
+
+
+def test_without_a_map_nothing_is_measured(service, tmp_path, monkeypatch):
+    def fails(*given: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(explain, "overlay", fails)
+    case = explained(service, case_of(service, tmp_path))
+    assert case.pictures[-1].key != HEAT and case.faithfulness is None and case.prepared is None
+    assert _heat(case) == {"heat_map": None, "faithfulness": {}}
 
 
 def test_what_the_page_says_of_its_map_is_what_the_command_says(service, tmp_path, monkeypatch):

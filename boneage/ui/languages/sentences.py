@@ -215,6 +215,16 @@ SENTENCES: tuple[tuple[str, str, str], ...] = (
         "{} no se puede leer como tabla: guárdelo como archivo CSV (UTF-8)",
     ),
     (
+        r"(.+) is larger than (\d+) MB: a table of standard deviations is short",
+        "{} tem mais de {} MB: uma tabela de desvios padrão é curta",
+        "{} ocupa más de {} MB: una tabla de desviaciones estándar es corta",
+    ),
+    (
+        r"(.+) has more than (\d+) rows: a table of standard deviations is short",
+        "{} tem mais de {} linhas: uma tabela de desvios padrão é curta",
+        "{} tiene más de {} filas: una tabla de desviaciones estándar es corta",
+    ),
+    (
         "(.+) must have the columns (.+), but (.+) is missing",
         "{} deve ter as colunas {}, mas falta {}",
         "{} debe tener las columnas {}, pero falta {}",
