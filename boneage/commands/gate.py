@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
 
     from boneage.cascade.gatefit import Stock
     from boneage.cascade.gatenet import GateModel
+    from boneage.config import Config
     from boneage.preprocess.background import MaskFunction
 
-_SIMULATED = 120
+_SIMULATED, _FILMS, _STEPS = 120, 2400, 1500
+_THEN = ", then "
 
 
 def add_parser(commands: Any) -> None:
@@ -31,8 +35,8 @@ def add_parser(commands: Any) -> None:
     measure.add_argument("--gate", type=Path, metavar="DIR", help="a gate of `boneage gate fit`, not the shipped one")
     measure.add_argument("--out", type=Path, metavar="CSV", help="write one row per film here")
     fit = _action(actions, "fit", "fit the gate anew on a study's training images", run_fit)
-    fit.add_argument("--films", type=int, default=2400, metavar="N", help="good films (default 2400)")
-    fit.add_argument("--steps", type=int, default=1500, metavar="N", help="gradient steps of 64 films (default 1500)")
+    fit.add_argument("--films", type=int, default=_FILMS, metavar="N", help=f"good films (default {_FILMS})")
+    fit.add_argument("--steps", type=int, default=_STEPS, metavar="N", help=f"steps of 64 films (default {_STEPS})")
     words = "keep this gate's network and choose its thresholds anew, on the same films: after a new mask network"
     fit.add_argument("--network", type=Path, metavar="DIR", help=words)
     fit.add_argument("--out", type=Path, metavar="DIR", required=True, help="where gate.npz and gate.json go")
@@ -71,37 +75,95 @@ def run_fit(args: argparse.Namespace) -> int:
     """Fit the gate, or its thresholds alone, and write its files."""
     import_keras_quietly()
     from boneage.cascade.gatenet import save_model
-    from boneage.preprocess.background import mask_session, network_identity
+    from boneage.preprocess.background import mask_session
+    from boneage.pretrain.record import write_record
 
     mask = mask_session("handmask")
-    model = _fitted(args, mask) if args.network is None else _same_network(args, mask)
-    model.record["mask_network"] = network_identity("handmask")
-    model.record["fitted_on"] = "training images only; no validation image"
+    model, films = _fitted(args, mask) if args.network is None else _same_network(args, mask)
     save_model(model, args.out)
+    write_record(args.out / "gate.npz", _record(args, model, films))
     print(f"gate.npz and gate.json are in {args.out}")
     return 0
 
 
-def _fitted(args: argparse.Namespace, mask: MaskFunction) -> GateModel:
-    """Fit network and thresholds."""
+def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
+    """Fit network and thresholds; the table has the films of both."""
     import numpy as np
 
     from boneage.cascade.gatefilms import simulated
     from boneage.cascade.gatefit import Recipe, fit, stock
 
-    known, rng = _stock(_part(args, "train", args.films), mask), np.random.default_rng(7)
+    films = _part(args, "train", args.films)
+    known, rng = _stock(films, mask), np.random.default_rng(7)
     drawn = stock((simulated(rng) for _ in range(_SIMULATED)), mask)
-    return fit(known, drawn, _given(args, 0), Recipe(args.steps), stage("fit"))
+    return fit(known, drawn, _given(args, 0), Recipe(args.steps), stage("fit")), films
 
 
-def _same_network(args: argparse.Namespace, mask: MaskFunction) -> GateModel:
+def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
     """Choose the thresholds of a fitted network anew, on the films that were kept apart from it."""
     from boneage.cascade.gatefit import KEPT_APART, with_thresholds
     from boneage.cascade.gatenet import read_model
 
     model = read_model(args.network)
     films = _part(args, "train", int(model.record["films"]))
-    return with_thresholds(model, _stock(films.iloc[::KEPT_APART], mask))
+    return with_thresholds(model, _stock(films.iloc[::KEPT_APART], mask)), films
+
+
+def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> dict[str, Any]:
+    """Say what a gate was fitted on, how and under which terms, as the other shipped networks' records do."""
+    from boneage.cascade.gatefit import KEPT_APART
+    from boneage.cascade.gatenet import KINDS
+    from boneage.cascade.look import SIDE
+    from boneage.preprocess.background import network_identity
+
+    counts = ("films", "simulated", "films_for_thresholds", "steps", "seed")
+    ids = films["id"].astype(str)
+    return {
+        **_terms(load_config(args.config, args.overrides)),
+        "network": "gate",
+        "input": f"picture of the film float32 (1, {SIDE}, {SIDE}, 2), 0 to 1: grey levels, and where the film is",
+        "output": f"logits of {', '.join(KINDS)}",
+        **{name: model.record[name] for name in counts if name in model.record},
+        "mask_network": network_identity("handmask"),
+        "fitted_on": "training images only; no validation image",
+        "data": {
+            "ids_sha256": {"train": _ids_sha256(ids), "thresholds": _ids_sha256(ids.iloc[::KEPT_APART])},
+            "films_rule": f"of the training part, as many large copies as there are, seed 0; every {KEPT_APART}th of "
+            "them, from the first, for the thresholds alone",
+            "others": "every second film of --not-hands and photograph of scikit-image",
+        },
+        "command": _command(args, str(model.record.get("command", ""))),
+        "thresholds": vars(model.thresholds),
+    }
+
+
+def _terms(config: Config) -> dict[str, str]:
+    """Return the terms of use where the films are not RSNA's; those of RSNA's are `write_record`'s own."""
+    names = sorted({source.name for source in config.data.sources if source.role == "train"})
+    if names == ["rsna"]:
+        return {}
+    return {
+        "use": f"trained on {', '.join(names)}",
+        "attribution": config.study.note or ", ".join(names),
+        "licence": "These weights carry the terms of the films that they were fitted on.",
+    }
+
+
+def _ids_sha256(ids: Iterable[str]) -> str:
+    """Name a set of ids as `boneage.pretrain.sources` does, but ids need not be numbers."""
+    return hashlib.sha256("\n".join(sorted(ids, key=lambda name: (len(name), name))).encode()).hexdigest()
+
+
+def _command(args: argparse.Namespace, before: str) -> str:
+    """Return the command with every local folder left out, after that which fitted the network where it was kept."""
+    given = ["--set " + ("data.root=PATH" if text.startswith("data.root=") else text) for text in args.overrides]
+    given += ["--not-hands NOT_HANDS"] if args.not_hands else []
+    given += ["--network DIR"] if args.network else [f"--films {args.films}"] if args.films != _FILMS else []
+    given += [f"--steps {args.steps}"] if args.steps != _STEPS and not args.network else []
+    config = Path(args.config)
+    name = config.name if config.is_absolute() else str(config)
+    command = " ".join(["boneage gate fit", name, *given, "--out DIR"])
+    return f"{before.split(_THEN)[0]}{_THEN}{command}" if before and args.network else command
 
 
 def _stock(table: pd.DataFrame, mask: MaskFunction) -> Stock:
@@ -113,16 +175,19 @@ def _stock(table: pd.DataFrame, mask: MaskFunction) -> Stock:
 
 
 def _print_totals(measured: pd.DataFrame) -> None:
-    """Print the two shares that have a goal, the flaws made by rule alone (tiny, blank) apart."""
-    from boneage.cascade.gatemeasure import GOOD, wilson
+    """Print the shares that have a goal, the flaws made by rule alone (tiny, blank) apart."""
+    from boneage.cascade.gatemeasure import GOOD, large_copies, wilson
 
-    good = measured[measured["made"] == GOOD]
+    good, large = measured[measured["made"] == GOOD], large_copies(measured)
     refused = measured[(measured["wanted"] == "refuse") & ~measured["found"].isin(["small", "blank"])]
     for name, part, wrong in (
         ("false refusals", good, ~good["accepted"]),
+        ("false refusals of large copies", large, ~large["accepted"]),
         ("wrongly corrected good films", good, good["accepted"] & (good["said"] != "")),
         ("false acceptances", refused, refused["accepted"]),
     ):
+        if part.empty:
+            continue
         low, high = wilson(int(wrong.sum()), len(part))
         print(f"{name}: {wrong.sum()} of {len(part)}, {wrong.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
 

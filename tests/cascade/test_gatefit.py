@@ -1,6 +1,9 @@
 """Films with flaws made on purpose, a gate fitted on a few of them, and how its errors are counted."""
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +14,9 @@ from boneage.cascade import gatefilms, gatemeasure, strangers
 from boneage.cascade.gate import KINDS
 from boneage.cascade.gatefilms import MAKERS, Source
 from boneage.cascade.gatefit import Recipe, Stock, fit, stock, thresholds, with_thresholds
+from boneage.cascade.gatenet import GateModel, Thresholds, read_model
 from boneage.cascade.look import MaskLook, picture
+from boneage.cli import main
 from boneage.data.phantom import draw
 from boneage.errors import BoneageError
 from boneage.groups import Sex
@@ -80,6 +85,32 @@ def test_a_gate_fitted_on_a_few_drawn_hands_tells_noise_from_hands(hands):
 def test_too_few_films_are_refused(hands):
     with pytest.raises(BoneageError, match="at least 100 good films, but 8"):
         fit(hands, hands, [], Recipe())
+
+
+def test_a_fitted_gate_has_a_record_like_the_other_networks(tmp_path, monkeypatch):
+    """Names, terms and ids; no local folder. The terms of RSNA's films stand only where the films are RSNA's."""
+    ids = [str(number) for number in (30, 4, 200, 1000, 17, 5)]
+    fitted = GateModel((np.zeros(3, np.float32),), Thresholds(), {"films": 6, "steps": 40, "seed": 20, "bytes": 1})
+    monkeypatch.setattr("boneage.commands.gate._fitted", lambda args, mask: (fitted, pd.DataFrame({"id": ids})))
+    config, root = Path(__file__).parents[2] / "configs" / "rsna.toml", f"data.root={tmp_path}"
+    rest = ["--steps", "40", "--out", str(tmp_path / "rsna")]
+    assert main(["gate", "fit", str(config), "--set", root, "--not-hands", str(tmp_path), *rest]) == 0
+    record = json.loads((tmp_path / "rsna" / "gate.json").read_text(encoding="utf-8"))
+    assert record["file"] == "gate.npz" and record["bytes"] == (tmp_path / "rsna" / "gate.npz").stat().st_size
+    assert "research use only" in record["use"] and "Halabi" in record["attribution"] and record["date"]
+    assert record["films"] == 6 and record["seed"] == 20 and str(tmp_path) not in json.dumps(record)
+    wanted = "boneage gate fit rsna.toml --set data.root=PATH --not-hands NOT_HANDS --steps 40 --out DIR"
+    assert record["command"] == wanted
+    named = {"train": "4\n5\n17\n30\n200\n1000", "thresholds": "5\n30"}
+    shas = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in named.items()}
+    assert record["data"]["ids_sha256"] == shas
+    assert read_model(tmp_path / "rsna").thresholds == fitted.thresholds
+    own = tmp_path / "clinic.toml"
+    own.write_text('[study]\nname = "ours"\nnote = "Clinic X"\n[[data.sources]]\nname = "clinic"\npath = "films"\n')
+    assert main(["gate", "fit", str(own), "--out", str(tmp_path / "clinic")]) == 0
+    record = json.loads((tmp_path / "clinic" / "gate.json").read_text(encoding="utf-8"))
+    assert record["use"] == "trained on clinic" and record["attribution"] == "Clinic X"
+    assert "RSNA" not in json.dumps(record)
 
 
 def test_errors_are_counted_by_what_each_film_is():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 ASSETS = Path(__file__).parents[2] / "boneage" / "assets"
-NETWORKS = {"handmask.onnx": 3_000_000, "handnet.npz": 16_000_000}
+NETWORKS = {"handmask.onnx": 3_000_000, "handnet.npz": 16_000_000, "gate.npz": 500_000}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -24,7 +24,9 @@ def test_record_says_where_the_weights_come_from(name):
     record = json.loads((ASSETS / name).with_suffix(".json").read_text(encoding="utf-8"))
     assert record["use"] == "trained on RSNA 2017, research use only"
     assert "Halabi" in record["attribution"] and record["licence"] and record["date"]
-    assert record["recipe"]["seed"] is not None and record["command"].startswith("python -m boneage.pretrain")
+    # The gate's recipe stands at the top, where the gates in older bundles have theirs.
+    assert record.get("recipe", record)["seed"] is not None
+    assert record["command"].startswith(("python -m boneage.pretrain", "boneage gate fit"))
     assert len(record["data"]["ids_sha256"]["train"]) == 64 and record["figures"]["validation"]
 
 
@@ -70,6 +72,21 @@ def test_record_of_the_backbone_lists_every_unseen_child(data):
     assert frozenset(record["unseen_ids"]) == unseen
     assert record["ids_sha256"]["validation"] == sources.ids_sha256(never)
     assert record["ids_sha256"]["train"] == sources.ids_sha256(set(table) - never - unseen)
+
+
+def test_record_of_the_gate_names_training_films_alone(data):
+    from boneage.commands.gate import _ids_sha256
+    from boneage.config import load_config
+    from boneage.data.annotations import load_training
+    from boneage.pretrain import sources
+    from boneage.study.parts import sample
+
+    record = json.loads((ASSETS / "gate.json").read_text(encoding="utf-8"))
+    config = load_config(ASSETS.parents[1] / "configs" / "rsna.toml", [f"data.root={data}"])
+    table = load_training(config.data).table
+    ids = sample(table[~table["id"].isin(sources.validation_ids(data))], record["films"])["id"]
+    assert record["data"]["ids_sha256"]["train"] == sources.ids_sha256(ids) == _ids_sha256(ids)
+    assert record["data"]["ids_sha256"]["thresholds"] == sources.ids_sha256(ids.iloc[::5])
 
 
 def test_record_of_the_mask_network_trained_on_no_validation_child(data):
