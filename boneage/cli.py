@@ -35,6 +35,7 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _KEPT = {
     "prepare": "prepared images and features are kept",
     "train": "prepared images and features are kept, models are trained anew",
+    "ablate": "prepared images and features are kept, variants are fitted anew",
     "phantom": "what was drawn is kept",
 }
 

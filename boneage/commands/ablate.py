@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boneage.commands.common import add_overrides, import_keras_quietly, notice, stage
+from boneage import stopping
+from boneage.commands.common import add_overrides, complain, import_keras_quietly, notice, stage
 from boneage.config import load_config
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from boneage.cascade.cascade import Cascade
     from boneage.cascade.evaluate import Evaluation
-    from boneage.study.materials import Materials
+    from boneage.study.materials import Materials, Stage
 
 _OWN = "this configuration"
 _COVERAGE = (
@@ -64,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     import_keras_quietly()
     from boneage.cascade.report import text_table
 
-    found = _measure(args)
+    with stopping.gracefully(complain):
+        found = _measure(args, stopping.watched(stage))
     print("\n".join(found.facts))
     for heading, table in found.tables:
         print(f"\n{heading}\n{text_table(table)}")
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace) -> _Findings:
+def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
     from boneage.cascade.account import account
     from boneage.cascade.account_page import account_tables
     from boneage.study.ablation import ablation_table, gather_ablation

@@ -165,6 +165,15 @@ def test_ctrl_c_before_anything_is_trained(home, client, then):
 
 
 @pytest.mark.slow
+def test_ctrl_c_while_variants_are_fitted(home):
+    study, out = "halted-ablation", home / "results.md"
+    command = Pressed("boneage.cli", "ablate", home / "tiny.toml", "--set", f"study.name={study}", "--out", out)
+    splits = workspace() / "studies" / study / "splits.json"
+    said = command.when(splits.is_file, 2.0).said()
+    assert said[-1].endswith("give the same command again to continue") and not out.exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["images", "features"])
 def test_ctrl_c_in_prepare_keeps_what_is_done(home, stage):
     size = {"images": 140, "features": 144}[stage]
