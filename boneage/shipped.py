@@ -1,11 +1,24 @@
-"""A shipped file is used only if it is the one that its training record describes."""
+"""Shipped files and the training records beside them: a file is used only if its record describes it."""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+USE = "trained on RSNA 2017, research use only"
+ATTRIBUTION = (
+    "RSNA Pediatric Bone Age Challenge 2017: Halabi et al., The RSNA Pediatric Bone Age Machine Learning Challenge, "
+    "Radiology 2019;290:498-503"
+)
+LICENCE = (
+    "The images are RSNA's, for research and education, non-commercial, with attribution; these weights are derived "
+    "from them and carry the same terms. The code that made them is Apache-2.0."
+)
 
 
 @lru_cache(maxsize=8)
@@ -20,7 +33,39 @@ def checked_asset(weights: Path, record: Path) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
     wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    found = file_sha256(weights)
     if found != wanted:
         raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
     return weights
+
+
+def file_sha256(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_record(weights: Path, fields: Mapping[str, Any]) -> Path:
+    """Write `<weights>.json`: the file's name, sha256, bytes and date, the terms of use, then `fields`.
+
+    `fields` may give other terms of use: the ones here are those of what was trained on RSNA's films.
+
+    Args:
+        weights: The finished asset.
+        fields: Recipe, data and figures; anything JSON can hold.
+
+    Returns:
+        The record's path.
+    """
+    record = {
+        "file": weights.name,
+        "sha256": file_sha256(weights),
+        "bytes": weights.stat().st_size,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "use": USE,
+        "attribution": ATTRIBUTION,
+        "licence": LICENCE,
+        **fields,
+    }
+    path = weights.with_suffix(".json")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return path

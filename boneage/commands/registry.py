@@ -94,7 +94,8 @@ def run_export(args: argparse.Namespace) -> int:
     from boneage.tracking.exchange import export_version
 
     archive = export_version(_client(), args.name, args.version, args.out, lean=args.lean)
-    print(f"written to {archive}, its sha256 beside it")
+    beside = f"its training record in {archive.with_suffix('.json').name}" if args.lean else "its sha256"
+    print(f"written to {archive}, {beside} beside it")
     print(f"`boneage registry import {archive.name}` registers it on another machine")
     return 0
 

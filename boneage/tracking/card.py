@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.config import Config
 
-_INTERVALS = {
+INTERVALS = {
     "part": "part",
     "images": "images",
     "mae_months": "MAE",
@@ -81,8 +81,8 @@ def _with_intervals(figures: pd.DataFrame | None, metrics: Mapping[str, float]) 
     """Write the figures with their bootstrap intervals, and the constant predictor's error beside them."""
     if figures is None or figures.empty:
         return ""
-    table = wide(figures, [name for name in _INTERVALS if name not in {"part", "images"}])
-    shown = table[[name for name in _INTERVALS if name in table and table[name].any()]].rename(columns=_INTERVALS)
+    table = wide(figures, [name for name in INTERVALS if name not in {"part", "images"}])
+    shown = table[[name for name in INTERVALS if name in table and table[name].any()]].rename(columns=INTERVALS)
     constant = {part: metrics.get(f"constant_mae_months{_suffix(part)}") for part in table["part"]}
     if any(constant.values()):
         shown["constant predictor's MAE"] = ["" if months is None else f"{months:.2f}" for months in constant.values()]

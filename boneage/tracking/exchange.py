@@ -20,6 +20,8 @@ import pandas as pd
 
 from boneage.cascade.bundle import file_sha256
 from boneage.paths import assets
+from boneage.shipped import checked_asset
+from boneage.tracking.asset import write_asset_record
 from boneage.tracking.lean import SHIPPED, leave_out, put_back
 from boneage.tracking.lineage import validation_metrics
 from boneage.tracking.packaging import CARD_FILE, VALIDATION_FILE
@@ -58,7 +60,9 @@ class Imported:
 def export_version(
     client: MlflowClient, name: str, version: int | str | None, out: Path, *, lean: bool = False
 ) -> Path:
-    """Write a registered cascade as one archive into a folder; a checksum file lies beside it.
+    """Write a registered cascade as one archive into a folder; its sha256 lies beside it.
+
+    That of a lean archive stands in a training record (`.json`), as of every file that is made to ship.
 
     Args:
         client: an open client.
@@ -94,8 +98,11 @@ def export_version(
         for member, path in sorted(members.items()):
             if member not in left_out:
                 file.write(path, member)
-    checksum = archive.with_name(f"{archive.name}.sha256")
-    checksum.write_text(f"{file_sha256(archive)}  {archive.name}\n", encoding="ascii")
+    if lean:
+        write_asset_record(archive)
+    else:
+        checksum = archive.with_name(f"{archive.name}.sha256")
+        checksum.write_text(f"{file_sha256(archive)}  {archive.name}\n", encoding="ascii")
     return archive
 
 
@@ -142,11 +149,15 @@ def import_shipped(client: MlflowClient) -> Imported:
     """Register the cascade that ships with the package, and promote it where nothing is promoted yet.
 
     Raises:
-        RegistryError: when none ships with this installation.
+        RegistryError: when none ships with this installation, or it is not the one that its record describes.
     """
     archive = assets() / SHIPPED_FILE
     if not archive.is_file():
         raise RegistryError("no cascade ships with this installation: run `make study` to train one")
+    try:
+        checked_asset(archive, archive.with_suffix(".json"))
+    except (FileNotFoundError, ValueError) as error:
+        raise RegistryError(str(error)) from error
     imported = import_version(client, archive)
     if find(client, imported.name, CHAMPION) is not None:
         return imported

@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boneage.cascade.bundle import file_sha256
-from boneage.groups import Task
+from boneage.groups import ModelKey, Task
 from boneage.paths import assets
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
-    from boneage.config import Config
+    from boneage.config import Config, HeadParameters
 
 
 def hyperparameters(cascade: Cascade) -> str:
     """Say whether the heads' hyperparameters were searched: those that were not are the configuration's own."""
     folds = f"{cascade.config.data.folds} folds"
-    if searched(cascade):
+    if searched(cascade.config, {key: getattr(head, "params", None) for key, head in cascade.heads.items()}):
         return f"hyperparameters searched per head by {folds}"
     return "hyperparameters fixed by the configuration, none searched"
 
 
-def searched(cascade: Cascade) -> bool:
-    """Tell whether any head has other hyperparameters than the configuration names."""
-    own = {Task.CLASSIFIER: cascade.config.classifier, Task.REGRESSOR: cascade.config.regressor}
-    return any(getattr(head, "params", own[key.task]) != own[key.task] for key, head in cascade.heads.items())
+def searched(config: Config, params: Mapping[ModelKey, HeadParameters | None]) -> bool:
+    """Tell whether any head has other hyperparameters than the configuration names; None where a head has none."""
+    own = {Task.CLASSIFIER: config.classifier, Task.REGRESSOR: config.regressor}
+    return any(one is not None and one != own[key.task] for key, one in params.items())
 
 
 def members(config: Config) -> str:

@@ -64,7 +64,7 @@ def test_the_api_and_the_command_line_give_the_same_numbers(
     line["image"] = page["image"]
     assert {name: line[name] for name in page} == page
     assert set(page) == {"image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group",
-                         "group_probabilities", "routing", "model", "version", "warnings"}  # fmt: skip
+                         "group_probabilities", "routing", "model", "version", "warnings", "hard_months"}  # fmt: skip
 
 
 def test_the_documented_example_works(

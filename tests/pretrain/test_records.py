@@ -40,10 +40,40 @@ def test_the_list_of_seen_films_is_the_one_of_its_record():
     assert record["ids_sha256"] == backbone["ids_sha256"]["train"]
 
 
-def test_the_shipped_cascade_is_the_one_of_its_checksum():
+def test_the_shipped_cascade_is_the_one_of_its_record():
     file = ASSETS / "cascade.zip"
-    assert file.with_suffix(".zip.sha256").read_text().split()[0] == hashlib.sha256(file.read_bytes()).hexdigest()
+    record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record["file"] == file.name and record["bytes"] == file.stat().st_size
     assert sum(asset.stat().st_size for asset in ASSETS.iterdir()) <= 24_000_000
+
+
+def test_the_record_of_the_shipped_cascade_says_where_it_comes_from():
+    from boneage.config import load_config, to_mapping
+
+    record, backbone, mask = (
+        json.loads((ASSETS / f"{name}.json").read_text(encoding="utf-8")) for name in ("cascade", "handnet", "handmask")
+    )
+    assert record["use"] == "trained on RSNA 2017, research use only"
+    assert "Halabi" in record["attribution"] and record["licence"] and record["date"]
+    assert record["networks"] == {
+        "backbone": {"sha256": backbone["sha256"], "left_out": True},
+        "mask": {"sha256": mask["sha256"], "left_out": True},
+    }
+    counts = backbone["data"]["counts"]
+    assert record["data"]["sources"] == {"rsna": "train"} and len(record["data"]["split_sha256"]) == 64
+    assert record["data"]["backbone_saw"] == {"train": counts["train"], "validation": 0}
+    assert record["data"]["counts"]["validation"] == record["figures"]["validation"]["images"] == counts["validation"]
+    (low, high), mae = (
+        record["figures"]["intervals_95"]["all"]["mae_months"],
+        record["figures"]["validation"]["mae_months"],
+    )
+    assert low < mae < high and len(record["figures"]["intervals_95"]) == 11
+    config = load_config(ASSETS.parents[1] / "configs" / f"{record['study']}.toml")
+    for section in ("preprocess", "classifier", "regressor", "training", "global_head", "cascade"):
+        assert record["recipe"][section] == json.loads(json.dumps(to_mapping(config)[section])), section
+    assert record["command"].startswith(f"boneage train configs/{record['study']}.toml ")
+    assert record["recipe"]["seed"] == config.study.seed
 
 
 def test_no_validation_film_is_on_the_list_of_seen_ones(data):

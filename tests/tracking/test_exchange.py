@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from boneage.shipped import write_record
 from boneage.tracking import exchange
 from boneage.tracking.registry import RegistryError, champions, load_cascade, register_cascade, show
 
@@ -83,7 +84,18 @@ def test_the_shipped_cascade_becomes_champion_where_there_is_none(store, archive
     monkeypatch.setattr(exchange, "assets", lambda: tmp_path)
     with pytest.raises(RegistryError, match="make study"):
         exchange.import_shipped(store)
-    archive.rename(tmp_path / exchange.SHIPPED_FILE)
+    shipped = archive.rename(tmp_path / exchange.SHIPPED_FILE)
+    with pytest.raises(RegistryError, match="cascade.json should lie"):
+        exchange.import_shipped(store)
+    write_record(shipped, {})
     assert exchange.import_shipped(store).promoted
     assert champions(store, "tiny-cascade") == [1]
     assert not exchange.import_shipped(store).promoted
+
+
+def test_a_shipped_cascade_that_its_record_does_not_describe_is_refused(store, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(exchange, "assets", lambda: tmp_path)
+    shipped = archive.rename(tmp_path / exchange.SHIPPED_FILE)
+    write_record(shipped, {"sha256": "0" * 64})
+    with pytest.raises(RegistryError, match="should have sha256 0000"):
+        exchange.import_shipped(store)

@@ -1,12 +1,19 @@
 """A lean archive leaves out what every installation has, and is refused where it has another."""
 
+import hashlib
+import json
 import shutil
 import zipfile
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from boneage.cascade.account import account
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
 from boneage.tracking import exchange, lean
+from boneage.tracking.asset import card_intervals
+from boneage.tracking.card import model_card
 from boneage.tracking.registry import RegistryError, bundle_folder, load_cascade, register_cascade, show
 
 
@@ -55,3 +62,32 @@ def test_only_what_ships_may_be_missing(store, archive, tmp_path):
                 new.writestr(name, old.read(name))
     with pytest.raises(RegistryError, match="damaged"):
         exchange.import_version(store, short, prefix="other")
+
+
+def test_a_lean_archive_has_a_training_record_and_no_other_checksum(store, archive):
+    file, kept = archive
+    assert [path.name for path in sorted(file.parent.iterdir())] == [file.with_suffix(".json").name, file.name]
+    record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    assert record["file"] == file.name and record["bytes"] == file.stat().st_size
+    assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (record["name"], record["version"], record["study"]) == ("tiny-cascade", 1, "tiny")
+    assert "Halabi" in record["attribution"] and record["licence"] and record["date"]
+    assert record["data"]["counts"] == {"train": 80, "validation": 20}
+    backbone = {"sha256": hashlib.sha256(kept.read_bytes()).hexdigest(), "left_out": True}
+    assert record["networks"]["backbone"] == backbone
+    assert record["figures"] == {"validation": {"images": 20.0, "mae_months": 5.0}, "intervals_95": {}}
+    assert record["command"].startswith("python -m tuning tiny.toml ")
+
+
+def test_the_intervals_of_a_card_are_read_back(cascade):
+    error = np.random.default_rng(0).normal(0, 9, 400)
+    true, sexes = np.linspace(1, 227, 400), np.array(["female", "male"] * 200)
+    groups = np.minimum(true // 57.01 + 1, 4).astype(int)
+    frame = {"sex": sexes, "true_months": true, "estimated_months": true + error, "error_months": error}
+    figures = account(pd.DataFrame({**frame, "true_group": groups, "group": groups}), resamples=50)
+    found = card_intervals(model_card(cascade, {}, figures=figures))
+    assert set(found) == set(figures["part"])
+    for row in figures[figures["metric"] == "mae_months"].itertuples():
+        assert found[row.part]["mae_months"] == [round(row.low, 2), round(row.high, 2)]
+    assert set(found["all"]) == {"mae_months", "bias_months", "within_12_months", "within_24_months"}
+    assert card_intervals("# A card") == {}
