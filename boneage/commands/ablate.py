@@ -29,8 +29,9 @@ _READING = (
     "95 % bootstrap interval over the validation images. Variants are compared one by one, each fitted once; of "
     f"so many the best looks a little better than it is. `{_OWN}` is the configuration with everything it switches "
     "on, assembled as `boneage train` does; what it contains was chosen on training images out of fold that the "
-    "backbone had not seen, never on these. The backbone was trained on equalised films, which handicaps `not "
-    "equalised`."
+    "backbone had not seen, never on these, and in part on an earlier backbone (`benchmarks/measure_choices.py` asks "
+    "anew). The backbone was trained on equalised films, which handicaps `not equalised`. Parts that begin with an "
+    "archive's name are its films alone."
 )
 
 
