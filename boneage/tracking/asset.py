@@ -12,7 +12,7 @@ from typing import Any
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
 from boneage.config import Config, from_mapping, head_parameters
 from boneage.groups import RANGE_LABELS, ModelKey, Sex
-from boneage.paths import project_root
+from boneage.paths import assets
 from boneage.shipped import write_record
 from boneage.tracking.card import INTERVALS
 from boneage.tracking.made import backbone_saw, searched
@@ -120,5 +120,5 @@ def _command(config: Config, bundle: Mapping[str, Any], name: str) -> str:
     }
     program = "python -m tuning" if searched(config, heads) else "boneage train"
     file = Path("configs") / f"{config.study.name}.toml"
-    known = file.as_posix() if (project_root() / file).is_file() else file.name
+    known = file.as_posix() if (assets().parents[1] / file).is_file() else file.name
     return f"{program} {known} --set data.root=PATH --promote, then boneage registry export {name} --lean --out PLACE"

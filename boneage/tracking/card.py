@@ -213,7 +213,7 @@ def _limits(metrics: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[
     elif saw is not None and saw[1]:
         yield f"{seen_words(facts)} The figures on these may be optimistic."
     elif saw is not None and saw[0]:
-        yield f"{seen_words(facts)} Figures on training images would be optimistic; none stands here."
+        yield f"{seen_words(facts)} No figure here is of a training image."
     yield "Near an edge of two age groups a wrong group costs most: look at the group's probabilities."
     worst = _worst_cell(metrics)
     if worst:
