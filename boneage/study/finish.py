@@ -91,7 +91,7 @@ def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTr
     tracker.log_cascade(name, evaluation.metrics)
     facts = (
         f"Study: {cascade.card['study']} ({cascade.card['note']})",
-        f"Images: {len(evaluation.per_image)}; the backbone had seen of the training images: "
+        f"Images: {len(evaluation.per_image)}; of the study's images, training and validation, the backbone had seen "
         f"{cascade.card['backbone_saw_images']}",
         f"Routing: {cascade.config.cascade.routing}",
     )
