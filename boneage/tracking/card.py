@@ -91,9 +91,13 @@ def _with_intervals(figures: pd.DataFrame | None, metrics: Mapping[str, float]) 
 
 
 def _suffix(part: str) -> str:
-    """Turn a part's name into the end of its metrics' names: `female 58-114` becomes `_female_2`."""
+    """Turn a part's name into the end of its metrics' names: `female 58-114` becomes `_female_2`.
+
+    The films of one archive (`films.zip, female`) have no metrics of their own, so their name is kept and finds none.
+    """
     sex, _, label = part.partition(" ")
-    return "" if part == "all" else f"_{sex}" + (f"_{RANGE_LABELS.index(label) + 1}" if label else "")
+    numbers = {name: f"_{number}" for number, name in enumerate(RANGE_LABELS, start=1)}
+    return "" if part == "all" else f"_{sex}{numbers.get(label, label)}"
 
 
 def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from boneage.cascade.account import account
 from boneage.cascade.evaluate import evaluate_estimates
 from boneage.config import load_config
 from boneage.learn import handnet
@@ -16,17 +17,34 @@ from boneage.tracking.made import backbone_saw
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def metrics(cascade):
+def evaluated(cascade, count=24, **columns):
     import numpy as np
     import pandas as pd
 
-    ages = np.linspace(5, 225, 24)
-    table = pd.DataFrame({"id": [str(i) for i in range(24)], "sex": ["female", "male"] * 12, "age_months": ages})
-    estimates = cascade.estimate_features(
-        np.random.default_rng(0).random((24, 2), dtype=np.float32), list(table["sex"])
+    ages, ids = np.linspace(5, 225, count), [str(i) for i in range(count)]
+    table = pd.DataFrame({"id": ids, "sex": ["female", "male"] * (count // 2), "age_months": ages, **columns})
+    features = np.random.default_rng(0).random((count, 2), dtype=np.float32)
+    estimates = cascade.estimate_features(features, list(table["sex"]))
+    return evaluate_estimates(table, estimates, {"female": 100.0, "male": 110.0})
+
+
+@pytest.fixture
+def metrics(cascade):
+    return evaluated(cascade).metrics
+
+
+def test_the_card_has_figures_of_the_smaller_archive_alone(cascade):
+    images = [f"data/{'large' if number % 3 == 0 else 'small'}.zip!films/{number}.png" for number in range(120)]
+    found = evaluated(cascade, 120, image=images)
+    card = model_card(cascade, found.metrics, figures=account(found.per_image, resamples=20))
+    large, everything = (
+        next(line for line in card.splitlines() if line.startswith(f"| {part} |")) for part in ("large.zip, all", "all")
     )
-    return evaluate_estimates(table, estimates, {"female": 100.0, "male": 110.0}).metrics
+    assert "| 40 |" in large and "| 120 |" in everything
+    assert (
+        f"{found.metrics['constant_mae_months']:.2f}" in everything.split("|")[-2] and not large.split("|")[-2].strip()
+    )
+    assert "large.zip, female 58-114" in card and "small.zip" not in card and "data/" not in card
 
 
 def test_the_card_states_use_data_method_figures_and_limits(cascade, metrics):
