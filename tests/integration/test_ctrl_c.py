@@ -112,7 +112,7 @@ def train(home, study, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", [0.0, 0.3, 0.8, 1.5])
+@pytest.mark.parametrize("then", [0.0, 0.8])
 def test_ctrl_c_while_the_very_first_fold_is_traced(home, client, then):
     study = f"first-{then}"
     said = train(home, study).when(lambda: runs(client, study, "trial"), then).said()
@@ -124,11 +124,10 @@ def test_ctrl_c_while_the_very_first_fold_is_traced(home, client, then):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", [0.0, 0.4])
-def test_a_second_ctrl_c_while_tracing_stops_at_once(home, client, then):
-    study = f"twice-{then}"
+def test_a_second_ctrl_c_while_tracing_stops_at_once(home, client):
+    study = "twice"
     command = train(home, study, "--set", "training.epochs=100000", "--set", "training.patience=100000")
-    command.when(lambda: runs(client, study, "trial")).when(lambda: True, 0.1 + then)
+    command.when(lambda: runs(client, study, "trial")).when(lambda: True, 0.3)
     assert command.said()[-1].startswith("boneage: stopped;")
     assert not states(client, study)[("fold", "FINISHED")]
 
@@ -167,7 +166,8 @@ def test_ctrl_c_before_anything_is_trained(home, client, then):
 @pytest.mark.slow
 def test_ctrl_c_while_variants_are_fitted(home):
     study, out = "halted-ablation", home / "results.md"
-    command = Pressed("boneage.cli", "ablate", home / "tiny.toml", "--set", f"study.name={study}", "--out", out)
+    command = Pressed("boneage.cli", "ablate", home / "tiny.toml", "--set", f"study.name={study}", "--out", out,
+                      "--set", "training.epochs=4", "--set", "training.patience=4")  # fmt: skip
     splits = workspace() / "studies" / study / "splits.json"
     said = command.when(splits.is_file, 2.0).said()
     assert said[-1].endswith("give the same command again to continue") and not out.exists()
