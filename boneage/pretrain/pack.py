@@ -53,7 +53,7 @@ class Pack:
         return np.flatnonzero(chosen[self.child])
 
     def thinned(self, every: int) -> Pack:
-        """Return the pack with the films of only every so-manieth child to train on; what measures stays whole."""
+        """Return the pack with one child in `every` left to train on; what measures stays whole."""
         trained = [number for number, role in enumerate(self.role) if role == "train"]
         dropped = np.isin(self.child, sorted(set(trained) - set(trained[::every])))
         return replace(self, images=self.images[~dropped], child=self.child[~dropped], large=self.large[~dropped])

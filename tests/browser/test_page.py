@@ -92,6 +92,21 @@ def choose_table(page, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
+def compared(context, url: str, phantom, table: str, sex: str):
+    """Open the page in a context of its own and estimate a hand beside a chronological age and a table."""
+    opened = context.new_page()
+    opened.goto(url)
+    opened.locator(".ba-ready").wait_for(timeout=60_000)
+    upload(opened, phantom)
+    opened.locator("#preview img").wait_for()
+    opened.fill("#chronological input", "100")
+    choose_table(opened, table)
+    opened.locator("#sex").get_by_label(sex, exact=True).check()
+    opened.click("#estimate-button")
+    opened.locator(".ba-compared").wait_for()
+    return opened
+
+
 def test_a_chosen_table_gives_a_z_score_in_every_language_and_in_the_report(page, phantom) -> None:
     choose_table(page, "Brush Foundation")
     upload(page, phantom)
@@ -299,16 +314,7 @@ def test_the_report_is_whole_and_names_nobody(page, phantom) -> None:
 
 def test_a_phone_needs_no_sideways_scrolling(browser, running, phantom) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
-    opened = context.new_page()
-    opened.goto(running.url)
-    opened.locator(".ba-ready").wait_for(timeout=60_000)
-    upload(opened, phantom)
-    opened.locator("#preview img").wait_for()
-    opened.fill("#chronological input", "100")
-    choose_table(opened, "Greulich-Pyle")
-    opened.locator("#sex").get_by_label("Female", exact=True).check()
-    opened.click("#estimate-button")
-    opened.locator(".ba-compared").wait_for()
+    opened = compared(context, running.url, phantom, "Greulich-Pyle", "Female")
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
@@ -421,16 +427,7 @@ _NAMELESS = """() => [...document.querySelectorAll('input, textarea, select, but
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_aa(browser, running, phantom, scheme) -> None:
     context = browser.new_context(locale="en-US", color_scheme=scheme)
-    opened = context.new_page()
-    opened.goto(running.url)
-    opened.locator(".ba-ready").wait_for(timeout=60_000)
-    upload(opened, phantom)
-    opened.locator("#preview img").wait_for()
-    opened.fill("#chronological input", "100")
-    choose_table(opened, "Brush Foundation")
-    opened.locator("#sex").get_by_label("Male", exact=True).check()
-    opened.click("#estimate-button")
-    opened.locator(".ba-compared").wait_for()
+    opened = compared(context, running.url, phantom, "Brush Foundation", "Male")
     opened.locator("[data-step=step_heat] img").wait_for(timeout=60_000)
     opened.wait_for_timeout(1000)
     for tab in ("Estimate", "Save a case", "Models", "Several images"):
