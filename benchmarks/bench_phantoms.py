@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from boneage.data.phantom import write_dataset
-from boneage.data.phantom_options import PhantomOptions
+from boneage.phantom.dataset import write_dataset
+from boneage.phantom.options import PhantomOptions
 from boneage.processes import core_count
 
 PHANTOMS, SIZE, WORKERS = 120, 512, 2

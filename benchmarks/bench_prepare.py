@@ -17,9 +17,9 @@ import psutil
 from PIL import Image
 
 from boneage.config import PreprocessConfig
-from boneage.data.phantom import draw
-from boneage.data.phantom_options import PhantomOptions
 from boneage.groups import Sex
+from boneage.phantom.hand import draw
+from boneage.phantom.options import PhantomOptions
 from boneage.preprocess.pipeline import prepare_table
 from boneage.processes import core_count
 

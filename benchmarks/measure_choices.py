@@ -23,7 +23,7 @@ from boneage.groups import ALL_MODELS, Task
 from boneage.learn.crossval import cross_validate
 from boneage.study.materials import Materials, gather
 from boneage.study.models import Chosen, ModelOutcome, model_task
-from boneage.study.outoffold import Learnt, learn_from_folds, route_out_of_fold
+from boneage.study.out_of_fold import Learnt, learn_from_folds, route_out_of_fold
 
 CHANGES: dict[str, Sequence[str]] = {
     "this configuration": (),

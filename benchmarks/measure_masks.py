@@ -26,7 +26,7 @@ from boneage.preprocess.background import MaskFunction, mask_session
 from boneage.pretrain import outlines, sources
 from boneage.pretrain.handmask import overlap
 from boneage.pretrain.outlines import Outlined
-from boneage.ui.pictures import overlay, shrink
+from boneage.ui.estimate.pictures import overlay, shrink
 
 SEED, ROUNDS = 26, 3
 MEAN, WORST, SECONDS = 0.97, 0.92, 0.08

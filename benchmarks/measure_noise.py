@@ -18,18 +18,18 @@ import numpy as np
 import pandas as pd
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.gate import RefusedError
 from boneage.cascade.head import Head
-from boneage.cascade.noise import QUANTILE, noise_level
-from boneage.cascade.stress import DISTURBANCES, SIGNIFICANT_MONTHS, add_noise
+from boneage.cascade.noise_guard import QUANTILE, noise_level
 from boneage.commands.common import DEFAULT_MODEL, open_cascade, stage
 from boneage.config import load_config
 from boneage.data.annotations import read_row
+from boneage.evaluation.stress import DISTURBANCES, SIGNIFICANT_MONTHS, add_noise
+from boneage.gate.gate import RefusedError
 from boneage.groups import ModelKey, Sex
 from boneage.learn.features import apply_view
 from boneage.learn.heads import ARRAYS
 from boneage.preprocess.preparer import Prepared
-from boneage.study.parts import part_table, unseen
+from boneage.study.sampling import part_table, unseen
 
 SIGNS = ("noise", "views", "heads")
 

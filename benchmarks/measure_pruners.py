@@ -27,8 +27,8 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from boneage.cascade.report import text_table
 from boneage.config import Config, load_config
+from boneage.evaluation.text import text_table
 from boneage.groups import ModelKey, Task
 from boneage.learn.crossval import cross_validate, evaluate_head, train_final
 from boneage.learn.heads import predict_head

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from boneage.cascade.similar import DIMENSIONS, SHOWN, CaseIndex
+from boneage.cascade.case_index import DIMENSIONS, SHOWN, CaseIndex
 from boneage.config import load_config
 from boneage.learn.fit import Samples
 from boneage.study.materials import gather

@@ -66,8 +66,8 @@ def film(folder: Path) -> str:
     """Draw a hand at the size of a radiograph."""
     import cv2
 
-    from boneage.data.phantom import draw
     from boneage.groups import Sex
+    from boneage.phantom.hand import draw
 
     pixels = cv2.resize(draw(100, Sex.FEMALE, 22).image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     file = folder / "drawn.png"

@@ -57,9 +57,9 @@ def main() -> int:
 
 def preparing() -> float:
     from boneage.config import PreprocessConfig
-    from boneage.data.phantom import draw
-    from boneage.data.phantom_options import PhantomOptions
     from boneage.groups import Sex
+    from boneage.phantom.hand import draw
+    from boneage.phantom.options import PhantomOptions
     from boneage.preprocess.preparer import Preparer
 
     films = [draw(40.0 + 30 * n, list(Sex)[n % 2], n, PhantomOptions(size=1024)).image for n in range(FILMS)]

@@ -262,7 +262,7 @@ def test_interruption_says_how_to_continue(monkeypatch, capsys, tmp_path):
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("boneage.data.phantom.write_dataset", interrupted)
+    monkeypatch.setattr("boneage.phantom.dataset.write_dataset", interrupted)
     assert main(["phantom", str(tmp_path / "out"), "--count", "2"]) == 130
     assert "same command again to continue" in capsys.readouterr().err
 
@@ -271,7 +271,7 @@ def test_a_full_disk_is_one_sentence(monkeypatch, capsys, tmp_path):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("boneage.data.phantom.write_dataset", full)
+    monkeypatch.setattr("boneage.phantom.dataset.write_dataset", full)
     assert main(["phantom", str(tmp_path / "out")]) == 1
     assert "No space left" in capsys.readouterr().err
 

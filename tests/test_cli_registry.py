@@ -14,10 +14,10 @@ from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
-from boneage.tracking import registry
-from boneage.tracking.registry import Submission, register_cascade
+from boneage.registry import register as registry
+from boneage.registry.register import Submission, register_cascade
+from boneage.registry.validation import COLUMNS
 from boneage.tracking.store import ensure_experiment
-from boneage.tracking.validation import COLUMNS
 
 PARAMS = HeadParameters(width_1=3, width_2=2)
 STEPS = PreprocessConfig(background="none", contrast="none", size=32)
@@ -159,7 +159,7 @@ def test_rescoring_takes_only_the_very_images(versions, tmp_path, monkeypatch):
         def estimate(self, film, sex, *, anyway=False):
             return type("E", (), {"bone_age_months": float(film.mean())})
 
-    monkeypatch.setattr("boneage.tracking.registry.load_cascade", lambda uri, client: Champion())
+    monkeypatch.setattr("boneage.registry.register.load_cascade", lambda uri, client: Champion())
     wanted = pd.DataFrame([["7", pixels_sha256(pixels), "male", 95.0, 1.0]], columns=list(COLUMNS))
     version = registry.show(versions, "boneage-cascade", 1)
     again = rescore.rescorer(versions, config)

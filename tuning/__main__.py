@@ -67,9 +67,9 @@ def run(
     from optuna import TrialPruned
 
     from boneage.commands.common import stage
+    from tuning.display import interruptible
     from tuning.machines import help_search, leadership
     from tuning.objective import choose_by_search
-    from tuning.shown import interruptible
     from tuning.workers import places_for
 
     places = places_for(workers, ray)
@@ -89,8 +89,8 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
     from boneage.commands.studies import print_outcome, promote_version
     from boneage.paths import study_folder
     from boneage.study.job import run_study
+    from tuning.display import shown
     from tuning.objective import choose_by_search
-    from tuning.shown import shown
     from tuning.study import export_best
     from tuning.workers import spread, sweep_for
 

@@ -18,7 +18,7 @@ from boneage.learn.crossval import FoldHooks, FoldResult, cross_validate
 from boneage.learn.fit import DivergedError
 from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
-from boneage.study.saved import FoldStore, load_chosen, save_chosen
+from boneage.study.saved_fits import FoldStore, load_chosen, save_chosen
 from tuning.budget import trials_left
 from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest

@@ -25,19 +25,19 @@ import numpy as np
 from boneage import __version__
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.gate import Gate
-from boneage.cascade.gatenet import read_model, save_model
+from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
-from boneage.cascade.noise import NoiseGuard
-from boneage.cascade.portable import portable, versions
-from boneage.cascade.similar import CaseIndex
+from boneage.cascade.noise_guard import NoiseGuard
+from boneage.cascade.provenance import portable, versions
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
 from boneage.errors import BoneageError
+from boneage.gate.gate import Gate
+from boneage.gate.network import read_model, save_model
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.frozen import compact
-from boneage.learn.wholerange import WholeRange
+from boneage.learn.global_head import WholeRange
 from boneage.preprocess.background import network_file
 from boneage.preprocess.preparer import Preparer
 
@@ -117,7 +117,7 @@ def load_bundle(folder: str | Path) -> Cascade:
     Raises:
         BundleError: when the bundle is missing, damaged or was changed after it was written.
     """
-    from boneage.learn.backbones import FrozenBackbone
+    from boneage.learn.frozen import FrozenBackbone
 
     content = read_bundle(folder)
     config, values = content.config, content.values

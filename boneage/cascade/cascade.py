@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boneage.cascade.asked import Source, contradictions, known_range, known_sex, read_source
 from boneage.cascade.calibration import Calibration
+from boneage.cascade.case_index import CaseIndex, SimilarCase
 from boneage.cascade.estimate import Estimate, EstimateError
-from boneage.cascade.gate import Gate, RefusedError
 from boneage.cascade.head import Head
+from boneage.cascade.inputs import Source, contradictions, known_range, known_sex, read_source
 from boneage.cascade.intervals import Intervals
-from boneage.cascade.noise import NoiseGuard, noise_level
+from boneage.cascade.noise_guard import NoiseGuard, noise_level
 from boneage.cascade.routing import Predictor, Routed, route
-from boneage.cascade.similar import CaseIndex, SimilarCase
 from boneage.cascade.stack import Stack
 from boneage.config import Config
-from boneage.data.images import Radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.gate.gate import Gate, RefusedError
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
 from boneage.preprocess.preparer import Prepared, Preparer
 
 if TYPE_CHECKING:
-    from boneage.learn.backbones import FrozenBackbone
+    from boneage.learn.frozen import FrozenBackbone
 
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 

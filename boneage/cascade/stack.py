@@ -9,7 +9,7 @@ import numpy as np
 
 from boneage.cascade.routing import Routed
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
-from boneage.learn.wholerange import WholeRange
+from boneage.learn.global_head import WholeRange
 
 SHARES = np.linspace(0.0, 1.0, 21)
 FEWEST = 30

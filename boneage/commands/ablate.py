@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from boneage.cascade.cascade import Cascade
-    from boneage.cascade.evaluate import Evaluation
+    from boneage.evaluation.evaluate import Evaluation
     from boneage.study.materials import Materials, Stage
 
 _OWN = "this configuration"
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit every variant and the configuration's own cascade; print and write the tables."""
     import_keras_quietly()
-    from boneage.cascade.report import text_table
+    from boneage.evaluation.text import text_table
 
     with stopping.gracefully(complain):
         found = _measure(args, stopping.watched(stage))
@@ -83,12 +83,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
-    from boneage.cascade.account import account
-    from boneage.cascade.account_page import account_tables
+    from boneage.evaluation.html import account_tables
+    from boneage.evaluation.metrics_table import account
     from boneage.study.ablation import ablation_table, gather_ablation
     from boneage.study.finish import score
     from boneage.study.materials import gather
-    from boneage.study.together import build_cascade
+    from boneage.study.untracked import build_cascade
     from boneage.study.variants import PAPER, run_ablation, unequalised
 
     config = load_config(args.config, args.overrides)
@@ -150,7 +150,7 @@ def _facts(materials: Materials, cascade: Cascade) -> list[str]:
 
 def _markdown(found: _Findings, args: argparse.Namespace) -> str:
     from boneage.cascade.estimate import RESEARCH_NOTICE
-    from boneage.cascade.report import CAUTION, markdown_table
+    from boneage.evaluation.text import CAUTION, markdown_table
 
     overrides = "".join(f" --set {item}" for item in args.overrides if "root" not in item)
     flags = " --no-ensemble" * args.no_ensemble + " --not-equalised" * args.not_equalised
@@ -164,8 +164,8 @@ def _markdown(found: _Findings, args: argparse.Namespace) -> str:
 
 
 def _page(found: _Findings) -> str:
-    from boneage.cascade.account_page import account_html
     from boneage.commands.evaluate import account_pictures
+    from boneage.evaluation.html import account_html
 
     title = "Results on the validation images"
     return account_html(title, [*found.facts, _READING], found.tables, account_pictures(found.evaluation, title))

@@ -65,8 +65,8 @@ def _collect(args: argparse.Namespace) -> Collection:
 def _show(found: Audit) -> None:
     """Print the figures."""
     from boneage.audit.labels import heaping, problem_counts, sizes
-    from boneage.cascade.report import text_table
     from boneage.data.annotations import audit_counts
+    from boneage.evaluation.text import text_table
 
     for source, layout in found.layouts.items():
         print(f"{source}: {layout} layout")

@@ -25,9 +25,9 @@ class UsageError(BoneageError):
 
 def open_cascade(uri: str) -> Cascade:
     """Load a cascade from the registry (`models:/...`) or from a bundle's folder."""
-    from boneage.tracking.registry import load_cascade, show
+    from boneage.registry.register import load_cascade, show
+    from boneage.registry.versions import parse_uri
     from boneage.tracking.store import open_existing
-    from boneage.tracking.versions import parse_uri
 
     client = None
     if not (Path(uri) / "bundle.json").is_file():

@@ -30,7 +30,7 @@ def add_parsers(commands: Any) -> None:
 
 def run_phantom(args: argparse.Namespace) -> int:
     """Draw the phantoms into a folder in the RSNA layout."""
-    from boneage.data.phantom import write_dataset
+    from boneage.phantom.dataset import write_dataset
 
     if args.count < 1 or args.seed < 0:
         raise UsageError(f"--count must be at least 1 and --seed at least 0, but {args.count} and {args.seed} came")

@@ -104,7 +104,7 @@ def _store() -> Iterator[Finding]:
 
 
 def _default_model(client: Any) -> Finding:
-    from boneage.tracking.versions import parse_uri, show, version_folder
+    from boneage.registry.versions import parse_uri, show, version_folder
 
     try:
         info = show(client, *parse_uri(DEFAULT_MODEL))

@@ -16,7 +16,7 @@ from boneage.paths import study_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from boneage.cascade.evaluate import Evaluation
+    from boneage.evaluation.evaluate import Evaluation
 
 
 def add_parser(commands: Any) -> None:
@@ -33,10 +33,10 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures; return 1 when some images could not be estimated."""
     table, name, problems = labelled(args)
-    from boneage.cascade.account import account
-    from boneage.cascade.account_page import account_tables
-    from boneage.cascade.evaluate import evaluate_cascade
-    from boneage.cascade.report import CAUTION, text_table
+    from boneage.evaluation.evaluate import evaluate_cascade
+    from boneage.evaluation.html import account_tables
+    from boneage.evaluation.metrics_table import account
+    from boneage.evaluation.text import CAUTION, text_table
 
     if table.empty:
         raise BoneageError(f"{name} has no labelled image that can be used" + _first(problems))
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[str]) -> None:
     """Write `per_image.csv`, `metrics.json`, `report.md` and `predicted_against_true.png` into a folder."""
-    from boneage.cascade.report import markdown_report
+    from boneage.evaluation.text import markdown_report
     from boneage.tracking.plots import predicted_against_true
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[st
 
 def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, title: str, facts: list[str]) -> None:
     """Write `account.json` (every figure with its interval) and `account.html` (tables and plots) into a folder."""
-    from boneage.cascade.account_page import account_html, account_tables
+    from boneage.evaluation.html import account_html, account_tables
 
     tables = account_tables(figures, evaluation.per_image, evaluation.metrics)
     page = account_html(title, facts, tables, account_pictures(evaluation, title))

@@ -46,8 +46,8 @@ def add_parsers(commands: Any) -> None:
 
 def run_explain(args: argparse.Namespace) -> int:
     """Print and write one explanation."""
-    from boneage.cascade.faithfulness import faithfulness
-    from boneage.cascade.reasons import reasons_of
+    from boneage.explain.faithfulness import faithfulness
+    from boneage.explain.reasons import reasons_of
 
     cascade = _cascade(args)
     prepared = cascade.examine(args.image, args.sex, anyway=args.anyway)
@@ -67,7 +67,7 @@ def run_explain(args: argparse.Namespace) -> int:
 
 
 def _maps(cascade: Cascade, prepared: Prepared, args: argparse.Namespace) -> dict[str, Any]:
-    from boneage.cascade.explain import heat_map, occlusion_map
+    from boneage.explain.heatmaps import heat_map, occlusion_map
 
     maps, asked = {}, (cascade, prepared, args.sex, args.age_range)
     if not args.no_occlusion:
@@ -81,7 +81,7 @@ def _cascade(args: argparse.Namespace) -> Cascade:
     cascade = open_cascade(args.model)
     if args.cases is None:
         return cascade
-    from boneage.cascade.similar import SHOWN, CaseIndex
+    from boneage.cascade.case_index import SHOWN, CaseIndex
 
     wanted = cascade.config.cascade.similar_cases or SHOWN
     config = replace(cascade.config, cascade=replace(cascade.config.cascade, similar_cases=wanted))
@@ -104,7 +104,7 @@ def run_cases(args: argparse.Namespace) -> int:
 def _write(folder: Path, prepared: Prepared, maps: dict[str, Any], content: dict[str, Any]) -> None:
     from PIL import Image
 
-    from boneage.cascade.explain import overlay
+    from boneage.explain.heatmaps import overlay
 
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(prepared.image).save(folder / "prepared.png")

@@ -33,9 +33,9 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one row per map; of the training part only films that the backbone had not seen are used."""
     cascade = open_cascade(args.model)
-    from boneage.cascade.faithfulness import faithfulness_summary, measure_faithfulness
-    from boneage.cascade.report import text_table
-    from boneage.study.parts import part_table, sample, unseen
+    from boneage.evaluation.text import text_table
+    from boneage.explain.faithfulness import faithfulness_summary, measure_faithfulness
+    from boneage.study.sampling import part_table, sample, unseen
 
     table = part_table(load_config(args.config, args.overrides), args.part, stage)
     films = unseen(table, cascade.config.backbone, args.films) if args.part == "train" else sample(table, args.films)

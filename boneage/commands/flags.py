@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """Print the saved cases."""
-    from boneage.cascade.report import text_table
+    from boneage.evaluation.text import text_table
 
     records = _store(args).records()
     print(text_table(records) if len(records) else "no case has been saved yet; the page saves one with its button")

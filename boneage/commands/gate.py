@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from boneage.cascade.gatefit import Stock
-    from boneage.cascade.gatenet import GateModel
     from boneage.config import Config
+    from boneage.gate.fit import Stock
+    from boneage.gate.network import GateModel
     from boneage.preprocess.background import MaskFunction
 
 _SIMULATED, _FILMS, _STEPS = 120, 2400, 1500
@@ -54,10 +54,10 @@ def _action(actions: Any, name: str, words: str, run: Any) -> argparse.ArgumentP
 def run_measure(args: argparse.Namespace) -> int:
     """Print what the gate does with films that it was not fitted on."""
     import_keras_quietly()
-    from boneage.cascade.gate import Gate
-    from boneage.cascade.gatemeasure import Draw, measure, summary
-    from boneage.cascade.gatenet import read_model
-    from boneage.cascade.report import text_table
+    from boneage.evaluation.text import text_table
+    from boneage.gate.gate import Gate
+    from boneage.gate.measure import Draw, measure, summary
+    from boneage.gate.network import read_model
     from boneage.preprocess.background import mask_session
 
     mask = mask_session("handmask")
@@ -74,7 +74,7 @@ def run_measure(args: argparse.Namespace) -> int:
 def run_fit(args: argparse.Namespace) -> int:
     """Fit the gate, or its thresholds alone, and write its files."""
     import_keras_quietly()
-    from boneage.cascade.gatenet import save_model
+    from boneage.gate.network import save_model
     from boneage.preprocess.background import mask_session
     from boneage.pretrain.record import write_record
 
@@ -90,8 +90,8 @@ def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd
     """Fit network and thresholds; the table has the films of both."""
     import numpy as np
 
-    from boneage.cascade.gatefilms import simulated
-    from boneage.cascade.gatefit import Recipe, fit, stock
+    from boneage.gate.films import simulated
+    from boneage.gate.fit import Recipe, fit, stock
 
     films = _part(args, "train", args.films)
     known, rng = _stock(films, mask), np.random.default_rng(7)
@@ -101,8 +101,8 @@ def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd
 
 def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
     """Choose the thresholds of a fitted network anew, on the films that were kept apart from it."""
-    from boneage.cascade.gatefit import KEPT_APART, with_thresholds
-    from boneage.cascade.gatenet import read_model
+    from boneage.gate.fit import KEPT_APART, with_thresholds
+    from boneage.gate.network import read_model
 
     model = read_model(args.network)
     films = _part(args, "train", int(model.record["films"]))
@@ -111,9 +111,9 @@ def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateMod
 
 def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> dict[str, Any]:
     """Say what a gate was fitted on, how and under which terms, as the other shipped networks' records do."""
-    from boneage.cascade.gatefit import KEPT_APART
-    from boneage.cascade.gatenet import KINDS
-    from boneage.cascade.look import SIDE
+    from boneage.gate.fit import KEPT_APART
+    from boneage.gate.inputs import SIDE
+    from boneage.gate.network import KINDS
     from boneage.preprocess.background import network_identity
 
     counts = ("films", "simulated", "films_for_thresholds", "steps", "seed")
@@ -167,8 +167,8 @@ def _command(args: argparse.Namespace, before: str) -> str:
 
 
 def _stock(table: pd.DataFrame, mask: MaskFunction) -> Stock:
-    from boneage.cascade.gatefit import stock
     from boneage.data.annotations import read_row
+    from boneage.gate.fit import stock
 
     bar = stage("find hands")
     return stock((read_row(row) for _, row in table.iterrows()), mask, lambda done: bar(done, len(table)))
@@ -176,7 +176,7 @@ def _stock(table: pd.DataFrame, mask: MaskFunction) -> Stock:
 
 def _print_totals(measured: pd.DataFrame) -> None:
     """Print the shares that have a goal, the flaws made by rule alone (tiny, blank) apart."""
-    from boneage.cascade.gatemeasure import GOOD, large_copies, wilson
+    from boneage.gate.measure import GOOD, large_copies, wilson
 
     good, large = measured[measured["made"] == GOOD], large_copies(measured)
     refused = measured[(measured["wanted"] == "refuse") & ~measured["found"].isin(["small", "blank"])]
@@ -194,7 +194,7 @@ def _print_totals(measured: pd.DataFrame) -> None:
 
 def _part(args: argparse.Namespace, name: str, limit: int | None) -> pd.DataFrame:
     """Return rows of a study's training or validation part."""
-    from boneage.study.parts import part_table, sample
+    from boneage.study.sampling import part_table, sample
 
     table = part_table(load_config(args.config, args.overrides), name, stage)
     return table if limit is None else sample(table, limit)

@@ -25,8 +25,8 @@ from boneage.groups import RANGE_LABELS, Sex
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.cascade.estimate import Estimate
-    from boneage.cascade.sdtables import SdTable
-    from boneage.data.images import Radiograph
+    from boneage.clinical.sd_tables import SdTable
+    from boneage.data.radiograph import Radiograph
 
 TABLES = ("brush-foundation", "greulich-pyle")
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(name: str | None) -> SdTable | None:
-    from boneage.cascade.sdtables import open_table
+    from boneage.clinical.sd_tables import open_table
 
     return None if name is None else open_table(name)
 
@@ -88,7 +88,7 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
         if args.chronological is not None:
             record |= estimate.difference(args.chronological)
         if table is not None:
-            from boneage.cascade.clinical import compare
+            from boneage.clinical.comparison import compare
 
             record |= compare(estimate, args.chronological, table, cascade.config.cascade.coverage).to_json()
         yield record
@@ -101,7 +101,7 @@ def _estimated(
     asked = {"anyway": args.anyway, "chronological_months": args.chronological}
     if not args.reasons:
         return cascade.estimate(radiograph, sex, args.age_range, **asked), {}
-    from boneage.cascade.reasons import estimate_with_reasons
+    from boneage.explain.reasons import estimate_with_reasons
 
     estimate, reasons = estimate_with_reasons(cascade, radiograph, sex, args.age_range, **asked)
     return estimate, reasons.to_json()

@@ -62,11 +62,11 @@ def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataF
     """Register the corrected cascade as a new version; its validation images are the local ones, out of fold."""
     from boneage.cascade.bundle import save_bundle
     from boneage.learn.metrics import regression_metrics
-    from boneage.tracking.card import model_card
-    from boneage.tracking.registry import Submission, register_cascade, show, validation_table
+    from boneage.registry.model_card import model_card
+    from boneage.registry.register import Submission, register_cascade, show, validation_table
+    from boneage.registry.stress_record import STRESS_TAG
+    from boneage.registry.versions import parse_uri
     from boneage.tracking.store import ensure_experiment, open_store
-    from boneage.tracking.stress_record import STRESS_TAG
-    from boneage.tracking.versions import parse_uri
 
     client = open_store()
     info = show(client, *parse_uri(uri))

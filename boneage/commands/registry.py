@@ -14,7 +14,7 @@ from boneage.config import load_config
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.tracking.promotion import Promotion, PromotionError
+    from boneage.registry.promotion import Promotion, PromotionError
 
 DEFAULT_NAME = "boneage-cascade"
 _ACTIONS = "{list,show,compare,promote,rollback,assemble,export,import}"
@@ -65,7 +65,7 @@ def run_promote(args: argparse.Namespace) -> int:
         raise UsageError("--set belongs to --config CONFIG, which was not given")
     config = load_config(args.config, args.overrides) if args.config else None
     from boneage.commands.rescore import rescorer
-    from boneage.tracking.registry import PromotionError, promote
+    from boneage.registry.register import PromotionError, promote
 
     client = _client()
     rescore = rescorer(client, config) if config else None
@@ -80,7 +80,7 @@ def run_promote(args: argparse.Namespace) -> int:
 
 def run_rollback(args: argparse.Namespace) -> int:
     """Go back to the former champion."""
-    from boneage.tracking.registry import rollback
+    from boneage.registry.register import rollback
 
     done = rollback(_client(), args.name)
     print(f"{args.name} version {done.version} is the champion again, as it was before version {done.previous}")
@@ -91,7 +91,7 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write a version as an archive."""
-    from boneage.tracking.exchange import export_version
+    from boneage.registry.archive import export_version
 
     archive = export_version(_client(), args.name, args.version, args.out, lean=args.lean)
     beside = f"its training record in {archive.with_suffix('.json').name}" if args.lean else "its sha256"
@@ -104,7 +104,7 @@ def run_import(args: argparse.Namespace) -> int:
     """Register an exported version or the shipped cascade."""
     if bool(args.archive) == args.shipped or (args.shipped and args.prefix):
         raise UsageError("import wants either the ARCHIVE of an exported version, or --shipped alone")
-    from boneage.tracking.exchange import import_shipped, import_version
+    from boneage.registry.archive import import_shipped, import_version
 
     client = _client()
     print(import_shipped(client) if args.shipped else import_version(client, args.archive, args.prefix))

@@ -15,8 +15,8 @@ from boneage.groups import ModelKey
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.cascade.evaluate import Evaluation
-    from boneage.tracking.assembly import Assembly
+    from boneage.evaluation.evaluate import Evaluation
+    from boneage.registry.assembly import Assembly
 
 
 def add_parser(actions: Any, default_name: str) -> None:
@@ -40,8 +40,8 @@ def add_parser(actions: Any, default_name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Assemble, score on validation images that no head was trained on, register, and say how to go on."""
     chosen = dict(_head(text) for text in args.heads)
-    from boneage.tracking.assembly import assemble_heads
-    from boneage.tracking.registry import show
+    from boneage.registry.assembly import assemble_heads
+    from boneage.registry.register import show
     from boneage.tracking.store import open_existing
 
     client = open_existing()
@@ -61,12 +61,12 @@ def run(args: argparse.Namespace) -> int:
 
 def register_assembled(client: MlflowClient, assembly: Assembly, evaluation: Evaluation) -> int:
     """Register an assembled cascade under a run of its own, with tags that say what it was made from."""
-    from boneage.cascade.account import account
     from boneage.cascade.bundle import save_bundle
-    from boneage.tracking.card import model_card
-    from boneage.tracking.registry import Submission, register_cascade, validation_table
+    from boneage.evaluation.metrics_table import account
+    from boneage.registry.model_card import model_card
+    from boneage.registry.register import Submission, register_cascade, validation_table
+    from boneage.registry.versions import cascade_name
     from boneage.tracking.store import ensure_experiment
-    from boneage.tracking.versions import cascade_name
 
     cascade, base = assembly.cascade, assembly.base
     lineage = {"assembled_from": str(base.version), "assembled_heads": "; ".join(assembly.replaced)}
@@ -94,8 +94,8 @@ def register_assembled(client: MlflowClient, assembly: Assembly, evaluation: Eva
 
 
 def _scored(assembly: Assembly, args: argparse.Namespace) -> Evaluation:
-    from boneage.cascade.evaluate import evaluate_cascade
-    from boneage.tracking.assembly import check_films, of_unseen
+    from boneage.evaluation.evaluate import evaluate_cascade
+    from boneage.registry.assembly import check_films, of_unseen
 
     table, name, _ = labelled(args)
     kept = of_unseen(assembly, table)

@@ -14,8 +14,8 @@ from boneage.errors import BoneageError
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
-    from boneage.tracking.compared import Comparison
-    from boneage.tracking.versions import VersionInfo
+    from boneage.registry.compare import Comparison
+    from boneage.registry.versions import VersionInfo
 
 
 def add_parser(actions: Any, default_name: str) -> None:
@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Print both errors, the paired differences and what they show; return 1 when an image could not be compared."""
     if args.data is None and (args.part or args.overrides):
         raise UsageError("--part and --set belong to a CONFIG.toml given as DATA")
-    from boneage.cascade.report import text_table
-    from boneage.tracking.compared import verdict_sentences
+    from boneage.evaluation.text import text_table
+    from boneage.registry.compare import verdict_sentences
 
     found, facts, tables, left_out = _registered(args) if args.data is None else _estimated(args)
     for name, fact in zip("AB", facts, strict=False):
@@ -60,11 +60,11 @@ Compared = tuple["Comparison", tuple[str, str, str], pd.DataFrame, int]
 
 def _registered(args: argparse.Namespace) -> Compared:
     """Compare what was registered with two versions: nothing is estimated again."""
-    from boneage.tracking.gate import compare
-    from boneage.tracking.registry import show
+    from boneage.registry.checks import compare
+    from boneage.registry.register import show
+    from boneage.registry.validation import read_validation
+    from boneage.registry.versions import parse_uri
     from boneage.tracking.store import open_existing
-    from boneage.tracking.validation import read_validation
-    from boneage.tracking.versions import parse_uri
 
     client = open_existing()
     first, second = (show(client, *parse_uri(_uri(spec, args.name))) for spec in (args.first, args.second))
@@ -76,9 +76,9 @@ def _registered(args: argparse.Namespace) -> Compared:
 
 def _estimated(args: argparse.Namespace) -> Compared:
     """Estimate the images of DATA with both cascades; what one of them cannot estimate is said and left out."""
-    from boneage.cascade.evaluate import evaluate_cascade
-    from boneage.tracking.compared import compare_tables
-    from boneage.tracking.validation import validation_table
+    from boneage.evaluation.evaluate import evaluate_cascade
+    from boneage.registry.compare import compare_tables
+    from boneage.registry.validation import validation_table
 
     table, name, problems = labelled(args)
     if table.empty:

@@ -10,13 +10,13 @@ import pandas as pd
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.tracking.versions import VersionInfo
+    from boneage.registry.versions import VersionInfo
 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print one line per version."""
-    from boneage.cascade.report import text_table
-    from boneage.tracking.registry import list_versions
+    from boneage.evaluation.text import text_table
+    from boneage.registry.register import list_versions
     from boneage.tracking.store import open_existing
 
     client = open_existing()
@@ -32,9 +32,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print a version's figures, heads, lineage, history and card."""
-    from boneage.cascade.report import figures_table, text_table
-    from boneage.tracking.lineage import heads_table, history, lineage, validation_metrics
-    from boneage.tracking.registry import show
+    from boneage.evaluation.text import figures_table, text_table
+    from boneage.registry.lineage import heads_table, history, lineage, validation_metrics
+    from boneage.registry.register import show
     from boneage.tracking.store import open_existing
 
     client = open_existing()
@@ -60,8 +60,8 @@ def run_show(args: argparse.Namespace) -> int:
 def full_card(client: MlflowClient, info: VersionInfo) -> str:
     """Return the whole model card that lies beside a version; its description, which may be shorter, without one."""
     from boneage.errors import BoneageError
-    from boneage.tracking.packaging import CARD_FILE
-    from boneage.tracking.versions import version_folder
+    from boneage.registry.packaging import CARD_FILE
+    from boneage.registry.versions import version_folder
 
     try:
         file = version_folder(client, info) / CARD_FILE

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from boneage.tracking.versions import VersionInfo
+    from boneage.registry.versions import VersionInfo
 
 
 def rescorer(client: MlflowClient, config: Config) -> Callable[[VersionInfo, pd.DataFrame], pd.DataFrame]:
@@ -27,8 +27,8 @@ def rescorer(client: MlflowClient, config: Config) -> Callable[[VersionInfo, pd.
     def rescore(version: VersionInfo, wanted: pd.DataFrame) -> pd.DataFrame:
         from boneage.data.annotations import load_training, read_row
         from boneage.data.flags import pixels_sha256
+        from boneage.registry.register import load_cascade
         from boneage.study.materials import resolve_sources
-        from boneage.tracking.registry import load_cascade
 
         table = load_training(resolve_sources(config, stage).data).table.set_index("id")
         missing = [name for name in wanted["id"] if name not in table.index]

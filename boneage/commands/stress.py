@@ -32,9 +32,9 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return 1 when a disturbance is borne worse than by the version given by --against."""
-    from boneage.cascade.report import text_table
-    from boneage.cascade.stress import DISTURBANCES, regressions, stress, stress_figures, stress_summary
-    from boneage.study.parts import sample
+    from boneage.evaluation.stress import DISTURBANCES, regressions, stress, stress_figures, stress_summary
+    from boneage.evaluation.text import text_table
+    from boneage.study.sampling import sample
 
     if args.record and (args.only or not str(args.model).startswith("models:")):
         raise UsageError("--record keeps the whole test with a registered version: give --model models:/..., no --only")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _labelled(args: argparse.Namespace) -> pd.DataFrame:
     from boneage.data.annotations import load_folder
-    from boneage.study.parts import part_table
+    from boneage.study.sampling import part_table
 
     if args.data.suffix.lower() == ".toml":
         return part_table(load_config(args.data, args.overrides), "validation", stage)
@@ -72,10 +72,10 @@ def _labelled(args: argparse.Namespace) -> pd.DataFrame:
 
 def _record(figures: dict[str, float], uri: str) -> None:
     """Keep the figures as a tag of the registered version."""
-    from boneage.tracking.registry import show
+    from boneage.registry.register import show
+    from boneage.registry.stress_record import STRESS_TAG, stress_text
+    from boneage.registry.versions import parse_uri
     from boneage.tracking.store import open_store
-    from boneage.tracking.stress_record import STRESS_TAG, stress_text
-    from boneage.tracking.versions import parse_uri
 
     client = open_store()
     info = show(client, *parse_uri(uri))
@@ -91,7 +91,7 @@ def _read(file: Path) -> dict[str, float]:
 
 
 def _write(folder: Path, frame: pd.DataFrame, summary: pd.DataFrame, figures: dict[str, float]) -> None:
-    from boneage.tracking.stress_plot import stress_plot
+    from boneage.evaluation.stress_plot import stress_plot
 
     folder.mkdir(parents=True, exist_ok=True)
     frame.to_csv(folder / "stress_per_film.csv", index=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_outcome(config: Config, outcome: StudyOutcome) -> None:
     """Print the ten models' figures, then the cascade's on validation and test images, then where to look."""
-    from boneage.cascade.report import report_tables, text_table
+    from boneage.evaluation.text import report_tables, text_table
     from boneage.paths import study_folder
 
     if len(outcome.problems):
@@ -59,7 +59,7 @@ def promote_version(config: Config, version: int) -> None:
     """Promote a study's new version through the gate; a refusal is said and changes nothing."""
     from boneage.commands.registry import say_promotion, say_refusal
     from boneage.commands.rescore import rescorer
-    from boneage.tracking.registry import PromotionError, RegistryError, promote
+    from boneage.registry.register import PromotionError, RegistryError, promote
     from boneage.tracking.store import open_store
 
     client, name = open_store(), f"{config.study.prefix}-cascade"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.data import jpegframe
-from boneage.data.images import ImageError, Radiograph, check_size, window
+from boneage.data.radiograph import ImageError, Radiograph, check_size, window
 from boneage.groups import Sex
 
 if TYPE_CHECKING:

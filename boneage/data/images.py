@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -29,11 +28,10 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from boneage.data import dicom
 from boneage.data.archives import DataError, read_bytes
-from boneage.groups import Sex
+from boneage.data.radiograph import MAX_PIXELS, ImageError, Radiograph, check_size, window
 
-MAX_PIXELS = 64_000_000
-MIN_SIDE = 16
 # Naming the plugins registers them: Pillow itself loads only a few before it gives up on a restricted list.
 _FORMATS = tuple(
     plugin.format
@@ -43,38 +41,12 @@ _FORMATS = tuple(
         GifImagePlugin.GifImageFile, Jpeg2KImagePlugin.Jpeg2KImageFile, PpmImagePlugin.PpmImageFile,
     )
 )  # fmt: skip
-_DEPTHS = (8, 10, 12, 14, 16)
 _ORIENTATION = 0x0112
 _TIFF_BITS = 258
 _BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError,
     OverflowError, MemoryError, AttributeError, cv2.error,
 )  # fmt: skip
-
-
-class ImageError(DataError):
-    """An image that is refused; the message is one sentence that says why."""
-
-
-@dataclass(frozen=True)
-class Radiograph:
-    """One film and what its file says about the patient.
-
-    Attributes:
-        pixels: uint8 (H, W), bone bright on dark.
-        sex: From DICOM, else None.
-        age_months: Chronological age at acquisition in months, from DICOM, else None.
-        age_step_months: How coarsely the file states it: 12 for completed years, 0 where it follows from two dates.
-        laterality: "L" or "R" from DICOM, else None.
-        warnings: What a reader should know about how the file was read.
-    """
-
-    pixels: NDArray[np.uint8]
-    sex: Sex | None = None
-    age_months: float | None = None
-    age_step_months: float = 0.0
-    laterality: str | None = None
-    warnings: tuple[str, ...] = ()
 
 
 def read_image(source: str | Path | bytes, *, name: str = "") -> NDArray[np.uint8]:
@@ -113,50 +85,9 @@ def read_radiograph(source: str | Path | bytes, *, name: str = "") -> Radiograph
     return _decode(data, label)
 
 
-def check_size(width: int, height: int, name: str) -> None:
-    """Refuse an image by its header: more than `MAX_PIXELS` pixels, or a side under `MIN_SIDE`.
-
-    Raises:
-        ImageError: when the size is outside these limits.
-    """
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels: at most {MAX_PIXELS // 1_000_000} million are read; scale it down"
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{name} has {width} x {height} pixels: a radiograph needs at least {MIN_SIDE} on each side")
-
-
-def window(values: NDArray[np.generic], bits: int | None = None) -> NDArray[np.uint8]:
-    """Map grey values deeper than 8 bit to 0-255 without clipping the film.
-
-    The window is the smallest usual depth (8, 10, 12, 14, 16 bit) that holds 99.9 % of the values, so 12-bit films in
-    16-bit files keep their contrast and one burnt-in white label does not take it away. A film that uses under a
-    quarter of that window, or has negative values, is windowed to its used range instead.
-
-    Args:
-        values: Any real dtype, (H, W).
-        bits: The depth, where the file states it.
-
-    Returns:
-        uint8 (H, W).
-    """
-    numbers = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = (float(edge) for edge in np.percentile(numbers, (0.1, 99.9)))
-    depth = bits or next((depth for depth in _DEPTHS if high < 2**depth), None)
-    if depth is not None and low >= 0 and high < 2**depth and (high - low) >= 2**depth / 4:
-        low, high = 0.0, float(2**depth - 1)
-    if high <= low:
-        low, high = float(numbers.min()), float(numbers.max())
-    scaled = (numbers - low) * (255.0 / max(high - low, 1e-6))
-    return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
-
-
 def _decode(data: bytes, name: str) -> Radiograph:
     if not data:
         raise ImageError(f"{name} is empty (0 bytes): save or export the image again")
-    from boneage.data import dicom  # it builds on this module
-
     if dicom.is_dicom(data):
         return dicom.read(data, name)
     return Radiograph(_decode_picture(data, name))

@@ -18,6 +18,14 @@ def resize(film: Film, height: int, width: int) -> Film:
     return np.asarray(cv2.resize(np.ascontiguousarray(film), (width, height), interpolation=method), np.uint8)
 
 
+def shrink(film: Film, side: float) -> Film:
+    """Shrink to at most so many pixels along the longer side; a smaller film comes back as it is."""
+    scale = side / max(film.shape)
+    if scale >= 1:
+        return film
+    return resize(film, max(1, round(film.shape[0] * scale)), max(1, round(film.shape[1] * scale)))
+
+
 def unstretch(film: Film, original_width: float, original_height: float) -> Film:
     """Give a film its original aspect ratio back; unknown (NaN) sizes change nothing.
 

@@ -18,7 +18,7 @@ from boneage.preprocess.mapped import GrowingTable
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
-    from boneage.learn.spread import SpreadBackbone
+    from boneage.learn.ray_features import SpreadBackbone
 
 Progress = Callable[[int, int], None]
 ROTATION_DEGREES = 10.0

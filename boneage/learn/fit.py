@@ -208,12 +208,12 @@ def _engine(plan: FitPlan) -> Iterator[Engine]:
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        from boneage.learn.compiled import LOCK, compiled_engine
+        from boneage.learn.compiled_engine import LOCK, compiled_engine
 
         with LOCK:
             yield compiled_engine(plan.shape)
     else:
-        from boneage.learn.stock import StockEngine
+        from boneage.learn.keras_engine import StockEngine
 
         yield StockEngine()
 

@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boneage.errors import BoneageError
+from boneage.learn import handnet
+from boneage.learn.backbone_table import BackboneError, blank_model
 
 if TYPE_CHECKING:
     import keras
 
 _META = "meta"
-
-
-class BackboneError(BoneageError):
-    """A backbone that is unknown, does not fit its weights or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class FrozenBackbone:
 
     Attributes:
         model: the Keras model, float (N, s, s, 1) of 0-255 -> map (N, h, w, C); its own scaling is inside.
-        name: the network's name in `boneage.learn.backbones.BACKBONES`.
+        name: the network's name in `boneage.learn.backbone_table.BACKBONES`.
         input_size: s, the side of its input in pixels.
         features: C, the number of pooled features.
         sha256: identifies architecture, input size and weights.
@@ -110,9 +107,6 @@ class FrozenBackbone:
         Raises:
             BackboneError: when the file is missing, damaged or of a network this version does not know.
         """
-        from boneage.learn import handnet
-        from boneage.learn.backbones import blank_model
-
         if handnet.is_weights(path):
             model = handnet.build_handnet(path)
             return cls(model, identify("handnet", handnet.INPUT_SIZE, model), file=path)

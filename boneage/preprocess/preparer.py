@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.config import PreprocessConfig, to_mapping
-from boneage.data.images import ImageError
+from boneage.data.radiograph import ImageError
 from boneage.preprocess import background, posture, steps
 
 # Raise when a step's result changes: everything prepared before is then prepared again.

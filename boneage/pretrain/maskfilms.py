@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import IterableDataset
 
-from boneage.data import phantom
 from boneage.groups import MAX_AGE_MONTHS, Sex
+from boneage.phantom import hand as phantom
 from boneage.preprocess import handmask as runtime
 from boneage.pretrain import filmaugment, masknet, outlines, sources
 

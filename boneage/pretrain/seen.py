@@ -1,4 +1,4 @@
-"""List which films the backbone was trained on, by the hash of their pixels: `boneage.learn.seen` reads the list.
+"""List the films that the backbone was trained on, by the hash of their pixels, for `boneage.learn.seen_images`.
 
 A figure on features of such films looks better than it is, so runs say how many of their images are on this list.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from boneage.config import SourceConfig
 from boneage.data.annotations import load_source, read_row
 from boneage.data.flags import pixels_sha256
-from boneage.learn.seen import SEEN_FILE, save_seen
+from boneage.learn.seen_images import SEEN_FILE, save_seen
 from boneage.pretrain import record, sources
 
 EVERY = 1000

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
-from boneage.cascade.report import markdown_report
-from boneage.cascade.similar import CaseIndex
+from boneage.cascade.case_index import CaseIndex
+from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
+from boneage.evaluation.text import markdown_report
 from boneage.groups import RANGE_LABELS, ModelKey
-from boneage.learn.seen import SeenImages
+from boneage.learn.seen_images import SeenImages
 from boneage.preprocess.pipeline import Preparer
 from boneage.study.materials import Materials, Part
 from boneage.study.models import ModelOutcome
-from boneage.study.noisefit import film_levels, fit_noise_guard
-from boneage.study.outoffold import learn_from_folds
+from boneage.study.noise_guard import film_levels, fit_noise_guard
+from boneage.study.out_of_fold import learn_from_folds
 from boneage.tracking import plots
 
 if TYPE_CHECKING:

@@ -11,24 +11,24 @@ from pathlib import Path
 import pandas as pd
 
 from boneage import stopping
-from boneage.cascade.account import account
 from boneage.cascade.bundle import save_bundle
-from boneage.cascade.evaluate import Evaluation
 from boneage.config import Config
+from boneage.evaluation.evaluate import Evaluation
+from boneage.evaluation.metrics_table import account
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.learn.seen import SeenImages
+from boneage.learn.seen_images import SeenImages
 from boneage.paths import study_folder
-from boneage.study.beside import paper_page
+from boneage.registry.model_card import model_card
+from boneage.registry.register import Submission, register_cascade, validation_table
+from boneage.registry.stress_record import stress_tags
 from boneage.study.finish import assemble, report, score
-from boneage.study.hardness import card_stress
 from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
-from boneage.tracking.card import model_card
+from boneage.study.paper_table import paper_page
+from boneage.study.stress import card_stress
 from boneage.tracking.datasets import set_sha256
-from boneage.tracking.registry import Submission, register_cascade, validation_table
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
-from boneage.tracking.stress_record import stress_tags
 
 TrainAll = Callable[[Sequence[ModelTask], Choose, StudyTracker, Stage], dict[ModelKey, ModelOutcome]]
 

@@ -13,18 +13,19 @@ from boneage import stopping
 from boneage.audit.duplicates import refuse_near_copies
 from boneage.config import Config, SourceConfig
 from boneage.data.annotations import TrainingSet, load_test, load_training
-from boneage.data.phantom import write_dataset
 from boneage.data.splits import Splits, check_leaks, load_or_draw
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Task
-from boneage.learn.backbones import FrozenBackbone, open_backbone
+from boneage.learn.backbones import open_backbone
 from boneage.learn.features import Features, extract
 from boneage.learn.fit import Samples
-from boneage.learn.seen import SeenImages, seen_images
-from boneage.learn.spread import SpreadBackbone
+from boneage.learn.frozen import FrozenBackbone
+from boneage.learn.ray_features import SpreadBackbone
+from boneage.learn.seen_images import SeenImages, seen_images
 from boneage.paths import project_root, study_folder, workspace
+from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
-from boneage.study.tuned import TuneJob, tuned_backbone
+from boneage.study.fine_tuned import TuneJob, tuned_backbone
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], Progress]

@@ -23,8 +23,8 @@ from boneage.learn.crossval import (
     train_final,
 )
 from boneage.learn.fit import FitResult, Samples, predict_head
+from boneage.learn.global_head import with_sex
 from boneage.learn.metrics import confusion
-from boneage.learn.wholerange import with_sex
 from boneage.study.materials import Materials
 from boneage.tracking import plots
 

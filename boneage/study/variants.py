@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from boneage.cascade.account import routed_ages
 from boneage.cascade.head import Head
 from boneage.cascade.routing import Routed
 from boneage.cascade.stack import SHARES
 from boneage.config import Config, GlobalHeadConfig, HeadParameters
+from boneage.evaluation.metrics_table import routed_ages
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
-from boneage.learn.backbones import BackboneError
+from boneage.learn.backbone_table import BackboneError
 from boneage.learn.fit import joined
+from boneage.learn.global_head import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
 from boneage.learn.heads import fold_constant
-from boneage.learn.ownhead import own_head
-from boneage.learn.wholerange import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
+from boneage.learn.own_head import own_head
 from boneage.study.ablation import (
     AblationData,
     Set,
@@ -32,7 +32,7 @@ from boneage.study.ablation import (
     with_loss,
 )
 from boneage.study.coverage import coverage_table
-from boneage.study.outoffold import HeldOut, fit_temperatures, tempered
+from boneage.study.out_of_fold import HeldOut, fit_temperatures, tempered
 
 Progress = Callable[[int, int], None]
 Ages = dict[str, np.ndarray]

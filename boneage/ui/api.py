@@ -13,14 +13,14 @@ from typing import Any
 
 import gradio as gr
 
-from boneage.ui.boundary import Boundary
-from boneage.ui.case import Case, explained, make_case, read_request
-from boneage.ui.chronological import OWN_TABLE, chosen_table
-from boneage.ui.estimate_events import MODEL_TURN
-from boneage.ui.flagging import flag_case
-from boneage.ui.pictures import HEAT
-from boneage.ui.surroundings import Surroundings
-from boneage.ui.texts import DEFAULT_LANGUAGE
+from boneage.ui.context import Surroundings
+from boneage.ui.errors import Boundary
+from boneage.ui.estimate.case import Case, explained, make_case, read_request
+from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
+from boneage.ui.estimate.events import MODEL_TURN
+from boneage.ui.estimate.pictures import HEAT
+from boneage.ui.flags.save import flag_case
+from boneage.ui.languages.texts import DEFAULT_LANGUAGE
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "

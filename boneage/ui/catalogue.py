@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boneage.cascade.reasons import all_ages_share
+from boneage.explain.reasons import all_ages_share
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 from boneage.ui.service import FIGURES, Answer, Listed
 
@@ -47,7 +47,7 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when nothing answers to the URI; the message says what to run.
         """
-        from boneage.tracking.versions import parse_uri, show
+        from boneage.registry.versions import parse_uri, show
 
         folder = Path(uri)
         if not uri.startswith("models:") and folder.is_dir():
@@ -61,7 +61,7 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when it cannot be loaded; the message says what to do.
         """
-        from boneage.tracking.registry import load_cascade
+        from boneage.registry.register import load_cascade
 
         if not uri.startswith("models:"):
             return load_cascade(uri)
@@ -73,7 +73,7 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when there is no store; the message says what to run.
         """
-        from boneage.tracking.versions import list_versions
+        from boneage.registry.versions import list_versions
 
         client = self._open()
         names = sorted(model.name for model in client.search_registered_models(f"name LIKE '{_CASCADES}'"))
@@ -96,7 +96,7 @@ class RegistryCatalogue:
 
     def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:
         """Name the models that gave an estimate; a cascade that was opened from a folder names only itself."""
-        from boneage.tracking.versions import RegistryError, show
+        from boneage.registry.versions import RegistryError, show
 
         if not (cascade.model and str(cascade.version).isdigit()):
             return (Answer("cascade", cascade.model, str(cascade.version)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from boneage.ui.visits import Visits
+from boneage.ui.visit_files import Visits
 
 
 class Downloads:

@@ -95,12 +95,12 @@ def serve(uri: str, options: LaunchOptions) -> None:
     folder = private_folder()
     from boneage.data.flags import FlagStore
     from boneage.ui.catalogue import RegistryCatalogue
+    from boneage.ui.context import Surroundings
     from boneage.ui.downloads import Downloads
-    from boneage.ui.examples import Examples
+    from boneage.ui.estimate.examples import Examples
     from boneage.ui.page import build_page
     from boneage.ui.service import ModelService
-    from boneage.ui.surroundings import Surroundings
-    from boneage.ui.visits import Visits
+    from boneage.ui.visit_files import Visits
 
     visits = Visits(folder)
     around = Surroundings(
@@ -161,7 +161,7 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
     """
     from starlette.middleware import Middleware
 
-    from boneage.ui.guard import Guard
+    from boneage.ui.security import Guard
     from boneage.ui.theme import STYLE, theme
 
     check(options)

@@ -9,17 +9,20 @@ from typing import Any
 
 import gradio as gr
 
-from boneage.ui import estimate_events, estimate_tab, flag_tab, models_tab
 from boneage.ui.api import add_api
-from boneage.ui.batch_tab import add_batch_tab
-from boneage.ui.estimate_tab import EstimateTab
-from boneage.ui.flag_tab import FlagTab
+from boneage.ui.batch.tab import add_batch_tab
+from boneage.ui.context import Surroundings
+from boneage.ui.estimate import events as estimate_events
+from boneage.ui.estimate import tab as estimate_tab
+from boneage.ui.estimate.tab import EstimateTab
+from boneage.ui.flags import tab as flag_tab
+from boneage.ui.flags.tab import FlagTab
 from boneage.ui.labels import Labels
-from boneage.ui.models_tab import ModelsTab
-from boneage.ui.sentences import sentence_in, with_commands
+from boneage.ui.languages.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text
+from boneage.ui.languages.translate import sentence_in, with_commands
+from boneage.ui.models import tab as models_tab
+from boneage.ui.models.tab import ModelsTab
 from boneage.ui.service import ModelService, Phase
-from boneage.ui.surroundings import Surroundings
-from boneage.ui.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text
 
 # Uploads and pictures are deleted this many seconds after they were made; looked at every CACHE_CHECK_SECONDS.
 CACHE_SECONDS = 3600

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from boneage.errors import BoneageError
-from boneage.ui.boundary import Kept
+from boneage.ui.errors import Kept
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade, Estimate

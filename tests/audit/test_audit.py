@@ -18,8 +18,8 @@ from boneage.audit.page import page
 from boneage.cli import main
 from boneage.config import from_mapping
 from boneage.data.fingerprint import agreement, candidates, fingerprint, likeness, same_film
-from boneage.data.phantom import write_dataset
 from boneage.data.splits import SplitError
+from boneage.phantom.dataset import write_dataset
 
 
 def film(seed: int, side: int = 160) -> np.ndarray:

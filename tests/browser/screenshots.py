@@ -82,8 +82,8 @@ def _films(folder: Path) -> list[str]:
     """Draw three hands, and write a file that is no image."""
     import cv2
 
-    from boneage.data.phantom import draw
     from boneage.groups import Sex
+    from boneage.phantom.hand import draw
 
     files = []
     for age, seed in ((60, 21), (100, 22), (140, 24)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from boneage.audit.audit import audit, collect_folder
 from boneage.audit.page import page as audit_page
-from boneage.data.phantom_dataset import write_dataset
+from boneage.phantom.dataset import write_dataset
 
 
 def test_the_audits_page_renders_without_a_request_or_an_error(browser, tmp_path):

@@ -18,7 +18,7 @@ from boneage.groups import Sex
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory) -> Path:
-    from boneage.data.phantom import draw
+    from boneage.phantom.hand import draw
 
     return write_png(tmp_path_factory.mktemp("phantom") / "phantom.png", draw(90, Sex.FEMALE, 5).image)
 

@@ -19,13 +19,13 @@ from boneage.cascade.bundle import (
     save_bundle,
 )
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.gate import Gate, RefusedError
-from boneage.cascade.gatenet import shipped_model
+from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
-from boneage.cascade.noise import NoiseGuard
-from boneage.cascade.similar import CaseIndex
+from boneage.cascade.noise_guard import NoiseGuard
 from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
+from boneage.gate.gate import Gate, RefusedError
+from boneage.gate.network import shipped_model
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer

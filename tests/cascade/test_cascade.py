@@ -9,7 +9,7 @@ from PIL import Image
 from boneage.cascade.cascade import Cascade, contradictions
 from boneage.cascade.estimate import EstimateError
 from boneage.cascade.intervals import Intervals
-from boneage.data.images import Radiograph
+from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, Sex, Task
 
@@ -97,7 +97,7 @@ def test_a_blank_film_is_estimated_with_a_warning(cascade):
 
 def test_what_the_file_says_otherwise_is_a_warning(cascade, monkeypatch):
     said = Radiograph(film(100), sex=Sex.MALE, laterality="R", warnings=("the file is odd",))
-    monkeypatch.setattr("boneage.cascade.asked.read_radiograph", lambda source: said)
+    monkeypatch.setattr("boneage.cascade.inputs.read_radiograph", lambda source: said)
     warnings = cascade.estimate("some.dcm", "female").warnings
     assert [part in " ".join(warnings) for part in ("file is odd", "patient is male", "right hand")] == [True] * 3
 

@@ -12,8 +12,8 @@ from boneage.cascade.stack import Stack, fit_shares
 from boneage.config import BackboneConfig, CascadeConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import ALL_MODELS, Sex
 from boneage.learn.features import apply_view
+from boneage.learn.global_head import BINS, WholeRange, ensemble_of, with_sex
 from boneage.learn.heads import HeadError, initial_weights, predict_head
-from boneage.learn.wholerange import BINS, WholeRange, ensemble_of, with_sex
 from boneage.preprocess.preparer import Preparer
 
 FILM = np.random.default_rng(3).integers(0, 256, (90, 70), dtype=np.uint8)

@@ -37,7 +37,8 @@ SECONDS, MEGABYTES = 5.0, 1000
 READER = """
 import json, resource, sys, time
 from pathlib import Path
-from boneage.data.images import ImageError, read_radiograph
+from boneage.data.images import read_radiograph
+from boneage.data.radiograph import ImageError
 results = {}
 for file in sorted(Path(sys.argv[1]).iterdir()):
     print(file.name, file=sys.stderr, flush=True)

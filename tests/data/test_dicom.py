@@ -27,7 +27,8 @@ from pydicom.uid import (
 )
 
 from boneage.data import jpegframe
-from boneage.data.images import ImageError, read_image, read_radiograph
+from boneage.data.images import read_image, read_radiograph
+from boneage.data.radiograph import ImageError
 from boneage.groups import Sex
 from boneage.paths import project_root
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boneage.data.images import MAX_PIXELS, ImageError, read_image, read_radiograph, window
+from boneage.data.images import read_image, read_radiograph
+from boneage.data.radiograph import MAX_PIXELS, ImageError, window
 
 
 @pytest.fixture(scope="module")

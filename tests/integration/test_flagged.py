@@ -43,7 +43,7 @@ EACH = 5
 @pytest.fixture
 def home(tmp_path: Path, store, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in which readers have flagged a few drawn hands of every sex and group, with an age of their own."""
-    from boneage.data.phantom import draw
+    from boneage.phantom.hand import draw
 
     monkeypatch.chdir(tmp_path)
     flags = FlagStore(tmp_path / "flagged")

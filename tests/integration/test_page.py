@@ -12,8 +12,8 @@ import cv2
 import pytest
 
 from boneage.cli import main
-from boneage.data.phantom import draw
 from boneage.groups import Sex
+from boneage.phantom.hand import draw
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ui"))
 
@@ -27,7 +27,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "page.md"
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped cascade as a folder."""
     from boneage.paths import assets
-    from boneage.tracking.exchange import SHIPPED_FILE, unpack
+    from boneage.registry.archive import SHIPPED_FILE, unpack
 
     folder = tmp_path_factory.mktemp("shipped")
     unpack(assets() / SHIPPED_FILE, folder)
@@ -80,8 +80,8 @@ def test_the_documented_example_works(
 
 
 def test_a_heat_map_is_made_of_the_shipped_cascade(bundle: Path, film: Path) -> None:
-    from boneage.ui.case import Case, Request, explained, make_shown
     from boneage.ui.catalogue import RegistryCatalogue
+    from boneage.ui.estimate.case import Case, Request, explained, make_shown
     from boneage.ui.service import ModelService
 
     service = ModelService(RegistryCatalogue(), str(bundle))

@@ -33,8 +33,8 @@ def test_the_papers_path_runs_from_phantoms_to_a_registered_cascade(tmp_path, mo
         backbone=replace(paper.backbone, weights="none"),
         training=replace(paper.training, epochs=1),
     )
+    from boneage.registry.register import load_cascade
     from boneage.study.job import run_study
-    from boneage.tracking.registry import load_cascade
 
     outcome = run_study(config)
     assert outcome.version == 1

@@ -147,7 +147,7 @@ def test_ten_heads_and_a_cascade_are_registered_and_promoted(client):
 
 
 def test_page_command_pyfunc_and_library_give_the_same_numbers(home, client, capsys):
-    from boneage.tracking.registry import load_cascade
+    from boneage.registry.register import load_cascade
 
     uri = "models:/tiny-cascade@champion"
     image = sorted((workspace() / "phantoms").rglob("*.png"))[0]

@@ -11,7 +11,9 @@ import pytest
 
 from boneage.config import BackboneConfig
 from boneage.learn import backbones, weights
-from boneage.learn.backbones import BACKBONES, BackboneError, FrozenBackbone, open_backbone
+from boneage.learn.backbone_table import BACKBONES, BackboneError
+from boneage.learn.backbones import open_backbone
+from boneage.learn.frozen import FrozenBackbone
 from boneage.learn.weights import WeightsError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 70, 70), dtype=np.uint8)
@@ -168,7 +170,7 @@ def test_published_weights_from_a_file_give_what_keras_gives(tmp_path, monkeypat
     stand_in.save_weights(path)
     monkeypatch.setattr(efficientnet.file_utils, "get_file", lambda *_, **__: str(path))
     theirs = keras.applications.EfficientNetB0(include_top=False, weights="imagenet", input_shape=(64, 64, 3))
-    ours = backbones.blank_model("EfficientNetB0", 64)
+    ours = blank_model("EfficientNetB0", 64)
     backbones._load(ours, BACKBONES["EfficientNetB0"], path)
     grey = IMAGES[:2, :64, :64, None].astype(np.float32)
     wanted = np.asarray(theirs(np.repeat(grey, 3, axis=-1), training=False))

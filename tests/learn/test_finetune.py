@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from boneage.config import BackboneConfig, FineTuneConfig
-from boneage.data.phantom import draw
 from boneage.groups import Sex
-from boneage.learn.backbones import blank_model, open_backbone
+from boneage.learn.backbone_table import BackboneError, blank_model
+from boneage.learn.backbones import open_backbone
 from boneage.learn.finetune import Films, augment, fine_tune, unfreeze
-from boneage.learn.frozen import BackboneError, FrozenBackbone
+from boneage.learn.frozen import FrozenBackbone
+from boneage.phantom.hand import draw
 
 AGES = np.linspace(20, 200, 16).astype(np.float32)
 

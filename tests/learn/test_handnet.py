@@ -5,8 +5,8 @@ import pytest
 
 from boneage.config import BackboneConfig
 from boneage.learn import handnet
-from boneage.learn.backbones import FrozenBackbone, open_backbone
-from boneage.learn.frozen import identify
+from boneage.learn.backbones import open_backbone
+from boneage.learn.frozen import FrozenBackbone, identify
 
 
 @pytest.fixture(scope="module")

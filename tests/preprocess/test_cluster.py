@@ -74,7 +74,7 @@ def test_films_are_prepared_as_without_a_cluster(cluster, tmp_path):
 def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
     from boneage.config import BackboneConfig
     from boneage.learn.backbones import open_backbone
-    from boneage.learn.spread import SpreadBackbone
+    from boneage.learn.ray_features import SpreadBackbone
 
     backbone = open_backbone(BackboneConfig(name="handnet", weights="none", batch_size=2), 64)
     images = np.random.default_rng(0).integers(0, 255, (5, 64, 64)).astype(np.uint8)
@@ -87,10 +87,10 @@ def test_real_preparation_and_features_survive_a_machine_killed_midway(cluster, 
     """Simulated films through the shipped mask network and backbone: the same as prepared here, to the last pixel."""
     from boneage.config import BackboneConfig
     from boneage.data.annotations import load_folder
-    from boneage.data.phantom import write_dataset
     from boneage.learn.backbones import open_backbone
     from boneage.learn.features import extract
-    from boneage.learn.spread import SpreadBackbone
+    from boneage.learn.ray_features import SpreadBackbone
+    from boneage.phantom.dataset import write_dataset
 
     write_dataset(tmp_path / "films", 24, 5)
     table, config = load_folder(tmp_path / "films").table, PreprocessConfig(background="handmask", crop=True, size=160)

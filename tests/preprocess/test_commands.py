@@ -9,9 +9,9 @@ from PIL import Image
 from boneage.cli import main
 from boneage.config import PreprocessConfig
 from boneage.data.images import read_image
-from boneage.data.phantom import draw
-from boneage.data.phantom_dataset import write_dataset
 from boneage.groups import Sex
+from boneage.phantom.dataset import write_dataset
+from boneage.phantom.hand import draw
 from boneage.preprocess.preparer import Preparer
 
 CONFIG = """

@@ -65,8 +65,8 @@ def find_hand():
 
 
 def test_shipped_network_finds_a_phantoms_hand(find_hand):
-    from boneage.data import phantom
     from boneage.groups import Sex
+    from boneage.phantom import hand as phantom
 
     for seed, age in enumerate((30.0, 90.0, 180.0)):
         hand = phantom.draw(age, Sex.FEMALE, seed=990 + seed)

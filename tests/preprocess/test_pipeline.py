@@ -20,7 +20,7 @@ from PIL import Image
 from boneage.config import PreprocessConfig
 from boneage.data.annotations import load_folder, read_row
 from boneage.data.archives import DataError
-from boneage.data.images import ImageError
+from boneage.data.radiograph import ImageError
 from boneage.errors import BoneageError
 from boneage.paths import project_root
 from boneage.preprocess.parallel import Failure, run_parallel

@@ -81,7 +81,7 @@ def test_no_validation_film_is_on_the_list_of_seen_ones(data):
     from boneage.config import BackboneConfig, SourceConfig
     from boneage.data.annotations import load_source, read_row
     from boneage.data.flags import pixels_sha256
-    from boneage.learn.seen import seen_images
+    from boneage.learn.seen_images import seen_images
     from boneage.pretrain import sources
     from boneage.pretrain.seen import trained_ids
 
@@ -110,7 +110,7 @@ def test_record_of_the_gate_names_training_films_alone(data):
     from boneage.config import load_config
     from boneage.data.annotations import load_training
     from boneage.pretrain import sources
-    from boneage.study.parts import sample
+    from boneage.study.sampling import sample
 
     record = json.loads((ASSETS / "gate.json").read_text(encoding="utf-8"))
     config = load_config(ASSETS.parents[1] / "configs" / "rsna.toml", [f"data.root={data}"])

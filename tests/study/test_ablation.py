@@ -7,7 +7,7 @@ from boneage.config import Config, HeadParameters, TrainingConfig
 from boneage.groups import ALL_MODELS, Sex, group_of
 from boneage.learn.fit import Samples
 from boneage.study.ablation import AblationData, Set, Trio, ablation_table, fit_experts, softly
-from boneage.study.outoffold import fit_temperatures
+from boneage.study.out_of_fold import fit_temperatures
 from boneage.study.variants import PAPER, held, run_ablation
 
 

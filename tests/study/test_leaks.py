@@ -11,7 +11,7 @@ from PIL import Image
 
 from boneage.cli import main
 from boneage.data.images import read_image
-from boneage.data.phantom_dataset import write_dataset
+from boneage.phantom.dataset import write_dataset
 
 CONFIG = """
 [study]

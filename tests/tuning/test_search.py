@@ -9,7 +9,7 @@ import pytest
 from boneage import stopping
 from boneage.learn import crossval
 from boneage.learn.fit import DivergedError
-from boneage.study.saved import load_chosen
+from boneage.study.saved_fits import load_chosen
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 from tests.tuning.conftest import SPLIT, make_task

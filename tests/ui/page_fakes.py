@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from boneage.cascade.cascade import Cascade, Estimate
-from boneage.cascade.gate import Verdict
 from boneage.config import CascadeConfig, Config, PreprocessConfig
 from boneage.data.flags import FlagStore
 from boneage.errors import BoneageError
+from boneage.gate.gate import Verdict
 from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
 from boneage.preprocess.pipeline import Preparer
 from boneage.ui.catalogue import asked_heads
+from boneage.ui.context import Surroundings
 from boneage.ui.downloads import Downloads
-from boneage.ui.examples import Examples
+from boneage.ui.estimate.examples import Examples
 from boneage.ui.service import Answer, Listed, ModelService
-from boneage.ui.surroundings import Surroundings
-from boneage.ui.visits import Visits
+from boneage.ui.visit_files import Visits
 
 URI = "models:/boneage-cascade@champion"
 

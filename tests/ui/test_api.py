@@ -17,8 +17,8 @@ from page_fakes import Running, hand_pixels, write_dicom
 from boneage.cascade.estimate import COMPARISON_FIELDS, ESTIMATE_FIELDS, REASON_FIELDS
 from boneage.errors import BoneageError
 from boneage.groups import Sex
-from boneage.ui.case import Request, make_case
-from boneage.ui.flagging import flag_case
+from boneage.ui.estimate.case import Request, make_case
+from boneage.ui.flags.save import flag_case
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,17 @@ from page_fakes import URI, FakeCatalogue, hand_pixels, write_png
 
 from boneage.errors import BoneageError
 from boneage.groups import Sex
-from boneage.ui.batch import CSV_COLUMNS, MAX_FILES, Item, Wish, estimate_all, items_of, read_table, to_cells, to_csv
+from boneage.ui.batch.estimate import (
+    CSV_COLUMNS,
+    MAX_FILES,
+    Item,
+    Wish,
+    estimate_all,
+    items_of,
+    read_table,
+    to_cells,
+    to_csv,
+)
 from boneage.ui.service import ModelService
 
 

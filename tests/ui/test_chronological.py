@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from page_fakes import FakeCatalogue, hand_pixels, write_png
 
-from boneage.cascade.clinical import compare
-from boneage.cascade.sdtables import TABLE_NAMES, SdTable, TableError, built_in_table
+from boneage.clinical.comparison import compare
+from boneage.clinical.sd_tables import TABLE_NAMES, SdTable, TableError, built_in_table
 from boneage.groups import Sex
-from boneage.ui.boundary import PageError
-from boneage.ui.card import result_card
-from boneage.ui.case import Case, Request, make_case
-from boneage.ui.chronological import OWN_TABLE, chosen_table, table_choices
-from boneage.ui.report import report_html
+from boneage.ui.errors import PageError
+from boneage.ui.estimate.case import Case, Request, make_case
+from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table, table_choices
+from boneage.ui.estimate.report import report_html
+from boneage.ui.estimate.result_card import result_card
 from boneage.ui.service import ModelService
 
 HEAD = "chronological_months,sex,sd_months\n"

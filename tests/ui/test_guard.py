@@ -17,7 +17,7 @@ from gradio_client.exceptions import AppError
 from page_fakes import Running, hand_pixels, write_png
 
 from boneage.ui.launch import MAX_WAITING, LaunchError, mlflow_address
-from boneage.ui.visits import Visits
+from boneage.ui.visit_files import Visits
 
 
 def get(url: str) -> tuple[int, dict[str, str]]:

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from page_fakes import FakeCatalogue, FixedBackbone, FixedHead, fixed_cascade, hand_pixels, write_png
 
-from boneage.cascade import explain
-from boneage.cascade.faithfulness import faithfulness
-from boneage.cascade.noise import NoiseGuard
-from boneage.cascade.similar import CaseIndex
+from boneage.cascade.case_index import CaseIndex
+from boneage.cascade.noise_guard import NoiseGuard
 from boneage.cascade.stack import Stack
+from boneage.explain import heatmaps as explain
+from boneage.explain.faithfulness import faithfulness
 from boneage.groups import Sex
 from boneage.ui.api import _heat
-from boneage.ui.card import result_card
-from boneage.ui.case import Case, Request, explained, make_case
-from boneage.ui.pictures import HEAT
-from boneage.ui.report import report_html
-from boneage.ui.sentences import sentence_in
+from boneage.ui.estimate.case import Case, Request, explained, make_case
+from boneage.ui.estimate.pictures import HEAT
+from boneage.ui.estimate.report import report_html
+from boneage.ui.estimate.result_card import result_card
+from boneage.ui.estimate.steps import steps_html
+from boneage.ui.languages.translate import sentence_in
 from boneage.ui.service import ModelService
-from boneage.ui.steps import steps_html
 
 
 class Known(FakeCatalogue):
@@ -93,7 +93,7 @@ def test_a_map_whose_faithfulness_cannot_be_measured_is_still_shown(service, tmp
     def fails(*given: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("boneage.ui.case.faithfulness", fails)
+    monkeypatch.setattr("boneage.ui.estimate.case.faithfulness", fails)
     case = explained(service, case_of(service, tmp_path))
     assert case.pictures[-1].key == HEAT and case.faithfulness is None and case.prepared is None
     assert 'data-step="step_heat"' in steps_html(case, "en") and "data-faithful" not in steps_html(case, "en")

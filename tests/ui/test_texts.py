@@ -8,9 +8,9 @@ from string import Formatter
 
 import pytest
 
-from boneage.ui import texts
+from boneage.ui.languages import texts
 from boneage.ui.languages.sentences import SENTENCES
-from boneage.ui.sentences import sentence_in
+from boneage.ui.languages.translate import sentence_in
 
 UI = Path(texts.__file__).parent
 # Keys that are put together from a part and a name (`status_` + the status).
@@ -96,7 +96,8 @@ def _sentences_of_real_files(folder: Path) -> list[str]:
     import numpy as np
     from page_fakes import fixed_cascade
 
-    from boneage.data.images import ImageError, read_radiograph
+    from boneage.data.images import read_radiograph
+    from boneage.data.radiograph import ImageError
 
     cascade = fixed_cascade()
     said = list(cascade.prepare(np.zeros((64, 64), np.uint8)).warnings)
@@ -114,7 +115,7 @@ def _sentences_of_the_gate() -> list[str]:
     """Make the gate refuse for reasons of size and contrast; its other reasons are named in a table of its own."""
     import numpy as np
 
-    from boneage.cascade import gate
+    from boneage.gate import gate
 
     plain = [np.zeros((40, 30), np.uint8), np.zeros((300, 200), np.uint8)]
     said = [gate._plain_reason(film)[1] for film in plain]  # type: ignore[index]
@@ -123,13 +124,13 @@ def _sentences_of_the_gate() -> list[str]:
 
 
 def _sentences_of_the_noise_guard() -> list[str]:
-    from boneage.cascade.noise import NoiseGuard
+    from boneage.cascade.noise_guard import NoiseGuard
 
     return [NoiseGuard(128, 5.25, factor).warning(9.5) for factor in (1.0, 1.25)]
 
 
 def _sentences_of_the_tables(folder: Path) -> list[str]:
-    from boneage.cascade.sdtables import TableError, built_in_table, read_table
+    from boneage.clinical.sd_tables import TableError, built_in_table, read_table
     from boneage.groups import Sex
 
     table, own = built_in_table("greulich-pyle"), folder / "clinic.csv"
@@ -148,7 +149,7 @@ def _sentences_of_the_tables(folder: Path) -> list[str]:
 
 
 def _sentences_of_faithfulness() -> list[str]:
-    from boneage.cascade.faithfulness import Faithfulness
+    from boneage.explain.faithfulness import Faithfulness
 
     return [Faithfulness(hottest, 3.25, None, 0.15, 8).sentence() for hottest in (12.5, 3.0)]
 
@@ -164,8 +165,8 @@ def test_tables_and_faithfulness_speak_every_language(tmp_path: Path) -> None:
 
 def _sentences_of_the_registry(store) -> list[str]:
     from boneage.errors import BoneageError
+    from boneage.registry.versions import show
     from boneage.tracking.store import open_existing
-    from boneage.tracking.versions import show
 
     said = []
 

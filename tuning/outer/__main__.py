@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config, trials: int | None) -> None:
     """Search, then print what won and how to go on with it."""
     from boneage.commands.common import import_keras_quietly, stage
+    from tuning.display import say
     from tuning.outer.search import run_outer
-    from tuning.shown import say
     from tuning.spaces import upstream_own
 
     with stopping.gracefully(say):

@@ -27,13 +27,13 @@ from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.learn.crossval import FoldHooks, cross_validate
-from boneage.learn.seen import SeenImages, seen_images
+from boneage.learn.seen_images import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.preprocess.preparer import Preparer
 from boneage.study.job import describe_set
 from boneage.study.materials import Materials, Stage, gather, silent
 from boneage.study.models import Chosen, ModelOutcome, model_task
-from boneage.study.outoffold import fold_heads, held_out, route_out_of_fold
+from boneage.study.out_of_fold import fold_heads, held_out, route_out_of_fold
 from boneage.tracking.datasets import dataset_input
 from boneage.tracking.environment import run_tags
 from boneage.tracking.store import ensure_experiment, open_store

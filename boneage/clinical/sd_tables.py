@@ -1,0 +1,166 @@
+"""Tables of standard deviations of skeletal age by chronological age: built in by name, or a user's own file.
+
+Tables are interpolated, never extrapolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from boneage.errors import BoneageError
+from boneage.groups import Sex
+
+PROVENANCE = (
+    "Transcribed by third parties; the printed atlas (Greulich and Pyle, 2nd ed., 1959) was not seen. No licence is "
+    "stated for these numbers; check them against the book before any clinical reliance."
+)
+_FILES = {"brush-foundation": "sd_brush_foundation.csv", "greulich-pyle": "sd_greulich_pyle_v_vi.csv"}
+TABLE_TITLES: Mapping[str, str] = {"brush-foundation": "Brush Foundation", "greulich-pyle": "Greulich-Pyle V/VI"}
+TABLE_NAMES: tuple[str, ...] = tuple(TABLE_TITLES)
+MOST_BYTES, MOST_ROWS = 1_000_000, 5_000
+_COLUMNS = ("chronological_months", "sex", "sd_months")
+
+
+class TableError(BoneageError):
+    """A table of standard deviations that cannot be used."""
+
+
+@dataclass(frozen=True)
+class SdTable:
+    """Standard deviations of skeletal age by chronological age.
+
+    Attributes:
+        name: as it is shown.
+        provenance: what is known of where its numbers come from.
+        months: per sex the chronological ages, float64 (N,), rising.
+        sds: per sex the standard deviations in months, float64 (N,).
+        unresolved: per sex the ages at which transcriptions disagree.
+    """
+
+    name: str
+    provenance: str
+    months: Mapping[Sex, NDArray[np.float64]]
+    sds: Mapping[Sex, NDArray[np.float64]]
+    unresolved: Mapping[Sex, tuple[float, ...]]
+
+    def sd_months(self, sex: Sex, chronological_months: float) -> float | None:
+        """Return the standard deviation by linear interpolation, or None outside the table's ages."""
+        ages = self.months.get(sex)
+        if ages is None or not ages[0] <= chronological_months <= ages[-1]:
+            return None
+        return float(np.interp(chronological_months, ages, self.sds[sex]))
+
+    def note(self, sex: Sex, chronological_months: float) -> str:
+        """Say why there is no value, or that a neighbouring row is doubtful; empty where all is well."""
+        ages = self.months.get(sex)
+        if ages is None:
+            return f"the table {self.name} has no rows for {sex}"
+        if not ages[0] <= chronological_months <= ages[-1]:
+            return f"the table {self.name} covers {ages[0]:g}-{ages[-1]:g} months ({sex}) and is not extrapolated"
+        right = int(np.searchsorted(ages, chronological_months))
+        near = {float(ages[right]), float(ages[max(0, right - (ages[right] != chronological_months))])}
+        doubtful = sorted(near & set(self.unresolved.get(sex, ())))
+        return f"transcriptions of {self.name} disagree at {doubtful[0]:g} months" if doubtful else ""
+
+
+def open_table(name: str) -> SdTable:
+    """Return a table by its name, or read one from a CSV of the same layout.
+
+    Raises:
+        TableError: when there is no such table, or the file has another layout.
+    """
+    path = Path(name)
+    if path.suffix.lower() != ".csv":
+        return built_in_table(name, "or a CSV file, ")
+    if not path.is_file():
+        raise TableError(f"there is no file {path}: --table wants {' or '.join(TABLE_NAMES)}, or a CSV file")
+    return read_table(path)
+
+
+def built_in_table(name: str, alternative: str = "") -> SdTable:
+    """Return a table by its name, and never a file: what comes from elsewhere must not name files of this machine.
+
+    Args:
+        name: one of `TABLE_NAMES`.
+        alternative: what else could have been given, for the error's sentence.
+
+    Raises:
+        TableError: when there is no such table.
+    """
+    if name not in TABLE_TITLES:
+        raise TableError(f"table must be {' or '.join(TABLE_NAMES)}, {alternative}but {name!r} was given")
+    file = Path(__file__).with_name(_FILES[name])
+    return read_table(file, TABLE_TITLES[name], PROVENANCE)
+
+
+def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
+    """Read a CSV with the columns chronological_months, sex, sd_months and, if known, agreement.
+
+    Columns are separated by commas, or by semicolons as spreadsheets of countries with a decimal comma save them.
+
+    Args:
+        path: the file; errors call it by its name alone, for its folder may be a server's.
+        name: as it is shown; empty for the file's own.
+        provenance: of its numbers; empty where all that is known is that the user brought them.
+
+    Raises:
+        TableError: when it has another layout, or is far too large for one.
+    """
+    name, provenance = name or path.name, provenance or f"The user's own file {path.name}."
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise TableError(
+            f"{path.name} is larger than {MOST_BYTES // 10**6} MB: a table of standard deviations is short"
+        )
+    try:
+        frame = _read_csv(path)
+    except (OSError, ValueError) as error:  # all of pandas' parsing errors are ValueErrors
+        raise TableError(f"{path.name} cannot be read as a table: save it as a CSV file (UTF-8)") from error
+    if len(frame) > MOST_ROWS:
+        raise TableError(f"{path.name} has more than {MOST_ROWS} rows: a table of standard deviations is short")
+    missing = [column for column in _COLUMNS if column not in frame.columns]
+    if missing:
+        raise TableError(
+            f"{path.name} must have the columns {', '.join(_COLUMNS)}, but {', '.join(missing)} is missing"
+        )
+    months, sds, unresolved = {}, {}, {}
+    for sex in Sex:
+        rows = frame.loc[np.array([_is(value, sex) for value in frame["sex"]], dtype=bool)]
+        if rows.empty:
+            continue
+        ages, deviations = _numbers(rows["chronological_months"], path), _numbers(rows["sd_months"], path)
+        if len(set(ages)) < len(rows) or (deviations <= 0).any():
+            raise TableError(f"{path.name} must give one standard deviation above 0 per age and sex")
+        rising = np.argsort(ages)
+        months[sex], sds[sex] = ages[rising], deviations[rising]
+        doubtful = rows.get("agreement", pd.Series("", index=rows.index)).astype(str).str.contains("unresolved")
+        unresolved[sex] = tuple(sorted(float(age) for age in ages[doubtful.to_numpy(dtype=bool)]))
+    if not months:
+        raise TableError(f"{path.name} has no row of either sex")
+    return SdTable(name, provenance, months, sds, unresolved)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as file:
+        semicolons = ";" in file.readline()
+    comma = {"sep": ";", "decimal": ","} if semicolons else {}
+    return pd.read_csv(path, encoding="utf-8-sig", nrows=MOST_ROWS + 1, **comma)
+
+
+def _is(value: object, sex: Sex) -> bool:
+    try:
+        return Sex.parse(value) == sex
+    except ValueError:
+        return False
+
+
+def _numbers(column: pd.Series, path: Path) -> NDArray[np.float64]:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise TableError(f"{path.name} must hold numbers in {column.name}")
+    return values

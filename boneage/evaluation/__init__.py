@@ -1,0 +1,1 @@
+"""Score a cascade on labelled radiographs: metrics with intervals, published figures, stress test."""

@@ -1,0 +1,205 @@
+"""Score a cascade on a labelled set: every figure of METHOD.md part 7, and the constant predictor beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.estimate import Estimate
+from boneage.data.annotations import read_row
+from boneage.data.flags import pixels_sha256
+from boneage.errors import BoneageError
+from boneage.evaluation.metrics_table import routed_ages
+from boneage.groups import AGE_GROUPS, RANGE_LABELS, Sex, group_of
+from boneage.learn.metrics import classification_metrics, regression_metrics
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome on one set.
+
+    Attributes:
+        metrics: name -> value; names carry their unit, and end in `_<sex>` or `_<sex>_<group>` for parts of the set.
+        per_image: one row per image: id, source, sex, true and estimated months, error, interval, groups, warnings;
+            of films that were read here also `content_sha256`, which identifies the film by its pixels.
+        problems: images that could not be estimated: source, id, image, reason.
+    """
+
+    metrics: dict[str, float]
+    per_image: pd.DataFrame
+    problems: pd.DataFrame = field(default_factory=lambda: _problems([]))
+
+
+def evaluate_cascade(
+    cascade: Cascade,
+    table: pd.DataFrame,
+    training_median_months: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    *,
+    anyway: bool = False,
+) -> Evaluation:
+    """Estimate every row of an annotation table and score the estimates; a bad image never stops the others.
+
+    Each image passes the backbone once. Besides the cascade as it is served, each image is put to the expert of its
+    true group (`expert_...`): that is what the paper's figures per regressor mean.
+
+    Args:
+        cascade: the cascade.
+        table: columns as `boneage.data.annotations` gives them.
+        training_median_months: the constant predictor, months per sex; the cascade's own by default.
+        progress: called with (done, total).
+        anyway: estimate what the gate would refuse, too: versions are compared on all images.
+    """
+    rows, features, notes, levels, problems = [], [], [], list[float | None](), []
+    for done, (_, row) in enumerate(table.iterrows(), start=1):
+        try:
+            film = read_row(row)
+            prepared = cascade.prepare(film, anyway=anyway)
+            features.append(cascade.features(prepared))
+            notes.append(prepared.warnings)
+            levels.append(cascade.noise_level(prepared))
+            rows.append({**row, "content_sha256": pixels_sha256(film)})
+        except BoneageError as error:
+            problems.append({"source": row["source"], "id": row["id"], "image": row["image"], "reason": str(error)})
+        if progress:
+            progress(done, len(table))
+    if not rows:
+        raise BoneageError(f"none of {len(table)} images could be estimated" + _first_reason(problems))
+    kept = pd.DataFrame(rows)
+    matrix, sexes = np.concatenate(features), list(kept["sex"])
+    estimates = cascade.estimate_features(matrix, sexes, notes=notes, levels=levels)
+    experts = cascade.estimate_features(matrix, sexes, [RANGE_LABELS[group - 1] for group in kept["group"]])
+    medians = training_median_months or cascade.card.get("training_median_months")
+    scored = evaluate_estimates(kept, estimates, medians, experts)
+    scored.per_image["content_sha256"] = kept["content_sha256"].to_numpy()
+    add_routings(scored.per_image, cascade, matrix)
+    return Evaluation(scored.metrics, scored.per_image, _problems(problems))
+
+
+def add_routings(per_image: pd.DataFrame, cascade: Cascade, features: np.ndarray) -> None:
+    """Add a column `<routing>_months` per routing that the account compares, from features float32 (N, D)."""
+    sexes, groups = list(per_image["sex"]), list(per_image["true_group"])
+    for name, ages in routed_ages(cascade.heads, features, sexes, groups).items():
+        per_image[f"{name}_months"] = ages
+    if cascade.stack is not None:
+        per_image["global_months"] = cascade.stack.head.predict(features, sexes)
+
+
+def evaluate_estimates(
+    table: pd.DataFrame,
+    estimates: Sequence[Estimate],
+    training_median_months: Mapping[str, float] | None = None,
+    experts: Sequence[Estimate] | None = None,
+) -> Evaluation:
+    """Score estimates against the ages of an annotation table.
+
+    Args:
+        table: N rows with `id`, `sex`, `age_months`.
+        estimates: N estimates in the same order.
+        training_median_months: the constant predictor, months per sex.
+        experts: N estimates with the true range given.
+    """
+    if len(table) != len(estimates):
+        raise BoneageError(f"one estimate per row is needed, but {len(table)} rows and {len(estimates)} estimates came")
+    per_image = _per_image(table, estimates)
+    if training_median_months:
+        per_image["constant_months"] = [float(training_median_months[sex]) for sex in per_image["sex"]]
+    if experts is not None:
+        per_image["expert_months"] = [estimate.bone_age_months for estimate in experts]
+    return Evaluation(metrics=dict(_metrics(per_image)), per_image=per_image)
+
+
+def training_medians(sexes: Sequence[str], ages_months: np.ndarray) -> dict[str, float]:
+    """Return the constant predictor: the median training age in months per sex (of both, where a sex has no image)."""
+    ages, names = np.asarray(ages_months, dtype=float), np.array([str(sex) for sex in sexes], dtype=str)
+    return {str(sex): float(np.median(ages[names == sex] if (names == sex).any() else ages)) for sex in Sex}
+
+
+def place_of(image: str) -> str:
+    """Return the name, and no more of the path, of the archive or folder that an image lies in."""
+    archive, inside, _ = image.partition("!")
+    return Path(archive).name if inside else Path(image).parent.name
+
+
+def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFrame:
+    true = table["age_months"].to_numpy(dtype=float)
+    estimated = np.array([estimate.bone_age_months for estimate in estimates], dtype=float)
+    probabilities = np.array([estimate.group_probabilities for estimate in estimates], dtype=float).reshape(-1, 4)
+    frame = pd.DataFrame(
+        {
+            "id": table["id"].astype(str).to_numpy(),
+            "source": table["source"].to_numpy() if "source" in table else "",
+            "place": [place_of(str(image)) for image in table["image"]] if "image" in table else "",
+            "sex": [str(sex) for sex in table["sex"]],
+            "true_months": true,
+            "estimated_months": estimated,
+            "hard_months": [estimate.hard_months for estimate in estimates],
+            "error_months": estimated - true,
+            "low_months": [estimate.low_months for estimate in estimates],
+            "high_months": [estimate.high_months for estimate in estimates],
+            "true_group": [group_of(age) for age in true],
+            "group": [estimate.group for estimate in estimates],
+            "routing": [estimate.routing for estimate in estimates],
+            "warnings": ["; ".join(estimate.warnings) for estimate in estimates],
+        }
+    )
+    for column, group in enumerate(AGE_GROUPS):
+        frame[f"probability_{group.number}"] = probabilities[:, column]
+    frame = frame.astype({"low_months": float, "high_months": float, "hard_months": float})
+    return frame if frame["hard_months"].notna().all() else frame.drop(columns="hard_months")
+
+
+def _metrics(frame: pd.DataFrame) -> Iterator[tuple[str, float]]:
+    """Yield every figure: the whole set, then per sex, then per sex and true group; nothing for an empty set."""
+    if frame.empty:
+        return
+    yield from _part(frame, "")
+    for sex in Sex:
+        of_sex = frame[frame["sex"] == str(sex)]
+        if of_sex.empty:
+            continue
+        yield from _part(of_sex, f"_{sex}")
+        for group in AGE_GROUPS:
+            cell = of_sex[of_sex["true_group"] == group.number]
+            if not cell.empty:
+                yield from _errors(cell, f"_{sex}_{group.number}")
+
+
+def _part(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
+    yield from _errors(frame, suffix)
+    probabilities = frame[[f"probability_{group.number}" for group in AGE_GROUPS]].to_numpy()
+    classified = classification_metrics(frame["true_group"].to_numpy(), probabilities)
+    for name, value in classified.items():
+        yield f"{name}{suffix}", value
+    routed = [group_of(min(max(age, 0.0), 228.0)) for age in frame["estimated_months"]]
+    yield f"accuracy_of_estimated_age{suffix}", float(np.mean(np.array(routed) == frame["true_group"].to_numpy()))
+
+
+def _errors(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
+    true = frame["true_months"].to_numpy()
+    yield f"images{suffix}", float(len(frame))
+    for name, value in regression_metrics(true, frame["estimated_months"].to_numpy()).items():
+        yield f"{name}{suffix}", value
+    for column, prefix in (("hard_months", "hard"), ("expert_months", "expert"), ("constant_months", "constant")):
+        if column in frame:
+            yield f"{prefix}_mae_months{suffix}", float(np.abs(frame[column].to_numpy() - true).mean())
+    known = frame.dropna(subset=["low_months", "high_months"])
+    if len(known):
+        inside = known["true_months"].between(known["low_months"], known["high_months"])
+        yield f"interval_coverage{suffix}", float(inside.mean())
+        yield f"interval_width_months{suffix}", float((known["high_months"] - known["low_months"]).mean())
+
+
+def _problems(rows: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["source", "id", "image", "reason"])
+
+
+def _first_reason(problems: Sequence[Mapping[str, object]]) -> str:
+    return f"; the first: {problems[0]['image']}: {problems[0]['reason']}" if problems else ""

@@ -1,0 +1,204 @@
+"""The account of a cascade's accuracy: every figure with a bootstrap interval, and the routings side by side.
+
+Images are resampled 1000 times within each part of the set (all, a sex, a sex and true group; and the same for the
+films of each archive or folder that gave fewer than the rest). An interval is the middle 95 %. Differences between
+routings are paired: both are scored on the same resampled images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from boneage.cascade.routing import Predictor, route
+from boneage.groups import AGE_GROUPS, RANGE_LABELS, ModelKey, Sex, group_of
+
+RESAMPLES = 1000
+SURE = 0.8
+ROUTINGS: tuple[str, ...] = ("hard", "soft", "threshold", "oracle", "unrouted")
+COMPARED: tuple[str, ...] = (*ROUTINGS, "global", "estimated")
+_GROUPS = len(AGE_GROUPS)
+_WITHIN = (6, 12, 24)
+_FEWEST_OF_A_PLACE, _MOST_PLACES = 30, 3
+Parts = tuple[tuple[str, str | None, int | None], ...]
+_PARTS: Parts = (
+    ("all", None, None),
+    *((str(sex), str(sex), None) for sex in Sex),
+    *((f"{sex} {RANGE_LABELS[group.number - 1]}", str(sex), group.number) for sex in Sex for group in AGE_GROUPS),
+)
+Arrays = NDArray[np.float64]
+
+
+def account(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Return every figure of an evaluation with its bootstrap interval.
+
+    Args:
+        per_image: columns as `boneage.evaluation.evaluate` gives them.
+        resamples: how often the images are drawn anew.
+        seed: of the drawing.
+
+    Returns:
+        Columns part, images, metric, value, low, high; the names of metrics carry their unit.
+    """
+    rng, rows = np.random.default_rng(seed), []
+    for part, frame, group in _frames(per_image):
+        picks = rng.integers(0, len(frame), (resamples, len(frame)))
+        everything = np.arange(len(frame))[None]
+        spread = dict(_figures(frame, picks, classified=group is None))
+        for metric, value in _figures(frame, everything, classified=group is None):
+            low, high = np.nanpercentile(spread[metric], (2.5, 97.5)) if np.isfinite(value[0]) else (np.nan, np.nan)
+            row = {"part": part, "images": len(frame), "metric": metric}
+            rows.append({**row, "value": float(value[0]), "low": float(low), "high": float(high)})
+    return pd.DataFrame(rows, columns=["part", "images", "metric", "value", "low", "high"])
+
+
+def _frames(per_image: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, int | None]]:
+    """Yield every part that has images: its name, its rows, and its group where it is of one group alone."""
+    # A study's few large films matter more than their number: uploads are like them.
+    sizes = per_image["place"].value_counts() if "place" in per_image else pd.Series(dtype=int)
+    smaller = [place for place in sizes.index[1:] if sizes[place] >= _FEWEST_OF_A_PLACE][:_MOST_PLACES]
+    places = [per_image] + [per_image[per_image["place"] == place] for place in smaller]
+    for number, rows in enumerate(places):
+        for part, sex, group in _PARTS:
+            frame = _part(rows, sex, group)
+            if not frame.empty:
+                yield f"{frame['place'].iloc[0]}, {part}" if number else part, frame, group
+
+
+def routed_ages(
+    heads: Mapping[ModelKey, Predictor], features: np.ndarray, sexes: Sequence[Sex | str], true_groups: Sequence[int]
+) -> dict[str, Arrays]:
+    """Estimate with each of `ROUTINGS` from the same features.
+
+    `threshold` routes hard where the classifier gives at least 0.8 to one group and soft elsewhere; `oracle` knows the
+    true group (a bound, no method); `unrouted` is the plain mean of the four experts.
+
+    Args:
+        heads: the ten heads.
+        features: float32 (N, D).
+        sexes: N sexes.
+        true_groups: N groups 1-4.
+
+    Returns:
+        Per routing ages in months, float64 (N,).
+    """
+    known, nobody = [Sex.parse(sex) for sex in sexes], [None] * len(sexes)
+    hard = route(heads, features, known, nobody, "hard")
+    soft = route(heads, features, known, nobody, "soft")
+    experts = [route(heads, features, known, [group.number] * len(known)).ages for group in AGE_GROUPS]
+    sure = hard.probabilities.max(axis=1) >= SURE
+    ages = {
+        "hard": hard.ages,
+        "soft": soft.ages,
+        "threshold": np.where(sure, hard.ages, soft.ages),
+        "oracle": np.choose(np.asarray(true_groups) - 1, experts),
+        "unrouted": np.mean(experts, axis=0),
+    }
+    return {name: np.asarray(values, np.float64) for name, values in ages.items()}
+
+
+def routing_table(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Compare the routings of `routed_ages`, which stand in `per_image` as `<routing>_months`.
+
+    `global` is the head for all ages alone, where the cascade has one; `estimated` is what the cascade answers.
+
+    Returns:
+        One row per routing: MAE with interval, group accuracy of the routed age, and the paired difference to hard
+        routing with its interval (negative: better than hard).
+    """
+    present = [name for name in COMPARED if f"{name}_months" in per_image]
+    if "hard" not in present:
+        return pd.DataFrame()
+    true, groups = per_image["true_months"].to_numpy(float), per_image["true_group"].to_numpy()
+    picks = np.random.default_rng(seed).integers(0, len(true), (resamples, len(true)))
+    errors = {name: np.abs(per_image[f"{name}_months"].to_numpy(float) - true) for name in present}
+    rows = []
+    for name in present:
+        low, high = np.percentile(errors[name][picks].mean(axis=1), (2.5, 97.5))
+        row = {"routing": name, "mae_months": float(errors[name].mean()), "low": float(low), "high": float(high)}
+        right = _group_numbers(per_image[f"{name}_months"]) == groups
+        low, high = np.percentile(right[picks].mean(axis=1), (2.5, 97.5))
+        row |= {"group_accuracy": float(right.mean()), "accuracy_low": float(low), "accuracy_high": float(high)}
+        if name != "hard":
+            difference = errors[name] - errors["hard"]
+            low, high = np.percentile(difference[picks].mean(axis=1), (2.5, 97.5))
+            row |= {"minus_hard": float(difference.mean()), "minus_low": float(low), "minus_high": float(high)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def wide(figures: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Lay chosen figures out for reading: one row per part, each cell `value (low to high)`."""
+    parts = list(dict.fromkeys(figures["part"]))
+    by = {(row.part, row.metric): row for row in figures.itertuples(index=False)}
+    rows = []
+    for part in parts:
+        images = int(figures.loc[figures["part"] == part, "images"].iloc[0])
+        cells = {metric: _with_interval(by.get((part, metric))) for metric in metrics}
+        if any(cells.values()):
+            rows.append({"part": part, "images": images, **cells})
+    return pd.DataFrame(rows)
+
+
+def _with_interval(row: object) -> str:
+    value = getattr(row, "value", np.nan)
+    if not np.isfinite(value):
+        return ""
+    digits = 3 if str(getattr(row, "metric", "")).startswith(("accuracy", "sens", "spec", "within")) else 2
+    low, high = getattr(row, "low", np.nan), getattr(row, "high", np.nan)
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _part(per_image: pd.DataFrame, sex: str | None, group: int | None) -> pd.DataFrame:
+    chosen = per_image if sex is None else per_image[per_image["sex"] == sex]
+    return chosen if group is None else chosen[chosen["true_group"] == group]
+
+
+def _figures(frame: pd.DataFrame, picks: NDArray[np.int64], *, classified: bool) -> Iterator[tuple[str, Arrays]]:
+    """Yield (metric, float64 (B,)) for B choices of rows, int (B, n)."""
+    error = frame["error_months"].to_numpy(float)[picks]
+    bias, spread = error.mean(axis=1), error.std(axis=1, ddof=1) if error.shape[1] > 1 else np.full(len(error), np.nan)
+    yield "mae_months", np.abs(error).mean(axis=1)
+    yield "rmse_months", np.sqrt((error**2).mean(axis=1))
+    yield "bias_months", bias
+    yield "agreement_low_months", bias - 1.96 * spread
+    yield "agreement_high_months", bias + 1.96 * spread
+    for months in _WITHIN:
+        yield f"within_{months}_months", (np.abs(error) <= months).mean(axis=1)
+    if {"low_months", "high_months"} <= set(frame.columns) and frame["low_months"].notna().all():
+        inside = frame["true_months"].between(frame["low_months"], frame["high_months"]).to_numpy(float)
+        yield "interval_coverage", inside[picks].mean(axis=1)
+    true = frame["true_group"].to_numpy()
+    yield "accuracy_of_estimated_age", (_group_numbers(frame["estimated_months"]) == true)[picks].mean(axis=1)
+    if classified:
+        yield from _classes(_counts(true, frame["group"].to_numpy(), picks))
+
+
+def _classes(counts: Arrays) -> Iterator[tuple[str, Arrays]]:
+    """Yield accuracy, sensitivity and specificity from confusions (B, 4, 4), rows true; NaN where a class is absent."""
+    total, hits = counts.sum(axis=(1, 2)), np.einsum("bii->bi", counts)
+    positives, called = counts.sum(axis=2), counts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sensitivity = hits / positives
+        specificity = (total[:, None] - positives - called + hits) / (total[:, None] - positives)
+    yield "accuracy", hits.sum(axis=1) / total
+    for name, values in (("sensitivity", sensitivity), ("specificity", specificity)):
+        present = np.where(positives > 0, values, np.nan)
+        known = np.isfinite(present).sum(axis=1)
+        yield name, np.where(known > 0, np.nansum(present, axis=1) / np.maximum(known, 1), np.nan)
+        for group in AGE_GROUPS:
+            yield f"{name}_{group.number}", present[:, group.number - 1]
+
+
+def _counts(true: np.ndarray, found: np.ndarray, picks: NDArray[np.int64]) -> Arrays:
+    """Return confusions (B, 4, 4) of B choices of rows."""
+    cells = ((true - 1) * _GROUPS + found - 1)[picks] + np.arange(len(picks))[:, None] * _GROUPS**2
+    counts = np.bincount(cells.ravel(), minlength=len(picks) * _GROUPS**2)
+    return counts.reshape(len(picks), _GROUPS, _GROUPS).astype(np.float64)
+
+
+def _group_numbers(ages: pd.Series) -> NDArray[np.int64]:
+    return np.array([group_of(float(np.clip(age, 0, 228))) for age in ages], np.int64)

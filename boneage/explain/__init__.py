@@ -1,0 +1,1 @@
+"""Explain an estimate: heat maps, their faithfulness, what each expert said, similar training cases."""

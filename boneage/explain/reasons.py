@@ -1,0 +1,114 @@
+"""What an estimate was made of, and which training cases look alike: the reasons that are said in words and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from boneage.cascade.cascade import Cascade, Source
+from boneage.cascade.case_index import SimilarCase
+from boneage.cascade.estimate import REASON_FIELDS, Estimate
+from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
+
+ALL_AGES = "all ages"
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one expert says, and how much it counted.
+
+    Attributes:
+        range: its age range, or `all ages` for the head that is stacked with the four experts.
+        probability: what the classifier gives its range, 0-1; None for all ages.
+        weight: its share in the estimate; those of all opinions sum to 1.
+        months: its age.
+    """
+
+    range: str
+    probability: float | None
+    weight: float
+    months: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """The opinions behind an estimate and the training cases most like the film.
+
+    `hard_months` is what hard routing, the paper's, gives; None where a range was given.
+    """
+
+    hard_months: float | None
+    experts: tuple[Opinion, ...]
+    similar_cases: tuple[SimilarCase, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values under the names of `REASON_FIELDS`; hard routing's age is part of every estimate."""
+        values = asdict(self)
+        return {name: [_rounded(one) for one in values[name]] for name in REASON_FIELDS}
+
+
+def estimate_with_reasons(
+    cascade: Cascade,
+    radiograph: Source,
+    sex: Sex | str,
+    age_range: str | None = None,
+    *,
+    anyway: bool = False,
+    chronological_months: float | None = None,
+) -> tuple[Estimate, Reasons]:
+    """Estimate as `Cascade.estimate` does, and say why, from the same passes of the backbone."""
+    prepared = cascade.examine(radiograph, sex, anyway=anyway, chronological_months=chronological_months)
+    features = cascade.features(prepared)
+    estimate = cascade.estimate_prepared(prepared, sex, age_range or None, features)
+    return estimate, reasons_of(cascade, features, estimate)
+
+
+def reasons_of(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> Reasons:
+    """Return the reasons of an estimate that was made from features float32 (1, D)."""
+    opinions = tuple(expert_opinions(cascade, features, estimate))
+    return Reasons(estimate.hard_months, opinions, tuple(cascade.similar(features, estimate.sex)))
+
+
+def all_ages_share(cascade: Cascade, estimate: Estimate) -> float:
+    """Return the share that the head for all ages had in an estimate, 0-1; at 1 no expert had a part in it."""
+    if cascade.stack is None or estimate.routing != "stacked":
+        return 0.0
+    return cascade.stack.shares.get(str(Sex.parse(estimate.sex)), 0.0)
+
+
+def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> list[Opinion]:
+    """Return what each of the sex's experts says of a film, and the weight that it had in the estimate.
+
+    The weighted mean of the ages is the estimate, before a site's calibration and within 0-228 months.
+    """
+    sex = Sex.parse(estimate.sex)
+    classified = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(features)[0], float)
+    classified = classified / classified.sum()
+    weights = _weights(cascade, classified, estimate)
+    stacked = cascade.stack if estimate.routing == "stacked" else None
+    share = all_ages_share(cascade, estimate)
+    opinions = []
+    for group, probability, weight in zip(AGE_GROUPS, classified, weights, strict=True):
+        age = np.asarray(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), float).ravel()[0]
+        opinions.append(Opinion(group.label, float(probability), float((1 - share) * weight), float(age)))
+    if stacked:
+        age = np.asarray(stacked.head.predict(features, [sex]), float).ravel()[0]
+        opinions.append(Opinion(ALL_AGES, None, share, float(age)))
+    return opinions
+
+
+def _weights(cascade: Cascade, classified: np.ndarray, estimate: Estimate) -> np.ndarray:
+    """Return the four experts' weights among themselves: the classifier's under soft routing, else one alone."""
+    if estimate.routing != "given" and cascade.config.cascade.routing == "soft":
+        return classified
+    return np.eye(len(AGE_GROUPS))[estimate.group - 1]
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Round numbers as estimates are rounded: finer digits differ between machines."""
+    digits = {"months": 2, "age_months": 2}
+    return {
+        name: round(value, digits.get(name, 4)) if isinstance(value, float) else value for name, value in values.items()
+    }

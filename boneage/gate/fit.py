@@ -1,0 +1,192 @@
+"""Fit the gate on training films: a stock of small films, flaws drawn anew at every step, thresholds on other films.
+
+The network never sees the films kept apart for the thresholds; validation images tune nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage.data.transforms import shrink
+from boneage.errors import BoneageError
+from boneage.gate.films import MAKERS, Source, tilted
+from boneage.gate.gate import usable_odds
+from boneage.gate.inputs import SIDE, MaskLook, look_at_mask, picture
+from boneage.gate.negatives import photographs
+from boneage.gate.network import KINDS, GateModel, Thresholds, build_network
+from boneage.preprocess.background import MaskFunction
+
+Film = NDArray[np.uint8]
+Rng = np.random.Generator
+Progress = Callable[[int, int], None]
+FEWEST_FILMS = 100
+_STOCK_SIDE = 160
+KEPT_APART = 5
+_BATCH = 64
+_FALSE_REFUSALS = 0.010
+_DOUBTFUL = 0.998
+# About one in a hundred of the films that should all be left hands is a right one or mirrored (training films were
+# looked at): whatever finds right hands finds these, too.
+_FALSE_MIRRORINGS = 0.015
+# How often each kind is drawn: most often what is hardest to tell, a whole left hand from a right or a cut one.
+_WEIGHTS = {
+    "usable": 0.32,
+    "mirrored": 0.16,
+    "inverted": 0.04,
+    "not_hand": 0.11,
+    "two_hands": 0.05,
+    "cut_off": 0.25,
+    "turned": 0.07,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How much is fitted.
+
+    Attributes:
+        steps: gradient steps of 64 films.
+        seed: of flaws and weights.
+    """
+
+    steps: int = 1500
+    seed: int = 20
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Good films at a small size with their masks, uint8 (H, W) each, and what was measured on the masks."""
+
+    films: tuple[Film, ...]
+    masks: tuple[Film, ...]
+    looks: tuple[MaskLook, ...]
+
+    def part(self, apart: bool) -> Stock:
+        """Return the fifth that is kept apart for the thresholds, or the rest."""
+        rows = [i for i in range(len(self.films)) if (i % KEPT_APART == 0) == apart]
+        return Stock(
+            tuple(self.films[i] for i in rows), tuple(self.masks[i] for i in rows), tuple(self.looks[i] for i in rows)
+        )
+
+    def __add__(self, other: Stock) -> Stock:
+        return Stock(self.films + other.films, self.masks + other.masks, self.looks + other.looks)
+
+    def hand(self, rng: Rng) -> tuple[Film, Film]:
+        """Draw a film and its mask."""
+        number = int(rng.integers(len(self.films)))
+        return self.films[number], self.masks[number]
+
+
+def stock(films: Iterable[Film], mask: MaskFunction, progress: Callable[[int], None] | None = None) -> Stock:
+    """Shrink good films, uint8 (H, W), and find their hands; progress is called with the number done."""
+    kept, masks, looks = [], [], []
+    for done, full in enumerate(films, start=1):
+        film = shrink(full, 2 * _STOCK_SIDE)
+        soft = mask(film)
+        looks.append(look_at_mask(soft))
+        kept.append(shrink(film, _STOCK_SIDE))
+        masks.append(cv2.resize(soft, kept[-1].shape[::-1], interpolation=cv2.INTER_AREA))
+        if progress:
+            progress(done)
+    return Stock(tuple(kept), tuple(masks), tuple(looks))
+
+
+def fit(
+    known: Stock, drawn: Stock, strangers: Sequence[Film], recipe: Recipe, progress: Progress | None = None
+) -> GateModel:
+    """Fit the network, then set the thresholds on the films kept apart.
+
+    Args:
+        known: films of the training part only.
+        drawn: simulated hands; they take no part in the thresholds.
+        strangers: films of other parts of the body.
+        recipe: how much is fitted.
+        progress: called with (done, total) steps.
+
+    Raises:
+        BoneageError: when there are too few films.
+    """
+    if len(known.films) < FEWEST_FILMS:
+        raise BoneageError(f"a gate needs at least {FEWEST_FILMS} good films, but {len(known.films)} came")
+    fitted, apart = known.part(False) + drawn, known.part(True)
+    # Chest films are few: they count four times as much as a photograph.
+    pictures = (*photographs(0), *(film for film in strangers for _ in range(4)))
+    arrays = _train(Source(fitted.hand, pictures), fitted, recipe, progress)
+    counts = {"films": len(known.films), "simulated": len(drawn.films), "films_for_thresholds": len(apart.films)}
+    return with_thresholds(GateModel(arrays, Thresholds(), {**counts, **vars(recipe)}), apart)
+
+
+def with_thresholds(model: GateModel, apart: Stock) -> GateModel:
+    """Choose a gate's thresholds on films that its network was not fitted on."""
+    odds = model.probabilities(np.stack([picture(film) for film in apart.films]))
+    return replace(model, thresholds=thresholds(odds, apart.looks))
+
+
+def thresholds(odds: NDArray[np.float64], looks: Sequence[MaskLook]) -> Thresholds:
+    """Choose where the gate says no from good films that the network was not fitted on.
+
+    Args:
+        odds: float64 (N, 7), what the network says of N good films.
+        looks: what was measured on their masks.
+    """
+    usable = np.array([usable_odds(row) for row in odds])
+    right = odds[:, KINDS.index("mirrored")] / np.maximum(usable, 1e-9)
+    return Thresholds(
+        least_usable=float(np.clip(np.quantile(usable, _FALSE_REFUSALS), 0.02, 0.9)),
+        surely_mirrored=float(np.clip(np.quantile(right, 1 - _FALSE_MIRRORINGS), 0.5, 0.98)),
+        # Never stricter than these two: other sites' masks may be a little worse and yet good enough.
+        most_doubtful=max(0.25, float(np.quantile([seen.doubtful for seen in looks], _DOUBTFUL))),
+        least_whole=min(0.9, float(np.quantile([seen.wholeness for seen in looks], 1 - _DOUBTFUL))),
+    )
+
+
+def _train(source: Source, good: Stock, recipe: Recipe, progress: Progress | None) -> tuple[NDArray[np.float32], ...]:
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    network, rng = build_network(), np.random.default_rng(recipe.seed)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-5, recipe.steps - recipe.steps // 20, warmup_target=2e-3, warmup_steps=max(1, recipe.steps // 20)
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.AdamW(rate, weight_decay=1e-3), loss)
+    for step in range(1, recipe.steps + 1):
+        network.train_on_batch(*_batch(source, good, rng))
+        if progress:
+            progress(step, recipe.steps)
+    return tuple(np.asarray(array, np.float32) for array in network.get_weights())
+
+
+def _batch(source: Source, good: Stock, rng: Rng) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Draw films, a third as they are and the others of every maker, all with what differs between scanners."""
+    kinds = {kind: [maker for maker in MAKERS.values() if maker.kind == kind and not maker.drawn] for kind in KINDS}
+    seen, wanted = [], []
+    for _ in range(_BATCH):
+        kind = str(rng.choice(KINDS, p=[_WEIGHTS[name] for name in KINDS]))
+        if kind == "usable" and rng.random() < 0.8:
+            film = good.hand(rng)[0]
+        else:
+            film = kinds[kind][int(rng.integers(len(kinds[kind])))].make(source, rng)
+        seen.append(_varied(picture(_rough(film, rng)), rng))
+        wanted.append(KINDS.index(kind))
+    return np.stack(seen), np.array(wanted)
+
+
+def _rough(film: Film, rng: Rng) -> Film:
+    """Tilt and blur at random, so that neither the interpolation nor the sharpness of a made film gives it away."""
+    if rng.random() < 0.4:
+        film = tilted(film, rng, 8.0)
+    return shrink(film, rng.uniform(0.5, 1.6) * SIDE) if rng.random() < 0.5 else film
+
+
+def _varied(seen: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
+    """Change exposure and add a little noise within the film."""
+    grey = seen[..., 0] ** np.float32(np.exp(rng.normal(0, 0.25)))
+    grey = grey * np.float32(rng.uniform(0.8, 1.1)) + np.float32(rng.normal(0, 0.03))
+    grey = grey + rng.normal(0, rng.uniform(0, 0.03), grey.shape).astype(np.float32)
+    return np.stack([np.clip(grey, 0, 1) * seen[..., 1], seen[..., 1]], axis=-1).astype(np.float32)

@@ -1,0 +1,133 @@
+"""The gate's network: a very small convolutional one from a film's picture to what the film is.
+
+Its weights ship as float16 (`assets/gate.npz`) beside their record (`assets/gate.json`). Keras is imported inside the
+functions, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage.errors import BoneageError
+from boneage.gate.inputs import SIDE
+from boneage.paths import assets
+from boneage.shipped import checked_asset
+
+if TYPE_CHECKING:
+    import keras
+
+KINDS: tuple[str, ...] = ("usable", "mirrored", "inverted", "not_hand", "two_hands", "cut_off", "turned")
+# Kernel size, stride and channels of each convolution.
+_LAYERS = ((5, 2, 16), (3, 2, 24), (3, 1, 32), (3, 2, 48), (3, 1, 64), (1, 1, 16))
+_HIDDEN = 48
+
+
+class GateError(BoneageError):
+    """A gate that cannot be opened."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the gate says no; all chosen on training images.
+
+    Attributes:
+        least_usable: refuse below this probability of a usable (perhaps mirrored) hand.
+        surely_mirrored: mirror a film above this probability of a right hand.
+        most_doubtful: refuse above this share of doubtful mask pixels (`look.MaskLook.doubtful`).
+        least_whole: refuse where the mask's largest object has less of it than this.
+    """
+
+    least_usable: float = 0.5
+    surely_mirrored: float = 0.5
+    most_doubtful: float = float("inf")
+    least_whole: float = 0.0
+
+
+@dataclass(frozen=True)
+class GateModel:
+    """The fitted part of the gate.
+
+    Attributes:
+        arrays: the network's weights in the order of its layers.
+        thresholds: where it says no.
+        record: how it was fitted.
+    """
+
+    arrays: tuple[NDArray[np.float32], ...]
+    thresholds: Thresholds
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _network(self) -> keras.Model:
+        network = build_network()
+        network.set_weights(list(self.arrays))
+        return network
+
+    def probabilities(self, pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability of each of `KINDS`, float64 (N, 7), for pictures of `look`, float32 (N, S, S, 2)."""
+        raw = np.asarray(self._network(pictures, training=False), np.float64)
+        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def build_network() -> keras.Model:
+    """Return the network with random weights: (N, SIDE, SIDE, 2) to one logit for each of `KINDS`."""
+    from keras import Input, Model, layers
+
+    seen = Input((SIDE, SIDE, 2))
+    x = seen
+    for size, stride, channels in _LAYERS:
+        x = layers.Conv2D(channels, size, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+        x = layers.ReLU()(layers.BatchNormalization(scale=False, momentum=0.97)(x))
+    x = layers.Dropout(0.2)(layers.Flatten()(x))
+    x = layers.Dense(_HIDDEN, activation="relu", kernel_initializer="he_normal")(x)
+    return Model(seen, layers.Dense(len(KINDS))(x), name="gate")
+
+
+def shipped_model() -> GateModel:
+    """Return the gate that ships with the package.
+
+    Raises:
+        GateError: when its files are missing or were changed.
+    """
+    return read_model(assets())
+
+
+def read_model(folder: Path) -> GateModel:
+    """Read `gate.npz` and `gate.json` of a folder.
+
+    Raises:
+        GateError: when they are missing or do not belong together.
+    """
+    return _read(folder / "gate.npz", folder / "gate.json")
+
+
+def save_model(model: GateModel, folder: Path) -> None:
+    """Write `gate.npz` (float16) and its record `gate.json` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"weight_{i:02d}": array.astype(np.float16) for i, array in enumerate(model.arrays)}
+    with (folder / "gate.npz").open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    digest = hashlib.sha256((folder / "gate.npz").read_bytes()).hexdigest()
+    values = {**model.record, "sha256": digest, "thresholds": vars(model.thresholds)}
+    (folder / "gate.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+@lru_cache(maxsize=2)
+def _read(weights: Path, record: Path) -> GateModel:
+    try:
+        values = json.loads(record.read_text(encoding="utf-8"))
+        with np.load(checked_asset(weights, record), allow_pickle=False) as stored:
+            arrays = tuple(stored[name].astype(np.float32) for name in sorted(stored.files))
+        return GateModel(arrays, Thresholds(**values["thresholds"]), values)
+    except (OSError, KeyError, TypeError, ValueError, BadZipFile) as error:
+        raise GateError(f"the gate's weights cannot be read ({error}): reinstall the package") from error

@@ -1,0 +1,1 @@
+"""Register, compare, promote, archive and serve versions of a cascade in the MLflow model registry."""

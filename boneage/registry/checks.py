@@ -1,0 +1,191 @@
+"""The promotion gate: a list of checks that a challenger must pass, each of which says what it found in a sentence.
+
+It fails closed: what cannot be read, compared or checked is refused. The comparison rests on the per-image estimates
+that lie beside every registered cascade (`validation.csv`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from boneage.errors import BoneageError
+from boneage.registry.compare import UNJUDGED, WORSE, Comparison, PartComparison, compare_tables
+from boneage.registry.stress_record import compare_stress
+from boneage.registry.validation import read_validation
+from boneage.registry.versions import RegistryError, VersionInfo
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Ten parts are looked at, so of a model that is as good as the champion one part is worse beyond its 95 % interval in
+# every fifth promotion, by chance. A part must be worse by more than this, too: two months are a third of the half
+# years in which most reference ages are given, and less than what any reader could tell apart on a film.
+PART_MARGIN_MONTHS = 2.0
+
+Rescore = Callable[[VersionInfo, pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class GateCase:
+    """What the checks look at: two registered versions, compared on the challenger's validation images."""
+
+    client: MlflowClient
+    challenger: VersionInfo
+    champion: VersionInfo
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found."""
+
+    name: str
+    passed: bool
+    sentence: str
+
+    def __str__(self) -> str:
+        """Write it as one line."""
+        return f"{'passed' if self.passed else 'FAILED'}  {self.name}: {self.sentence}"
+
+
+Check = Callable[[GateCase], CheckResult]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says: whether the challenger may be promoted, why, the comparison (if any) and every check."""
+
+    allowed: bool
+    reason: str
+    comparison: Comparison | None = None
+    checks: tuple[CheckResult, ...] = ()
+
+
+def whole_set(case: GateCase) -> CheckResult:
+    """The whole cascade is not worse beyond the interval of the paired difference."""
+    whole = case.comparison.whole
+    sentence = (
+        f"version {case.challenger.version} has a cascade MAE of {whole.first_mae_months:.3f} months and the champion, "
+        f"version {case.champion.version}, {whole.second_mae_months:.3f} on the same {whole.images} validation images: "
+        f"{whole.interval}, "
+    )
+    if whole.verdict == UNJUDGED:
+        return CheckResult("whole set", False, f"{sentence}too few images to judge by")
+    said = "the challenger is worse" if whole.verdict == WORSE else f"{whole.verdict}"
+    return CheckResult("whole set", whole.verdict != WORSE, sentence + said)
+
+
+def every_part(case: GateCase) -> CheckResult:
+    """No sex and no age group of a sex is worse by more than the margin and beyond its own interval."""
+    parts = [part for part in case.comparison.parts[1:] if part.verdict != UNJUDGED]
+    failed = [part for part in parts if part.verdict == WORSE and part.difference_months > PART_MARGIN_MONTHS]
+    if failed:
+        found = "; ".join(_part_sentence(part) for part in failed)
+        return CheckResult("each part", False, f"worse by more than {PART_MARGIN_MONTHS:g} months: {found}")
+    worst = max(parts, key=lambda part: part.difference_months, default=None)
+    least = f"; the least favourable is {_part_sentence(worst)}" if worst else ""
+    return CheckResult(
+        "each part",
+        True,
+        f"none of {len(parts)} sexes and age groups is worse by more than {PART_MARGIN_MONTHS:g} months beyond its "
+        f"interval{least}",
+    )
+
+
+def stress_test(case: GateCase) -> CheckResult:
+    """Turned, cropped, noisy and otherwise disturbed films are borne about as well as by the champion."""
+    return CheckResult("stress test", *compare_stress(case.challenger, case.champion))
+
+
+CHECKS: tuple[Check, ...] = (whole_set, every_part, stress_test)
+"""Every check of a promotion, in the order in which they are said. A further one is a function from a `GateCase` to a
+`CheckResult`, added here; what it raises as a `BoneageError` counts as failed."""
+
+
+def judge(
+    client: MlflowClient,
+    challenger: VersionInfo,
+    champion: VersionInfo | None,
+    rescore: Rescore | None = None,
+    checks: Sequence[Check] = CHECKS,
+) -> Verdict:
+    """Say whether a challenger may replace the champion.
+
+    Args:
+        client: an open client.
+        challenger: the version to promote.
+        champion: the version that serves now, or None.
+        rescore: estimates the challenger's validation images with the champion, where the champion's own table does
+            not cover them: (champion, challenger's table) -> the same rows with the champion's `bone_age_months`.
+        checks: what must pass.
+    """
+    try:
+        mine = _sound(read_validation(client, challenger), challenger)
+        if champion is None:
+            return Verdict(True, "there is no champion yet")
+        compared = compare_tables(mine, _champions_table(client, champion, mine, rescore))
+    except BoneageError as error:
+        return Verdict(False, f"the versions cannot be compared: {error}")
+    case = GateCase(client, challenger, champion, compared)
+    results = tuple(_checked(check, case) for check in checks)
+    failed = [result for result in results if not result.passed]
+    said = "; ".join(result.sentence for result in failed or results)
+    return Verdict(not failed, said, compared, results)
+
+
+def compare(client: MlflowClient, first: VersionInfo, second: VersionInfo) -> Comparison:
+    """Compare two versions on the validation images of the first, from what was registered with them.
+
+    Raises:
+        BoneageError: when they were not scored on the same images.
+    """
+    mine = _sound(read_validation(client, first), first)
+    return compare_tables(mine, read_validation(client, second))
+
+
+def _checked(check: Check, case: GateCase) -> CheckResult:
+    """Run a check; one that cannot be carried out has failed."""
+    try:
+        return check(case)
+    except BoneageError as error:
+        return CheckResult(check.__name__.replace("_", " "), False, f"it could not be checked: {error}")
+
+
+def _part_sentence(part: PartComparison) -> str:
+    spread = f"95 % interval {part.low_months:+.2f} to {part.high_months:+.2f}"
+    return f"{part.part} {part.difference_months:+.2f} ({spread}, {part.images} images)"
+
+
+def _champions_table(
+    client: MlflowClient, champion: VersionInfo, mine: pd.DataFrame, rescore: Rescore | None
+) -> pd.DataFrame:
+    """Take the champion's own table where it covers the challenger's images, else have the champion rescored."""
+    wanted = set(mine["content_sha256"])
+    try:
+        theirs = read_validation(client, champion)
+        reason = "the champion was validated on other images"
+        if wanted <= set(theirs["content_sha256"]):
+            return theirs
+    except RegistryError as error:
+        reason = str(error)
+    if rescore is None:
+        raise RegistryError(
+            f"{reason}; give the challenger's study (--config CONFIG), so that the champion can be scored on its "
+            "images, or override with --force REASON"
+        )
+    return rescore(champion, mine)
+
+
+def _sound(table: pd.DataFrame, info: VersionInfo) -> pd.DataFrame:
+    """Return the table, or say what is wrong with it: no row, or an estimate or age that is not a number."""
+    if table.empty:
+        raise RegistryError(f"{info.name} version {info.version} was validated on no image")
+    numbers = table[["age_months", "bone_age_months"]].to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        raise RegistryError(f"{info.name} version {info.version}: an estimate or an age is not a number")
+    return table

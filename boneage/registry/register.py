@@ -1,0 +1,196 @@
+"""The model registry: register a cascade with its ten heads, load a registered one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from boneage.config import config_sha256
+from boneage.groups import ALL_MODELS, ModelKey
+from boneage.registry.checks import Verdict, compare
+from boneage.registry.compare import Comparison
+from boneage.registry.packaging import CARD_FILE, VALIDATION_FILE, cascade_package, head_package, register
+from boneage.registry.promotion import Promotion, PromotionError, champions, promote, rollback
+from boneage.registry.validation import VALIDATION_TAG, table_text, text_sha256, validation_table
+from boneage.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    HEAD_TAG,
+    MAE_TAG,
+    STATUS_TAG,
+    RegistryError,
+    VersionInfo,
+    cascade_name,
+    head_name,
+    list_versions,
+    parse_uri,
+    show,
+    version_folder,
+)
+from boneage.tracking.environment import code_tags
+from boneage.tracking.store import open_existing
+from boneage.tracking.values import key_tags, named
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from boneage.cascade.cascade import Cascade
+
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "Comparison",
+    "Promotion",
+    "PromotionError",
+    "RegistryError",
+    "Submission",
+    "Verdict",
+    "VersionInfo",
+    "cascade_name",
+    "champions",
+    "compare",
+    "head_name",
+    "list_versions",
+    "load_cascade",
+    "promote",
+    "register_cascade",
+    "rollback",
+    "show",
+    "validation_table",
+]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A cascade that is ready to be registered.
+
+    Attributes:
+        bundle: the folder that `save_bundle` wrote.
+        run_id: the study's run.
+        card: the model card, markdown.
+        metrics: the cascade's figures on the study's validation images, as `evaluate_estimates` names them.
+        validation: per-image estimates on those images (`validation_table`); the promotion gate rests on them.
+        head_runs: the run of each head's final training; a head without one belongs to the study's run.
+        pinned: heads that are registered already, with their versions; they are not registered again.
+        prefix: prefix of all registered names.
+        tags: further tags of the cascade's version.
+    """
+
+    bundle: Path
+    run_id: str
+    card: str
+    metrics: Mapping[str, float]
+    validation: pd.DataFrame
+    head_runs: Mapping[ModelKey, str] = field(default_factory=dict)
+    pinned: Mapping[ModelKey, int] = field(default_factory=dict)
+    prefix: str = "boneage"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def register_cascade(client: MlflowClient, submission: Submission) -> int:
+    """Register the heads and the cascade that pins all ten; the cascade becomes the `challenger`. Return its version.
+
+    Raises:
+        BundleError: when the bundle is damaged.
+        RegistryError: when the validation table is not one.
+    """
+    from boneage.cascade.bundle import read_bundle
+
+    content = read_bundle(submission.bundle)
+    common = {
+        STATUS_TAG: "pending",
+        "study": content.config.study.name,
+        "config_sha256": str(content.values.get("config_sha256") or config_sha256(content.config)),
+        **{name: value for name, value in code_tags().items() if name in {"code_version", "mlflow.source.git.commit"}},
+    }
+    table = table_text(submission.validation)
+    heads = _register_heads(client, submission, content.values["heads"], common)
+    tags = {
+        **common,
+        **{f"{HEAD_TAG}{key.name}": str(version) for key, version in heads.items()},
+        VALIDATION_TAG: text_sha256(table),
+        "bundle_sha256": str(content.values["sha256"]),
+        **submission.tags,
+    }
+    if "mae_months" in submission.metrics:
+        tags[MAE_TAG] = f"{submission.metrics['mae_months']:.4f}"
+    name = cascade_name(submission.prefix)
+    package = cascade_package(
+        name,
+        submission.run_id,
+        submission.bundle,
+        description=submission.card,
+        tags=tags,
+        metrics=named("validation_{}", submission.metrics),
+        files={CARD_FILE: submission.card, VALIDATION_FILE: table},
+    )
+    version = register(client, package)
+    client.set_registered_model_alias(name, CHALLENGER, str(version))
+    return version
+
+
+def load_cascade(uri: str = "models:/boneage-cascade@champion", client: MlflowClient | None = None) -> Cascade:
+    """Open a registered cascade, or a bundle's folder; it carries its registered name and version.
+
+    Raises:
+        StoreError: when there is no store yet.
+        RegistryError: when there is no such model, version or alias; the message says what to run.
+        BundleError: when the files are damaged or were changed.
+    """
+    from boneage.cascade.bundle import BUNDLE_FILE, load_bundle
+
+    if not uri.startswith("models:") and (Path(uri) / BUNDLE_FILE).is_file():
+        return load_bundle(Path(uri))
+    name, version = parse_uri(uri)
+    # Nothing of ours needs pickle; whatever MLflow loads later in this process may not use it either.
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    client = client or open_existing()
+    info = show(client, name, version)
+    cascade = load_bundle(bundle_folder(client, info))
+    cascade.model, cascade.version = info.name, str(info.version)
+    return cascade
+
+
+def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:
+    """Return the bundle inside a registered cascade's files.
+
+    Raises:
+        RegistryError: when the version is no cascade or its files are missing.
+    """
+    from boneage.cascade.bundle import BUNDLE_FILE
+
+    artifacts = version_folder(client, info) / "artifacts"
+    found = sorted(artifacts.glob(f"*/{BUNDLE_FILE}"))
+    if not found:
+        raise RegistryError(f"{info.name} version {info.version} is no cascade: it holds no {BUNDLE_FILE}")
+    return found[0].parent
+
+
+def _register_heads(
+    client: MlflowClient, submission: Submission, heads: Mapping[str, Mapping[str, object]], common: Mapping[str, str]
+) -> dict[ModelKey, int]:
+    versions = dict(submission.pinned)
+    for key, version in versions.items():
+        client.set_registered_model_alias(head_name(submission.prefix, key), CHALLENGER, str(version))
+    with tempfile.TemporaryDirectory() as folder:
+        for key in (key for key in ALL_MODELS if key not in versions):
+            entry = heads[key.name]
+            package = head_package(
+                head_name(submission.prefix, key),
+                submission.head_runs.get(key, submission.run_id),
+                key,
+                submission.bundle / str(entry["file"]),
+                Path(folder),
+                parameters=entry["parameters"],
+                tags={**common, **key_tags(key)},
+                description=f"The head `{key.name}`: it takes the pooled features of its cascade's backbone.",
+            )
+            versions[key] = register(client, package)
+            client.set_registered_model_alias(package.name, CHALLENGER, str(versions[key]))
+    return versions

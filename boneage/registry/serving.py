@@ -1,0 +1,193 @@
+"""What the served models do, apart from MLflow's classes: open, read rows, answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from boneage.cascade.estimate import (
+    COMPARISON_FIELDS,
+    DIFFERENCE_FIELDS,
+    MAX_CHRONOLOGICAL_MONTHS,
+    REASON_FIELDS,
+    Estimate,
+)
+from boneage.config import head_parameters
+from boneage.errors import BoneageError
+from boneage.groups import ModelKey
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
+    from boneage.cascade.head import Head
+    from boneage.clinical.sd_tables import SdTable
+
+REGISTERED_FILE = "registered.json"
+_MLFLOW_FILE = "registered_model_meta"
+_LONGEST_SHOWN = 60
+_COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_months", "table")
+
+
+def open_served(bundle: str | Path) -> Cascade:
+    """Open a bundle that lies in a registered model's folder, and name it by that model and version."""
+    from boneage.cascade.bundle import load_bundle
+
+    cascade = load_bundle(Path(bundle))
+    cascade.model, cascade.version = registered_as(Path(bundle).parent.parent)
+    return cascade
+
+
+def registered_as(folder: Path) -> tuple[str, str]:
+    """Return name and version of a registered model's folder, as MLflow noted them on loading or we on registering."""
+    for file in (folder / _MLFLOW_FILE, folder / REGISTERED_FILE):
+        if file.is_file():
+            # Ours is JSON and MLflow's is YAML; both hold these two names and nothing that is nested.
+            noted = dict(re.findall(r'"?(model_name|model_version)"?: "?([\w.-]+)', file.read_text(encoding="utf-8")))
+            if noted.get("model_name", "null") != "null":
+                return noted["model_name"], noted.get("model_version", "")
+    return folder.name, ""
+
+
+def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimate every row of a request.
+
+    Args:
+        cascade: an open cascade.
+        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`, `anyway`, `reasons`,
+            `chronological_months` and `table` (a built-in table's name).
+
+    Returns:
+        One row per image with the columns of `Estimate.to_json`; where they were asked for, those of `Reasons.to_json`,
+        and chronological age with difference or, with a table, those of `Comparison.to_json`.
+
+    Raises:
+        MlflowException: when a row cannot be estimated; it names the row, and the server answers with status 400.
+    """
+    unknown = [str(name) for name in rows.columns if name not in _COLUMNS]
+    if unknown or not {"image", "sex"} <= set(rows.columns):
+        came, wanted = ", ".join(map(str, rows)), f"{', '.join(_COLUMNS[2:-1])} and {_COLUMNS[-1]}"
+        raise _refused(f"columns must be image, sex and optionally {wanted}, but {came} came")
+    answers = [_estimate_row(cascade, number, row) for number, row in enumerate(rows.to_dict("records"))]
+    return pd.DataFrame(answers, dtype=object)
+
+
+def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
+    from boneage.explain.reasons import estimate_with_reasons
+
+    try:
+        asked = _image_bytes(row["image"]), str(row["sex"]), _given(row, "age_range")
+        months = _months(row)
+        table = _table(row, months)
+        # Only a plain true opens the gate: it fails closed.
+        how: dict[str, Any] = {"anyway": _plain_true(row.get("anyway")), "chronological_months": months}
+        # All rows of an answer have the same columns.
+        more: dict[str, Any] = dict.fromkeys(REASON_FIELDS if "reasons" in row else ())
+        if _plain_true(row.get("reasons")):
+            estimate, reasons = estimate_with_reasons(cascade, *asked, **how)
+            more = reasons.to_json()
+        else:
+            estimate = cascade.estimate(*asked, **how)
+        more |= dict.fromkeys(COMPARISON_FIELDS if "table" in row else _difference_fields(row))
+        return {**estimate.to_json(), **more, **_compared(cascade, estimate, months, table)}
+    except BoneageError as error:
+        raise _refused(f"row {number}: {error}") from error
+
+
+def _difference_fields(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    return DIFFERENCE_FIELDS if "chronological_months" in row else ()
+
+
+def _compared(cascade: Cascade, estimate: Estimate, months: float | None, table: SdTable | None) -> dict[str, Any]:
+    """Say what the command says of a chronological age, with the table where one was named."""
+    from boneage.clinical.comparison import compare
+
+    if months is None:
+        return {}
+    if table is None:
+        return estimate.difference(months)
+    return compare(estimate, months, table, cascade.config.cascade.coverage).to_json()
+
+
+def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
+    from boneage.clinical.sd_tables import built_in_table
+
+    name = _given(row, "table")
+    if name is not None and months is None:
+        raise BoneageError("table belongs to chronological_months, which was not given")
+    return None if name is None else built_in_table(name)
+
+
+def _given(row: Mapping[Any, Any], name: str) -> str | None:
+    """Return a text, None where it is missing or empty."""
+    value = row.get(name)
+    if _missing(value) or value == "":
+        return None
+    if not isinstance(value, str):
+        raise BoneageError(f"{name} must be a text, but {_shown(value)} was given")
+    return value
+
+
+def _months(row: Mapping[Any, Any]) -> float | None:
+    """Return the chronological age, None where it is missing."""
+    value = row.get("chronological_months")
+    if _missing(value):
+        return None
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise BoneageError(f"chronological_months must be a number of months, but {_shown(value)} was given")
+    if not 0 <= value <= MAX_CHRONOLOGICAL_MONTHS:
+        wanted = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
+        raise BoneageError(f"chronological_months must be {wanted}, but {_shown(value)} was given")
+    return float(value)
+
+
+def _missing(value: object) -> bool:
+    """Tell whether a cell is empty; of a list pandas would tell it for every entry."""
+    return value is None or (bool(pd.api.types.is_scalar(value)) and bool(pd.isna(value)))
+
+
+def _shown(value: object) -> str:
+    """Write a value into an error, shortened: a request may hold anything."""
+    written = f"{value}" if isinstance(value, (int, float, np.number)) else repr(value)
+    return written if len(written) <= _LONGEST_SHOWN else f"{written[:_LONGEST_SHOWN]}..."
+
+
+def _plain_true(value: object) -> bool:
+    return isinstance(value, (bool, np.bool_)) and bool(value)
+
+
+def _image_bytes(value: object) -> bytes:
+    """Take bytes as they are, and decode base64 text; a server decodes it only for some kinds of request."""
+    if isinstance(value, (bytes, bytearray, memoryview, np.bytes_)):
+        return bytes(value)
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BoneageError("image must be a file's bytes or base64 of them, but other text was given") from error
+
+
+def _refused(message: str) -> Exception:
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException.invalid_parameter_value(message)
+
+
+def head_description(key: ModelKey, parameters: Mapping[str, Any]) -> str:
+    """Write what `read_head` needs besides the arrays, as JSON."""
+    return json.dumps({"key": key.name, "parameters": dict(parameters)}, indent=2)
+
+
+def read_head(weights: str | Path, description: str | Path) -> Head:
+    """Read one head: its arrays (numpy, pickle refused) and its description."""
+    from boneage.cascade.head import Head
+
+    values = json.loads(Path(description).read_text(encoding="utf-8"))
+    with np.load(weights, allow_pickle=False) as arrays:
+        ordered = tuple(arrays[name].astype(np.float32) for name in sorted(arrays.files))
+    return Head(ModelKey.parse(values["key"]), head_parameters(values["parameters"], origin=values["key"]), ordered)

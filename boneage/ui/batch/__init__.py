@@ -1,0 +1,1 @@
+"""The batch tab of the page: many radiographs in, one table out."""

@@ -1,0 +1,168 @@
+"""Many radiographs at once: what was given becomes one row a file, errors included."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from boneage.data.archives import is_archive, join, list_files
+from boneage.errors import BoneageError
+from boneage.gate.gate import RefusedError
+from boneage.groups import RANGE_LABELS, Sex
+from boneage.ui.errors import Kept, PageError
+from boneage.ui.estimate.case import BESIDE, Request, make_case
+from boneage.ui.languages.texts import number, text
+from boneage.ui.languages.translate import sentence_in
+from boneage.ui.service import ModelService
+
+MAX_FILES = 200
+CSV_COLUMNS = (
+    "image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group", "routing", "model", "version",
+    "warnings", "error", "hard_months",
+)  # fmt: skip
+_ROW_OWN = {"image", "sex"}
+_IMAGE_COLUMNS = ("image", "file", "id", "image id", "case id")
+_SEX_COLUMNS = ("sex", "male")
+_MALE_WORDS = {"true": Sex.MALE, "1": Sex.MALE, "false": Sex.FEMALE, "0": Sex.FEMALE}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of a batch: where it lies, what the visitor called it."""
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the table says of one image."""
+
+    sex: Sex | None
+    age_range: str | None = None
+
+
+def items_of(files: Sequence[str], language: str) -> list[Item]:
+    """List the images of the uploads; archives are read in place.
+
+    Raises:
+        BoneageError: when there is none, there are too many, or an archive cannot be read.
+    """
+    items: list[Item] = []
+    for file in files or ():
+        if is_archive(file):
+            items += [Item(join(file, member), member) for member in list_files(file) if not member.endswith(".csv")]
+        else:
+            items.append(Item(file, Path(file).name))
+    if not items:
+        raise PageError(text("batch_nothing", language))
+    if len(items) > MAX_FILES:
+        raise PageError(text("batch_too_many", language, limit=MAX_FILES, given=len(items)))
+    return items
+
+
+def read_table(file: str | None, language: str) -> dict[str, Wish]:
+    """Read the table of sexes: image (with or without its ending) -> sex and range; empty without a table.
+
+    Raises:
+        PageError: when it is no such table.
+    """
+    if not file:
+        return {}
+    try:
+        reader = csv.DictReader(io.StringIO(Path(file).read_text(encoding="utf-8-sig")))
+        rows = [{(key or "").strip().lower(): value or "" for key, value in row.items()} for row in reader]
+        return {_stem(_first(row, _IMAGE_COLUMNS)): _wish(row) for row in rows}
+    except (KeyError, ValueError, csv.Error, AttributeError) as error:
+        raise PageError(text("batch_bad_table", language, reason=str(error))) from error
+
+
+def estimate_all(
+    service: ModelService, items: Sequence[Item], wishes: Mapping[str, Wish], uri: str, sex: str | None, language: str
+) -> Iterator[dict[str, object]]:
+    """Estimate one image after the other; yield its row under `CSV_COLUMNS`, `error` filled where it failed."""
+    for item in items:
+        wish = wishes.get(_stem(item.name), Wish(None))
+        chosen = wish.sex or (Sex.parse(sex) if sex else None)
+        yield {"image": item.name, "sex": str(chosen or ""), **_row(service, item, wish, chosen, uri, language)}
+
+
+def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: str, language: str) -> dict[str, object]:
+    if sex is None:
+        return {"error": text("batch_no_sex", language)}
+    try:
+        with Kept("estimating an image of a batch", passes=BoneageError):
+            request = Request(item.source, item.name, sex, wish.age_range, None, uri.partition(BESIDE)[0])
+            values = make_case(service, request, language, lambda share, words: None).to_json()
+            notes = "; ".join(sentence_in(language, warning) for warning in values["warnings"])
+            kept = {name: values[name] for name in CSV_COLUMNS if name in values and name not in _ROW_OWN}
+            return {**kept, "warnings": notes}
+    except RefusedError as refused:
+        reasons = "; ".join(sentence_in(language, reason) for reason in refused.verdict.reasons)
+        return {"error": text("batch_withheld", language, reasons=reasons)}
+    except BoneageError as error:
+        return {"error": sentence_in(language, str(error))}
+    return {"error": text("error_unexpected", language)}
+
+
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Write the rows as CSV; cells that a spreadsheet would run as a formula are made harmless."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows([_harmless(row.get(name)) for name in CSV_COLUMNS] for row in rows)
+    return out.getvalue()
+
+
+def to_cells(rows: Sequence[Mapping[str, object]], language: str) -> list[list[str]]:
+    """Return the rows as the page's table shows them."""
+    return [_cells(row, language) for row in rows]
+
+
+def table_headers(language: str) -> list[str]:
+    """Return the headers of the page's table."""
+    names = ("file", "sex", "months", "interval", "group", "note")
+    return [text(f"column_{name}", language) for name in names]
+
+
+def _cells(row: Mapping[str, object], language: str) -> list[str]:
+    age, low, high, group = (row.get(name) for name in ("bone_age_months", "low_months", "high_months", "group"))
+    sex = str(row.get("sex") or "")
+    return [
+        str(row["image"]),
+        text(sex, language) if sex else "",
+        number(age, language) if isinstance(age, float) else "",
+        f"{number(low, language)}–{number(high, language)}"
+        if isinstance(low, float) and isinstance(high, float)
+        else "",
+        RANGE_LABELS[group - 1].replace("-", "–") if isinstance(group, int) else "",
+        str(row.get("error") or row.get("warnings") or ""),
+    ]
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def _first(row: Mapping[str, str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in row:
+            return row[name]
+    raise KeyError(names[0])
+
+
+def _wish(row: Mapping[str, str]) -> Wish:
+    word = _first(row, _SEX_COLUMNS).strip()
+    age_range = row.get("age_range", "").strip() or None
+    if age_range is not None and age_range not in RANGE_LABELS:
+        raise ValueError(f"age_range {age_range!r}")
+    if not word:
+        return Wish(None, age_range)
+    return Wish(_MALE_WORDS.get(word.lower()) or Sex.parse(word), age_range)
+
+
+def _stem(name: str) -> str:
+    return Path(name.strip()).stem.lower()

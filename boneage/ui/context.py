@@ -1,0 +1,35 @@
+"""What the page works with, all given from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from boneage.ui.downloads import Downloads
+from boneage.ui.estimate.examples import Examples
+from boneage.ui.service import ModelService
+from boneage.ui.visit_files import Visits
+
+if TYPE_CHECKING:
+    from boneage.data.flags import FlagStore
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the page works with.
+
+    Attributes:
+        service: the models.
+        flags: where flagged cases go.
+        examples: drawn hands.
+        downloads: files made for a visitor.
+        visits: what is deleted when a visit ends.
+        mlflow: address of the MLflow UI that the links to runs open; empty for no links.
+    """
+
+    service: ModelService
+    flags: FlagStore
+    examples: Examples
+    downloads: Downloads
+    visits: Visits
+    mlflow: str = ""

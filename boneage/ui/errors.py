@@ -1,0 +1,69 @@
+"""Where errors become sentences: no traceback reaches a visitor, none is lost either."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+import gradio as gr
+
+from boneage.errors import BoneageError
+from boneage.ui.languages.texts import text
+from boneage.ui.languages.translate import sentence_in
+
+log = logging.getLogger(__name__)
+
+
+class PageError(BoneageError):
+    """Something a visitor can put right; the message is already in the visitor's language."""
+
+
+def visible(message: str, language: str) -> gr.Error:
+    """Return the error that Gradio shows to the visitor (and writes nowhere else)."""
+    return gr.Error(message, title=text("error", language), duration=20, print_exception=False)
+
+
+class Boundary:
+    """Turn what goes wrong inside into a sentence for the visitor.
+
+    A `BoneageError` was written for users and is shown as it is. Anything else is a fault of ours: it goes to the
+    server's log with its traceback, and the visitor reads a general sentence.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, BoneageError):
+            raise visible(sentence_in(self._language, str(error)), self._language) from error
+        if isinstance(error, Exception) and not isinstance(error, gr.Error):
+            log.error("an unexpected error on the page", exc_info=error)
+            raise visible(text("error_unexpected", self._language), self._language) from error
+
+
+class Kept:
+    """Go on after one round of work, whatever went wrong in it: it is logged, and `failed` tells.
+
+    Errors of the kind `passes` are not kept but raised as ever.
+    """
+
+    def __init__(self, doing: str, passes: type[Exception] | None = None) -> None:
+        self._doing = doing
+        self._passes = passes
+        self.failed = False
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.failed = isinstance(error, Exception) and not (self._passes and isinstance(error, self._passes))
+        if self.failed:
+            log.error("%s went wrong", self._doing, exc_info=error)
+        return self.failed

@@ -1,0 +1,80 @@
+"""Pictures of the steps, small enough for a screen."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from boneage.data.transforms import shrink
+from boneage.preprocess.preparer import Prepared
+
+LONGER_SIDE = 900
+HEAT = "step_heat"
+_TEAL = (36, 190, 190)
+_OUTSIDE = 0.35
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One step for the eye: `key` names its caption among the texts, `jpeg` holds the encoded pixels."""
+
+    key: str
+    jpeg: bytes
+
+    @property
+    def address(self) -> str:
+        """Return the picture as a data address: nothing is written to a disk to show it."""
+        return f"data:image/jpeg;base64,{b64encode(self.jpeg).decode()}"
+
+
+def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ...]:
+    """Picture the original, the mask over it, and what the network saw.
+
+    Args:
+        original: the film as it came, uint8 (H, W).
+        prepared: what was made of it; its mask lies over the film that was corrected by the gate, where it was.
+    """
+    film = original if prepared.film is None else prepared.film
+    return (
+        _picture("step_original", shrink(original, LONGER_SIDE)),
+        _picture("step_mask", overlay(shrink(film, LONGER_SIDE), prepared.mask)),
+        _picture("step_prepared", shrink(prepared.image, LONGER_SIDE)),
+    )
+
+
+def heat_picture(coloured: np.ndarray) -> Picture:
+    """Picture a heat map that lies over the prepared image, uint8 (S, S, 3) RGB."""
+    return _picture(HEAT, coloured)
+
+
+def preview(image: np.ndarray) -> Picture:
+    """Picture a film that was chosen and is not estimated yet, uint8 (H, W)."""
+    return _picture("step_original", shrink(image, LONGER_SIDE))
+
+
+def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Darken what the mask leaves out and draw the outline of what it keeps; uint8 (H, W, 3) RGB."""
+    height, width = image.shape
+    inside = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    shown = np.where(inside > 0, image, (image * _OUTSIDE).astype(np.uint8))
+    picture = cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(picture, contours, -1, _TEAL, max(1, round(max(height, width) / 300)), cv2.LINE_AA)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 (H, W) pixels without loss and without any metadata."""
+    return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+
+def decode_png(png: bytes) -> np.ndarray:
+    """Decode what `encode_png` encoded: uint8 (H, W)."""
+    return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE))
+
+
+def _picture(key: str, image: np.ndarray) -> Picture:
+    bgr = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return Picture(key, bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]))

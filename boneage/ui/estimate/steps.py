@@ -1,0 +1,62 @@
+"""The steps as HTML figures that can be zoomed: the pictures are inside the page, so none is written to a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from boneage.ui.estimate.case import Case
+from boneage.ui.estimate.pictures import HEAT, Picture
+from boneage.ui.languages.texts import text
+from boneage.ui.languages.translate import sentence_in
+
+
+def steps_html(case: Case | None, language: str) -> str:
+    """Draw the steps of an estimate side by side, with what the heat map means; nothing where there is no estimate."""
+    if case is None:
+        return ""
+    figures = "".join(_figure(picture, language) for picture in case.pictures)
+    waiting = "" if case.prepared is None else f'<div class="ba-step ba-waiting">{_say("step_waiting", language)}</div>'
+    return (
+        f'<section class="ba-steps" aria-label="{_say("steps", language)}">'
+        f'<h2 class="ba-kicker">{_say("steps", language)}</h2>'
+        f'<div class="ba-figures">{figures}{waiting}</div>{_legend(case.pictures, language)}'
+        f"{faithfulness_html(case, language)}</section>"
+    )
+
+
+def faithfulness_html(case: Case, language: str) -> str:
+    """Say how far the heat map can be believed on this film; nothing where there is none."""
+    if case.faithfulness is None:
+        return ""
+    kind = "ba-small" if case.faithfulness.holds else "ba-small ba-doubtful"
+    words = escape(sentence_in(language, case.faithfulness.sentence()))
+    return f'<p class="{kind}" data-faithful="{str(case.faithfulness.holds).lower()}">{words}.</p>'
+
+
+def preview_html(picture: Picture, language: str) -> str:
+    """Show a film that was chosen and is not estimated yet."""
+    return _figure(picture, language)
+
+
+def _figure(picture: Picture, language: str) -> str:
+    caption, alt = _say(picture.key, language), _say(f"{picture.key}_alt", language)
+    words = "".join(f' data-{name}="{_say(f"zoom_{name}", language)}"' for name in ("closer", "wider", "close"))
+    return (
+        f'<figure class="ba-step" data-step="{picture.key}">'
+        f'<button type="button" class="ba-zoom" aria-label="{_say("zoom", language)}: {caption}"{words}>'
+        f'<img src="{picture.address}" alt="{alt}"></button><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _legend(pictures: Sequence[Picture], language: str) -> str:
+    if not any(picture.key == HEAT for picture in pictures):
+        return ""
+    return (
+        f'<p class="ba-legend"><span>{_say("heat_little", language)}</span><i aria-hidden="true"></i>'
+        f'<span>{_say("heat_much", language)}</span></p><p class="ba-small">{_say("heat_explained", language)}</p>'
+    )
+
+
+def _say(key: str, language: str) -> str:
+    return escape(text(key, language))

@@ -1,0 +1,177 @@
+"""The first tab: one radiograph in, one estimate out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from boneage.ui.context import Surroundings
+from boneage.ui.estimate.case import BESIDE, Case, Refusal
+from boneage.ui.estimate.chronological import table_choices
+from boneage.ui.estimate.examples import Examples
+from boneage.ui.estimate.report import report_html
+from boneage.ui.estimate.result_card import result_card
+from boneage.ui.estimate.steps import steps_html
+from boneage.ui.labels import Labels, Words
+from boneage.ui.languages.texts import age_in_words, range_choices, sex_choices, text
+from boneage.ui.service import CHALLENGER, CHAMPION, ModelService, rivals
+
+REPORT_NAME = "boneage-report.html"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the visitor fills in."""
+
+    file: gr.File
+    preview: gr.HTML
+    read: gr.HTML
+    sex: gr.Radio
+    age_range: gr.Dropdown
+    chronological: gr.Number
+    table: gr.Dropdown
+    table_file: gr.File
+    model: gr.Dropdown
+    button: gr.Button
+    examples: gr.Gallery
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the visitor reads, and what can be done with it."""
+
+    card: gr.HTML
+    anyway: gr.Button
+    steps: gr.HTML
+    actions: gr.Row
+    report: gr.DownloadButton
+    flag: gr.Button
+
+
+@dataclass(frozen=True)
+class EstimateTab:
+    """The tab's components, and what they show."""
+
+    inputs: Inputs
+    results: Results
+    around: Surroundings
+
+    @property
+    def shows(self) -> list[Any]:
+        """List the components that `shown` updates."""
+        results = self.results
+        return [results.card, results.anyway, results.steps, results.actions, results.report]
+
+    def shown(self, case: Case | Refusal | None, language: str, visit: str | None) -> list[Any]:
+        """Return updates that show a case, a refusal or nothing in a language."""
+        there = case if isinstance(case, Case) else None
+        report = report_html(there, language) if there else None
+        made = self.around.downloads.write(REPORT_NAME, report, visit) if report else None
+        return [
+            result_card(case, language, self.around.mlflow),
+            gr.update(visible=isinstance(case, Refusal)),
+            steps_html(there, language),
+            gr.update(visible=there is not None),
+            gr.update(value=made),
+        ]
+
+
+def model_switch(service: ModelService, language: str) -> Any:
+    """Offer the registered models, the page's own first, and both rivals at once; hidden while there is no choice."""
+    mine_first = sorted(service.choices, key=lambda one: (one.uri != service.uri, one.alias != CHAMPION))
+    versions = {(one.model, one.version): one for one in reversed(mine_first)}
+    names = {
+        one.uri: text("model_choice", language, alias=one.alias, version=one.version, model=one.model)
+        for one in reversed(versions.values())
+    }
+    choices = [(names.pop(service.uri, service.uri), service.uri), *((name, uri) for uri, name in names.items())]
+    both = both_rivals(service)
+    if both:
+        choices.append((text("model_both", language), both))
+    return gr.update(choices=choices, visible=len(choices) > 1)
+
+
+def both_rivals(service: ModelService) -> str:
+    """Return the URI that asks champion and challenger of the page's model; empty while they are not two versions."""
+    model = service.uri.removeprefix("models:/").partition("@")[0]
+    champion, challenger = rivals(service.listed, model)
+    if champion is None or challenger is None or champion.version == challenger.version:
+        return ""
+    return f"models:/{model}@{CHAMPION}{BESIDE}models:/{model}@{CHALLENGER}"
+
+
+def example_gallery(examples: Examples, language: str) -> Any:
+    """Show the drawn hands that are there, with sex and age below each."""
+    items = [
+        (
+            str(example.file),
+            text(
+                "example_caption",
+                language,
+                sex=text(example.sex, language),
+                age=age_in_words(example.age_months, language),
+            ),
+        )
+        for example in examples.ready()
+    ]
+    return gr.update(value=items, visible=bool(items))
+
+
+def lay_out(labels: Labels, around: Surroundings) -> EstimateTab:
+    """Lay out the tab; `boneage.ui.estimate.events.connect` brings it to life."""
+    with labels.made(gr.Tab, {"label": "tab_estimate"}, id="estimate"), gr.Row(elem_id="estimate"):
+        with gr.Column(scale=5, min_width=320, elem_id="inputs"):
+            inputs = _inputs(labels, around)
+        with gr.Column(scale=8, min_width=320, elem_id="results"):
+            results = _results(labels)
+    return EstimateTab(inputs, results, around)
+
+
+def _inputs(labels: Labels, around: Surroundings) -> Inputs:
+    file = labels.made(gr.File, {"label": "file"}, height=150, elem_id="file")
+    preview = gr.HTML("", elem_id="preview")
+    read = gr.HTML(visible=False, elem_id="read")
+    sex = labels.made(gr.Radio, {"label": "sex", "choices": sex_choices}, elem_id="sex")
+    age_range = labels.made(
+        gr.Dropdown,
+        {"label": "age_range", "info": "age_range_info", "choices": range_choices},
+        value="",
+        filterable=False,
+        elem_id="age-range",
+    )
+    chronological = labels.made(
+        gr.Number, {"label": "chronological", "info": "chronological_info"}, elem_id="chronological",
+    )  # fmt: skip
+    table = labels.made(gr.Dropdown, {"label": "table", "info": "table_info", "choices": table_choices}, value="",
+                        filterable=False, elem_id="table")  # fmt: skip
+    table_file = labels.made(gr.File, {"label": "table_file"}, height=110, visible=False, elem_id="table-file")
+    model = labels.made(gr.Dropdown, {"label": "model"}, choices=[(around.service.uri, around.service.uri)],
+                        value=around.service.uri, visible=False, filterable=False, elem_id="model")  # fmt: skip
+    button = labels.made(gr.Button, {"value": "estimate"}, variant="primary", size="lg", elem_id="estimate-button")
+    labels.made(gr.HTML, {"value": _examples_heading}, elem_classes="ba-heading")
+    examples = gr.Gallery(columns=6, rows=1, height="auto", allow_preview=False, interactive=False, show_label=False,
+                          visible=False, object_fit="cover", buttons=[], elem_id="examples")  # fmt: skip
+    return Inputs(file, preview, read, sex, age_range, chronological, table, table_file, model, button, examples)
+
+
+def _results(labels: Labels) -> Results:
+    card = gr.HTML(result_card(None, "en"), elem_id="card")
+    anyway = labels.made(gr.Button, {"value": "anyway"}, visible=False, elem_id="anyway")
+    steps = gr.HTML("", elem_id="steps")
+    with gr.Row(visible=False, elem_id="actions") as actions:
+        flag = labels.made(gr.Button, {"value": "flag_open"}, size="sm", scale=0, min_width=180, elem_id="flag-open")
+        report = labels.made(gr.DownloadButton, {"label": "report"}, size="sm", scale=0, min_width=180,
+                             elem_id="report")  # fmt: skip
+    return Results(card, anyway, steps, actions, report, flag)
+
+
+def heading(key: str) -> Words:
+    """Return a function from a language to a small heading."""
+    return lambda language: f'<h2 class="ba-kicker">{escape(text(key, language))}</h2>'
+
+
+def _examples_heading(language: str) -> str:
+    return f'{heading("examples")(language)}<p class="ba-small">{escape(text("examples_info", language))}</p>'

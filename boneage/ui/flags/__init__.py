@@ -1,0 +1,1 @@
+"""The flag tab of the page: keep a case with a reading for future training."""

@@ -1,0 +1,1 @@
+"""The models tab of the page: champion, challenger, every version and their cards."""
