@@ -30,6 +30,7 @@ from boneage.commands import (
 from boneage.commands.common import UsageError, complain
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
+from boneage.files import reason
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _KEPT = {
@@ -63,8 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; without this Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (BoneageError, OSError) as error:
+    except BoneageError as error:
         complain(str(error))
+        return FAILED
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: {reason(error)}" if error.errno else str(error))
         return FAILED
     except KeyboardInterrupt:
         complain(_stopped(args.command))

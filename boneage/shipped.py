@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from boneage.files import write_whole
+
 USE = "trained on RSNA 2017, research use only"
 ATTRIBUTION = (
     "RSNA Pediatric Bone Age Challenge 2017: Halabi et al., The RSNA Pediatric Bone Age Machine Learning Challenge, "
@@ -67,5 +69,4 @@ def write_record(weights: Path, fields: Mapping[str, Any]) -> Path:
         **fields,
     }
     path = weights.with_suffix(".json")
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_whole(path, json.dumps(record, indent=1) + "\n")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {"groups", "errors", "paths", "processes", "databases", "shipped", "stopping", "config", "settings", "__init__"}
+BASE = {"groups", "errors", "files", "paths", "processes", "databases", "shipped", "stopping", "config", "settings"}
+BASE.add("__init__")
 ORDER = [
     "phantom",
     "data",

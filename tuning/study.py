@@ -13,6 +13,7 @@ from typing import Any
 
 from boneage.config import Config, HeadParameters, config_sha256, to_mapping
 from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked
+from boneage.files import write_whole
 from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.paths import project_root
@@ -184,11 +185,7 @@ def export_best(path: Path, config: Config, best: Mapping[ModelKey, HeadParamete
         "study": {"name": config.study.name, "config_sha256": config_sha256(config)},
         "models": _kept(path, config) | {key.name: to_mapping(params) for key, params in best.items()},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(tomli_w.dumps(tree).encode())
-    partial.replace(path)
-    return path
+    return write_whole(path, tomli_w.dumps(tree))
 
 
 def _kept(path: Path, config: Config) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -33,6 +32,7 @@ from boneage.cascade.provenance import portable, versions
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
 from boneage.errors import BoneageError
+from boneage.files import copy_whole, replacing, write_whole
 from boneage.gate.gate import Gate
 from boneage.gate.network import read_model, save_model
 from boneage.groups import ALL_MODELS, ModelKey
@@ -91,7 +91,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         save_model((cascade.gate or Gate()).model, folder / GATE_FOLDER)
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
-        shutil.copyfile(mask, folder / MASK_FILE)
+        copy_whole(mask, folder / MASK_FILE)
     values = {
         "format": FORMAT,
         "config": to_mapping(portable(cascade.config)),
@@ -107,7 +107,8 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
     }
     values["sha256"] = _digest(values)
-    (folder / BUNDLE_FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
+    # Last: a bundle whose writing was interrupted has no list of its files, and none takes it for a bundle.
+    write_whole(folder / BUNDLE_FILE, json.dumps(values, indent=2))
     return folder
 
 
@@ -199,7 +200,8 @@ def _load_stack(entry: Mapping[str, Any], folder: Path) -> Stack:
 def _save_arrays(weights: Sequence[np.ndarray], file: Path) -> None:
     """Write arrays in their order, as float16 where that loses nothing."""
     arrays = {f"weight_{i:02d}": compact(np.asarray(weight)) for i, weight in enumerate(weights)}
-    np.savez(file, **arrays)  # type: ignore[arg-type]
+    with replacing(file) as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def _load_arrays(file: Path) -> tuple[np.ndarray, ...]:

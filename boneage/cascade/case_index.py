@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
+from boneage.files import replacing
 from boneage.groups import Sex
 
 DIMENSIONS = 48
@@ -100,9 +101,8 @@ class CaseIndex:
 
     def save(self, file: Path) -> Path:
         """Write the index as one file, without pickle."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        with file.open("wb") as stream:
+        with replacing(file) as stream:
             np.savez_compressed(stream, backbone_sha256=np.array(self.backbone_sha256), **arrays)
         return file
 

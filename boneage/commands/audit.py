@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boneage.commands.common import UsageError, add_overrides, complain, stage
 from boneage.config import load_config
+from boneage.files import write_whole
 
 if TYPE_CHECKING:
     from boneage.audit.audit import Audit, Collection
@@ -98,18 +98,11 @@ def _say_rest(count: int, what: str) -> None:
 def _write(found: Audit, args: argparse.Namespace) -> None:
     """Write the files that were asked for; each appears whole or not at all."""
     if args.out:
-        _replace(args.out, found.problems.to_csv(index=False))
+        write_whole(args.out, found.problems.to_csv(index=False))
     if args.json and args.json != Path("-"):
-        _replace(args.json, json.dumps(found.to_json(), indent=1) + "\n")
+        write_whole(args.json, json.dumps(found.to_json(), indent=1) + "\n")
     if args.html:
         from boneage.audit.page import page
 
-        _replace(args.html, page(found, str(args.data)))
+        write_whole(args.html, page(found, str(args.data)))
         print(f"{args.html} shows films of patients: keep it on this machine")
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from boneage.data.annotations import TrainingSet, require_training
 from boneage.data.archives import DataError
 from boneage.data.layouts import read_table
 from boneage.data.sources import resolve
+from boneage.files import write_whole
 from boneage.paths import project_root
 
 _SHOWN = 3
@@ -180,10 +180,7 @@ def _save(path: Path, splits: Splits, settings: Mapping[str, Any]) -> None:
         "validation": list(splits.validation),
         "fold": splits.fold,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1))
 
 
 def _read(path: Path, ids: set[str], settings: Mapping[str, Any]) -> Splits:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
+from boneage.files import replacing, write_whole
 from boneage.gate.inputs import SIDE
 from boneage.paths import assets
 from boneage.shipped import checked_asset
@@ -113,13 +114,12 @@ def read_model(folder: Path) -> GateModel:
 
 def save_model(model: GateModel, folder: Path) -> None:
     """Write `gate.npz` (float16) and its record `gate.json` into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"weight_{i:02d}": array.astype(np.float16) for i, array in enumerate(model.arrays)}
-    with (folder / "gate.npz").open("wb") as stream:
+    with replacing(folder / "gate.npz") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     digest = hashlib.sha256((folder / "gate.npz").read_bytes()).hexdigest()
     values = {**model.record, "sha256": digest, "thresholds": vars(model.thresholds)}
-    (folder / "gate.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "gate.json", json.dumps(values, indent=1) + "\n")
 
 
 @lru_cache(maxsize=2)

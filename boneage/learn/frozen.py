@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from boneage.files import copy_whole, replacing
 from boneage.learn import handnet
 from boneage.learn.backbone_table import BackboneError, blank_model
 
@@ -90,15 +90,14 @@ class FrozenBackbone:
         Shipped weights are copied: an archive need not carry a file that every installation has, byte for byte.
         """
         if self.file is not None and self.file.is_file():
-            return Path(shutil.copyfile(self.file, path))
+            return copy_whole(self.file, path)
         meta = json.dumps({"name": self.name, "input_size": self.input_size, "sha256": self.sha256,
                            "batch_size": self.batch_size})  # fmt: skip
         arrays = {f"w{index:04d}": compact(weight) for index, weight in enumerate(self.model.get_weights())}
         arrays[_META] = np.frombuffer(meta.encode(), dtype=np.uint8)
-        temporary = path.with_name(path.name + ".part")
-        with temporary.open("wb") as stream:
+        with replacing(path) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
-        return temporary.replace(path)
+        return path
 
     @classmethod
     def load(cls, path: Path) -> FrozenBackbone:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from boneage.config import BackboneConfig
+from boneage.files import replacing
 from boneage.paths import assets
 
 SEEN_FILE = "handnet_seen.npz"
@@ -51,5 +52,6 @@ def seen_too(seen: SeenImages, content_sha256: Iterable[str]) -> SeenImages:
 def save_seen(content_sha256: Iterable[str], file: Path) -> Path:
     """Write the hashes of a backbone's training images, uint64, sorted."""
     prefixes = np.array(sorted(int(name[:_DIGITS], 16) for name in set(content_sha256)), np.uint64)
-    np.savez_compressed(file, sha256_prefixes=prefixes)
+    with replacing(file) as stream:
+        np.savez_compressed(stream, sha256_prefixes=prefixes)
     return file

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from boneage.errors import BoneageError
+from boneage.files import replacing
 
 TIMEOUT_SECONDS = 20.0
 
@@ -96,14 +96,8 @@ def checksum(path: Path, algorithm: str) -> str:
 
 def _download(file: WeightsFile) -> None:
     """Fetch a file next to its place and move it there whole, so that no half of it can ever be taken for it."""
-    file.place.parent.mkdir(parents=True, exist_ok=True)
     with (
         urllib.request.urlopen(file.url, timeout=TIMEOUT_SECONDS) as response,  # noqa: S310 - https, fixed table
-        tempfile.NamedTemporaryFile(dir=file.place.parent, delete=False) as target,
+        replacing(file.place) as target,
     ):
-        try:
-            shutil.copyfileobj(response, target, 1 << 20)
-        except OSError:
-            Path(target.name).unlink()
-            raise
-    Path(target.name).replace(file.place)
+        shutil.copyfileobj(response, target, 1 << 20)

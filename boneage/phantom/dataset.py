@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from boneage.files import write_whole
 from boneage.groups import AGE_GROUPS, Sex
 from boneage.phantom.hand import draw
 from boneage.phantom.options import PhantomOptions
@@ -71,8 +71,8 @@ def write_dataset(
     _draw_all(out, waiting, options, workers, _counter(progress, count - len(waiting), count))
     parts = [json.loads(_part(out, item).read_text(encoding="utf-8")) for item in items]
     landmarks = {str(part["id"]): part["landmarks"] for part in parts}
-    _write(out / "landmarks.json", json.dumps(landmarks).encode())
-    _write(out / TABLE_NAME, _table(parts).encode())
+    write_whole(out / "landmarks.json", json.dumps(landmarks).encode())
+    write_whole(out / TABLE_NAME, _table(parts).encode())
     return out / TABLE_NAME
 
 
@@ -107,8 +107,8 @@ def _draw_all(
 
 def _draw_item(out: Path, item: _Item, options: PhantomOptions) -> None:
     phantom = draw(item.age_months, item.sex, item.seed, options)
-    _write(out / IMAGES_NAME / f"{item.id}.png", _png(phantom.image))
-    _write(out / "masks" / f"{item.id}.png", _png(phantom.mask.astype(np.uint8) * np.uint8(255)))
+    write_whole(out / IMAGES_NAME / f"{item.id}.png", _png(phantom.image))
+    write_whole(out / "masks" / f"{item.id}.png", _png(phantom.mask.astype(np.uint8) * np.uint8(255)))
     record = {
         "id": item.id,
         "boneage": round(phantom.age_months),
@@ -116,7 +116,7 @@ def _draw_item(out: Path, item: _Item, options: PhantomOptions) -> None:
         "true_age_months": round(phantom.true_age_months, 3),
         "landmarks": phantom.landmarks,
     }
-    _write(_part(out, item), json.dumps(record).encode())
+    write_whole(_part(out, item), json.dumps(record).encode())
 
 
 def _png(image: np.ndarray) -> bytes:
@@ -132,7 +132,7 @@ def _claim(path: Path, arguments: dict[str, object]) -> None:
     text = json.dumps(arguments, sort_keys=True)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path.parent.parent} holds phantoms drawn with other arguments; choose another folder")
-    _write(path, text.encode())
+    write_whole(path, text.encode())
 
 
 def _table(parts: list[dict[str, object]]) -> str:
@@ -141,13 +141,6 @@ def _table(parts: list[dict[str, object]]) -> str:
     writer.writerow(("id", "boneage", "male"))
     writer.writerows((part["id"], part["boneage"], part["male"]) for part in parts)
     return text.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _counter(progress: Callable[[int, int], None] | None, done: int, count: int) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from boneage.errors import BoneageError
+from boneage.files import WriteError
 from boneage.processes import WorkerPool, core_count
 
 T = TypeVar("T")
@@ -53,9 +54,15 @@ def run_parallel(
 
 
 def attempt(work: Callable[[T], R], task: T) -> R | Failure:
-    """Do one task and return its result, or why it failed."""
+    """Do one task and return its result, or why it failed.
+
+    Raises:
+        WriteError: when its result cannot be written: that is no fault of one image, and the next would fail as well.
+    """
     try:
         return work(task)
+    except WriteError:
+        raise
     except MemoryError:
         return Failure("not enough memory for this image")
     except (BoneageError, OSError) as error:

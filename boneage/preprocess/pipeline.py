@@ -24,11 +24,12 @@ from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.archives import DataError, read_bytes
 from boneage.data.films import FilmSource
 from boneage.data.transforms import SMALLEST_SIDE
+from boneage.files import write_whole
 from boneage.preprocess.background import mask_session
 from boneage.preprocess.cluster import run_on_cluster
 from boneage.preprocess.mapped import GrowingTable
 from boneage.preprocess.parallel import Failure, run_parallel
-from boneage.preprocess.png import prepare_png, read_note, write_whole
+from boneage.preprocess.png import prepare_png, read_note
 from boneage.preprocess.preparer import Prepared as Prepared
 from boneage.preprocess.preparer import Preparer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -51,14 +50,6 @@ def prepare_png(source: FilmSource, config: PreprocessConfig, data: bytes | None
     buffer = BytesIO()
     Image.fromarray(prepared.image).save(buffer, format="PNG", pnginfo=note, compress_level=1)
     return buffer.getvalue()
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.stem}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(file)
 
 
 def read_note(file: Path) -> Note | None:

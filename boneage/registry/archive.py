@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from boneage.cascade.bundle import file_sha256
+from boneage.files import replacing, write_whole
 from boneage.paths import assets
 from boneage.registry.lean import SHIPPED, leave_out, put_back
 from boneage.registry.lineage import validation_metrics
@@ -91,9 +92,8 @@ def export_version(
     archive = out if out.suffix == ".zip" else out / f"{name}-{info.version}.zip"
     if archive.exists():
         raise RegistryError(f"{archive} exists already: remove it, or give another place")
-    archive.parent.mkdir(parents=True, exist_ok=True)
     left_out = {f"{_BUNDLE}/{each}" for each in leave_out(bundle)} if lean else set()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+    with replacing(archive) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(_MANIFEST, json.dumps(manifest, indent=2))
         for member, path in sorted(members.items()):
             if member not in left_out:
@@ -102,7 +102,7 @@ def export_version(
         write_asset_record(archive)
     else:
         checksum = archive.with_name(f"{archive.name}.sha256")
-        checksum.write_text(f"{file_sha256(archive)}  {archive.name}\n", encoding="ascii")
+        write_whole(checksum, f"{file_sha256(archive)}  {archive.name}\n")
     return archive
 
 

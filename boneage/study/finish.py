@@ -12,6 +12,7 @@ from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
 from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
 from boneage.evaluation.text import markdown_report
+from boneage.files import write_whole
 from boneage.groups import RANGE_LABELS, ModelKey
 from boneage.learn.seen_images import SeenImages
 from boneage.preprocess.pipeline import Preparer
@@ -96,9 +97,8 @@ def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTr
         f"Routing: {cascade.config.cascade.routing}",
     )
     text = markdown_report(evaluation, f"Cascade on the {name} images", facts)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    evaluation.per_image.to_csv(folder / f"{name}.csv", index=False)
+    write_whole(folder / f"{name}.md", text)
+    write_whole(folder / f"{name}.csv", evaluation.per_image.to_csv(index=False))
     tracker.log_text(run_id, text, f"{name}/report.md")
     tracker.log_text(run_id, evaluation.per_image.to_csv(index=False), f"{name}/per-image.csv")
     for figure_name, figure in _figures(evaluation, name).items():

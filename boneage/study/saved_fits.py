@@ -16,6 +16,7 @@ import numpy as np
 
 from boneage.config import HeadParameters, config_sha256, head_parameters
 from boneage.errors import BoneageError
+from boneage.files import replacing
 from boneage.learn.crossval import CVResult, FoldResult
 from boneage.learn.fit import FitResult
 from boneage.study.models import Chosen
@@ -43,11 +44,9 @@ def save_chosen(path: Path, chosen: Chosen) -> Path:
         ],
     }  # fmt: skip
     arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as stream:
+    with replacing(path) as stream:
         np.savez(stream, **arrays)
-    return partial.replace(path)
+    return path
 
 
 def load_chosen(path: Path) -> Chosen | None:

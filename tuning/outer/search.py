@@ -24,6 +24,7 @@ from optuna.trial import FixedTrial
 
 from boneage import stopping
 from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
+from boneage.files import write_whole
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.learn.crossval import FoldHooks, cross_validate
@@ -231,10 +232,6 @@ def _winner(study: Any, config: Config) -> Winner:
     best = suggest_upstream(FixedTrial(study.best_trial.params), config)
     best = replace(best, study=replace(best.study, name=f"{config.study.name}-best"))
     folder = study_folder(f"{config.study.name}-outer")
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "best.toml"
-    partial = file.with_suffix(".partial")
-    partial.write_bytes(tomli_w.dumps(to_mapping(best)).encode())
-    partial.replace(file)
+    file = write_whole(folder / "best.toml", tomli_w.dumps(to_mapping(best)))
     complete = _complete(study)
     return Winner(best, file, float(study.best_value), float(complete[0].value), len(complete))
