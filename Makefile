@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study cluster test lint types ui app bench clean
+.PHONY: help setup demo study cluster test lint types ui app docs bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ setup: $(VENV)/.installed ## Install everything into .venv and bring the shipped
 	$(BIN)/boneage store init
 	$(BIN)/boneage registry import --shipped
 
-cluster: $(VENV)/.installed ## Install what several machines need, too (Ray, PostgreSQL's driver): docs/cluster.md
+cluster: $(VENV)/.installed ## Install what several machines need, too (Ray, PostgreSQL's driver): docs/how-to/cluster.md
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-cluster.lock
 
 study: setup ## Run the whole study of CONFIG (default: the demo on phantoms) and promote its cascade
@@ -52,8 +52,12 @@ lint: $(VENV)/.installed ## ruff: rules and format
 types: $(VENV)/.installed ## mypy
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed ## Build the documentation into site/: open site/index.html in a browser
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the documentation: $(CURDIR)/site/index.html"
+
 bench: $(VENV)/.installed ## Print the speed ratios of benchmarks/ (those that need data are called measure_*)
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what can be made again (.venv, caches, workspace); never mlruns/ or flagged/
-	rm -rf $(VENV) workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) workspace site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -55,7 +55,7 @@ def leadership(config: Config) -> Iterator[bool]:
         if not leads:
             raise StudyBusyError(
                 f"another process is running the study {config.study.name!r} here: wait for it or stop it; processes "
-                "that share a study need a database for its trials (docs/cluster.md)"
+                "that share a study need a database for its trials (documentation: Many workers)"
             )
         yield leads
 

@@ -25,7 +25,7 @@ from tuning.spaces import starting_points
 WILCOXON_P = 0.26
 """The smallest p of a signed-rank test is 0.25 on two folds and 0.125 on three: this one can act after two.
 
-Chosen by `benchmarks/measure_pruners.py` (docs/tuning.md): it saves the most time and hardly ever loses the best trial.
+Chosen by `benchmarks/measure_pruners.py` (docs/how-to/tuning.md): it saves most and hardly ever loses the best trial.
 """
 
 
@@ -162,7 +162,7 @@ def ask_again(study: Any, trial: Any) -> None:
 
 
 def pruner_of(name: str) -> Any:
-    """Return Optuna's pruner of a configured name; docs/tuning.md says what each saves and loses."""
+    """Return Optuna's pruner of a configured name; docs/how-to/tuning.md says what each saves and loses."""
     import optuna
 
     if name == "median":

@@ -225,7 +225,7 @@ def environment_there(ray: Any, job: Job) -> dict[str, str]:
     if not trials or sqlite_file(trials) or sqlite_file(store_uri()):
         raise ClusterError(
             f"the cluster has {len(hosts)} machines, but the stores are files on this one: give databases that all "
-            "machines reach in OPTUNA_STORAGE and MLFLOW_TRACKING_URI (docs/cluster.md)"
+            "machines reach in OPTUNA_STORAGE and MLFLOW_TRACKING_URI (documentation: Many workers)"
         )
     return found
 

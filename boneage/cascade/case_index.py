@@ -2,7 +2,7 @@
 
 The index holds ids, sexes, ages and compressed features of training images, no image. It travels in the bundle, so it
 is small: features are standardised, projected on their first principal components and stored as whole numbers of one
-byte, 0.4 MB for 11,349 cases instead of 11.6 MB as float16 (docs/safety.md says what that costs).
+byte, 0.4 MB for 11,349 cases instead of 11.6 MB as float16 (docs/how-to/safety.md says what that costs).
 """
 
 from __future__ import annotations

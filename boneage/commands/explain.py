@@ -71,7 +71,7 @@ def _maps(cascade: Cascade, prepared: Prepared, args: argparse.Namespace) -> dic
 
     maps, asked = {}, (cascade, prepared, args.sex, args.age_range)
     if not args.no_occlusion:
-        # First, because it is the more faithful one (docs/safety.md).
+        # First, because it is the more faithful one (docs/how-to/safety.md).
         maps["occlusion"] = occlusion_map(*asked, progress=stage("occlusion"))
     return {**maps, "grad-cam": heat_map(*asked)}
 

@@ -80,7 +80,7 @@ def occlusion_map(
     """Return how far the age moves when one tile at a time is smoothed away; one backbone pass per tile of the hand.
 
     The more faithful of the two maps, and the slower one (about a hundred passes). Of 10, 14 and 20 tiles a side
-    the middle one was chosen on training films (docs/safety.md).
+    the middle one was chosen on training films (docs/how-to/safety.md).
 
     Returns:
         float32 (S, S), 0-1 as `heat_map`.

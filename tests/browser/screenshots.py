@@ -1,4 +1,4 @@
-"""Make the screenshots of docs/ from a running page: `python tests/browser/screenshots.py URL docs`.
+"""Make the screenshots of docs/ from a running page: `python tests/browser/screenshots.py URL docs/pictures`.
 
 Only drawn hands are shown. Start the page on a cascade first, in a project of its own (BONEAGE_HOME): a case is saved.
 """

@@ -1,7 +1,7 @@
 """What a reader does in the MLflow UI on our store: sort trials, open one, compare its folds, find a model's runs.
 
-Also makes the screenshots of docs/tracking.md from a store with a finished study (start `make ui` first):
-`python tests/browser/tracking_pages.py URL EXPERIMENT_ID MODEL docs`, where MODEL is for example regressor-female-3.
+Also makes the screenshots of docs/how-to/tracking.md from a store with a finished study (start `make ui` first):
+`python tests/browser/tracking_pages.py URL EXPERIMENT_ID MODEL docs/pictures`, MODEL for example regressor-female-3.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def shoot(page: Any, url: str, experiment: str, model: str, out: Path) -> None:
 
 
 def main(url: str, experiment: str, model: str, out: Path) -> None:
-    """Take the pictures of docs/tracking.md."""
+    """Take the pictures of docs/how-to/tracking.md."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "ui"))
 from gradio_client import Client, handle_file  # noqa: E402
 from page_fakes import serving  # noqa: E402 (its folder is on the path only now)
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "page.md"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "page.md"
 
 
 @pytest.fixture(scope="module")

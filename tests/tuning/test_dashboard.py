@@ -1,4 +1,4 @@
-"""The line of docs/tuning.md that follows a search live: a real optuna-dashboard reads the journal that we write."""
+"""Follow a search live, as docs/how-to/tuning.md says: a real optuna-dashboard reads the journal that we write."""
 
 import json
 import os
