@@ -26,6 +26,7 @@ ORDER = [
     "clinical",
     "registry",
     "study",
+    "hospital",
     "ui",
 ]
 """The rooms from left to right: each may import those before it, apart from `FORBIDDEN`."""

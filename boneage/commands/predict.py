@@ -19,6 +19,7 @@ from boneage.cascade.estimate import (
     years_and_months,
 )
 from boneage.commands.common import UsageError, add_model, hard_line, notice, open_cascade, reason_lines
+from boneage.commands.outputs import add_outputs, outputs_of
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 
@@ -42,6 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
     parser.add_argument("--reasons", action="store_true", help="say what each expert said, and the most similar cases")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    add_outputs(parser)
     add_model(parser)
     parser.set_defaults(run=run)
 
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sex is None and not any(_is_dicom(image) for image in args.images):
         raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
     table = _table(args.table)
+    outputs_of(args).check()
     cascade = open_cascade(args.model)
     failed = 0
     writer = _writer(args)
@@ -77,8 +80,12 @@ def _table(name: str | None) -> SdTable | None:
 def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) -> Iterator[dict[str, Any]]:
     from boneage.data.images import read_radiograph
 
+    outputs = outputs_of(args)
     for image in args.images:
         try:
+            if outputs.wanted:
+                yield {"image": image, **outputs.answered(cascade, image, table)}
+                continue
             radiograph = read_radiograph(image)
             estimate, reasons = _estimated(cascade, radiograph, args.sex or _sex_of(radiograph, image), args)
         except (BoneageError, OSError) as error:

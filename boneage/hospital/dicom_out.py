@@ -1,0 +1,61 @@
+"""Write a result's DICOM objects into a folder, whole or not at all."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boneage.files import write_whole
+from boneage.hospital.result import HospitalError, Result
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def need(*modules: str) -> None:
+    """Say at once when a library of the extra `hospital` is missing.
+
+    Raises:
+        HospitalError: then, with what to install.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise HospitalError(f"{', '.join(missing)} is not installed: pip install 'boneage[hospital]'")
+
+
+def write_dicom(result: Result, folder: Path) -> tuple[Path, Path]:
+    """Write the Structured Report and the Secondary Capture of one result.
+
+    Args:
+        result: of a film that came as a DICOM file.
+        folder: made when missing.
+
+    Returns:
+        The paths of the report and the picture, named by the film's instance UID.
+
+    Raises:
+        HospitalError: when the film is no DICOM file or a library is missing.
+    """
+    need("highdicom")
+    from boneage.hospital.secondary_capture import secondary_capture
+    from boneage.hospital.structured_report import evidence, structured_report
+
+    name = str(evidence(result).SOPInstanceUID)
+    paths = folder / f"{name}.sr.dcm", folder / f"{name}.sc.dcm"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's warnings quote patients' names
+        made = structured_report(result), secondary_capture(result)
+    for path, dataset in zip(paths, made, strict=True):
+        write_whole(path, encoded(dataset))
+    return paths
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """Return a data set as the bytes of a DICOM file."""
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,195 @@
+"""Estimate one film for a hospital's systems: the answer or the refusal, with all that a result object states."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage.cascade.estimate import Estimate
+from boneage.clinical.comparison import Comparison, compare
+from boneage.clinical.sd_tables import SdTable
+from boneage.data.archives import read_bytes
+from boneage.data.dicom import is_dicom
+from boneage.data.images import read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.errors import BoneageError
+from boneage.gate.gate import RefusedError
+from boneage.groups import Sex
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from boneage.cascade.cascade import Cascade
+    from boneage.preprocess.preparer import Prepared
+
+UNREADABLE = "unreadable"
+
+
+class HospitalError(BoneageError):
+    """A result that cannot be made or handed on; the message says what was wanted, what came and what to do."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a film.
+
+    Attributes:
+        sex: the patient's sex; None takes it from the DICOM file.
+        age_range: one of the four range labels, or None to let the classifier choose.
+        chronological_months: age at acquisition; None takes it from the DICOM file where it says so.
+        table: what the chronological age is compared with, or None for no z-score.
+        anyway: estimate what the gate refuses, too.
+    """
+
+    sex: Sex | None = None
+    age_range: str | None = None
+    chronological_months: float | None = None
+    table: SdTable | None = None
+    anyway: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """An estimate or a refusal with its film.
+
+    Attributes:
+        film: the film as it was read.
+        sex: the sex that was estimated with.
+        estimate: the answer, or None where it was withheld.
+        refusal: why it was withheld, in sentences; empty where there is an estimate.
+        refusal_kind: the gate's word for it, such as `cut_off`; empty where there is an estimate.
+        message: the refusal in one sentence, as commands say it.
+        model: name of the cascade.
+        version: its version, empty where it is not registered.
+        coverage: nominal coverage of the interval, 0-1.
+        chronological_months: age at acquisition, None where nobody says it.
+        comparison: what the table makes of it, None without a table.
+        picture: uint8 (h, w), what the mask lies over: the film as it came, or as the gate corrected it.
+        mask: bool (h, w), the hand in `picture`, None where none was found.
+        header: the DICOM file without its pixels, None for other files.
+        features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
+    """
+
+    film: Radiograph
+    sex: Sex
+    estimate: Estimate | None
+    refusal: tuple[str, ...]
+    refusal_kind: str
+    message: str
+    model: str
+    version: str
+    coverage: float
+    chronological_months: float | None
+    comparison: Comparison | None
+    picture: NDArray[np.uint8] = field(repr=False)
+    mask: NDArray[np.bool_] | None = field(repr=False)
+    header: Dataset | None = field(default=None, repr=False)
+    features: NDArray[np.float32] | None = field(default=None, repr=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the reader of the result should know."""
+        return self.estimate.warnings if self.estimate else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record of `boneage predict --format json`, or the refusal, without the file's name."""
+        if self.estimate is None:
+            return {"error": self.message, "model": self.model, "version": self.version}
+        compared = self.comparison.to_json() if self.comparison else {}
+        if self.chronological_months is not None:
+            compared = self.estimate.difference(self.chronological_months) | compared
+        return {**self.estimate.to_json(), **compared}
+
+
+def judge(cascade: Cascade, source: str | bytes, question: Question, name: str = "") -> Result:
+    """Read and estimate one film; a refusal by the gate is a result, too.
+
+    Args:
+        cascade: what estimates.
+        source: the file's path (`archive.zip!member`, too) or its bytes.
+        question: what is asked.
+        name: what messages call the film; its path by default.
+
+    Raises:
+        BoneageError: when the film cannot be read, or nobody says the patient's sex.
+    """
+    name = name or (source if isinstance(source, str) else "the film")
+    data = read_bytes(source) if isinstance(source, str) else source
+    film = read_radiograph(data, name=name)
+    sex = question.sex or film.sex
+    if sex is None:
+        raise HospitalError(f"{name} does not say the patient's sex: give --sex")
+    header = read_header(data) if is_dicom(data) else None
+    return _judged(cascade, film, sex, question, header)
+
+
+def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, header: Dataset | None) -> Result:
+    given = question.chronological_months
+    common: dict[str, Any] = {
+        "film": film,
+        "sex": sex,
+        "model": cascade.model,
+        "version": cascade.version,
+        "coverage": cascade.config.cascade.coverage,
+        "chronological_months": film.age_months if given is None else given,
+        "header": header,
+    }
+    try:
+        prepared = cascade.examine(film, sex, anyway=question.anyway, chronological_months=given)
+    except RefusedError as refused:
+        verdict = refused.verdict
+        return Result(
+            estimate=None,
+            refusal=(*verdict.reasons, *verdict.notes),
+            refusal_kind=verdict.kind,
+            message=str(refused),
+            comparison=None,
+            picture=film.pixels,
+            mask=None,
+            **common,
+        )
+    features = cascade.features(prepared)
+    estimate = cascade.estimate_prepared(prepared, sex, question.age_range, features)
+    age, table = common["chronological_months"], question.table
+    picture, mask = _as_taken(film.pixels, prepared)
+    return Result(
+        estimate=estimate,
+        refusal=(),
+        refusal_kind="",
+        message="",
+        comparison=None if age is None or table is None else compare(estimate, age, table, common["coverage"]),
+        picture=picture,
+        mask=None if mask.shape != picture.shape or mask.all() else mask,
+        features=features,
+        **common,
+    )
+
+
+def _as_taken(film: NDArray[np.uint8], prepared: Prepared) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the picture that a mask lies over and the mask, never mirrored: side markers must stay readable."""
+    picture = film if prepared.film is None else prepared.film
+    same = picture.shape == film.shape
+    if same and any(np.array_equal(picture[:, ::-1], one) for one in (film, 255 - film)):
+        return np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(prepared.mask[:, ::-1])
+    return picture, prepared.mask
+
+
+def read_header(data: bytes) -> Dataset:
+    """Return a DICOM file's data set without its pixels.
+
+    Raises:
+        HospitalError: when the file lacks the identifiers by which a result would be filed beside it.
+    """
+    import pydicom
+
+    header = pydicom.dcmread(BytesIO(data), force=data[128:132] != b"DICM", stop_before_pixels=True)
+    wanted = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+    missing = [name for name in wanted if not re.fullmatch(r"[0-9.]{1,64}", str(header.get(name, "")))]
+    if missing:
+        raise HospitalError(f"the DICOM file has no valid {', '.join(missing)}: export it again from the archive")
+    return header

@@ -1,0 +1,142 @@
+"""Write a result as a DICOM Secondary Capture: the film with the hand's outline, the number and the notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from boneage import __version__
+from boneage.cascade.estimate import years_and_months
+from boneage.data.transforms import shrink
+from boneage.hospital.codes import MANUFACTURER, comments, model_words, side_of, software, uid_of
+from boneage.hospital.result import Result
+from boneage.hospital.structured_report import SERIES_NUMBER, evidence
+
+if TYPE_CHECKING:
+    from highdicom.sc import SCImage
+
+LONGER_SIDE = 1400
+NARROWEST = 620
+_TEAL, _YELLOW, _WHITE, _AMBER = (36, 190, 190), (230, 200, 60), (255, 255, 255), (255, 190, 80)
+_PADDING = 14
+Canvas = NDArray[np.uint8]
+
+
+def secondary_capture(result: Result) -> SCImage:
+    """Return the annotated copy (8-bit RGB) in the film's own study; the film itself is never changed.
+
+    Raises:
+        HospitalError: when the film did not come as a DICOM file.
+    """
+    from highdicom.sc import SCImage
+    from pydicom.dataset import Dataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    source = evidence(result)
+    image = SCImage.from_ref_dataset(
+        ref_dataset=source,
+        pixel_array=annotated(result),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),
+        laterality=side_of(result),
+        series_instance_uid=uid_of(result, "sc series"),
+        series_number=SERIES_NUMBER + 1,
+        sop_instance_uid=uid_of(result, "sc"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=result.model or MANUFACTURER,
+        software_versions=software(result),
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        series_description="Bone age, annotated (research use only)",
+    )
+    image.SpecificCharacterSet = source.SpecificCharacterSet
+    image.ConversionType = "WSD"
+    image.PatientOrientation = list(source.get("PatientOrientation") or [])
+    image.BodyPartExamined = "HAND"
+    image.ImageComments = comments(result)
+    # What is written on the picture names nobody. Whether the film does, only its own flag can say.
+    image.BurnedInAnnotation = str(source.get("BurnedInAnnotation") or "YES")
+    image.RecognizableVisualFeatures = "NO"
+    image.DerivationDescription = "Film with outline of the hand and estimated bone age"
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    image.SourceImageSequence = [reference]
+    return image
+
+
+def annotated(result: Result) -> Canvas:
+    """Draw the film with the outline of the hand and its box, and below it what is said; uint8 (H, W, 3) RGB."""
+    film = shrink(result.picture, LONGER_SIDE)
+    picture = cv2.cvtColor(film, cv2.COLOR_GRAY2RGB)
+    if result.mask is not None:
+        _outline(picture, result.mask)
+    if picture.shape[1] < NARROWEST:
+        left = (NARROWEST - picture.shape[1]) // 2
+        right = NARROWEST - picture.shape[1] - left
+        picture = cv2.copyMakeBorder(picture, 0, 0, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    return np.vstack([picture, panel(lines(result), picture.shape[1])])
+
+
+def _outline(picture: Canvas, mask: NDArray[np.bool_]) -> None:
+    height, width = picture.shape[:2]
+    inside = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    thick = max(1, round(max(height, width) / 500))
+    cv2.drawContours(picture, contours, -1, _TEAL, thick, cv2.LINE_AA)
+    x, y, w, h = cv2.boundingRect(inside)
+    cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), _YELLOW, thick)
+
+
+def lines(result: Result) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return what the panel says, each line with its colour."""
+    estimate = result.estimate
+    said = [("RESEARCH USE ONLY - not a medical device - never rely on it alone", _AMBER)]
+    if estimate is None:
+        said.append(("No estimate is given", _WHITE))
+        said += [(reason, _WHITE) for reason in result.refusal]
+    else:
+        age = estimate.bone_age_months
+        said.append((f"Bone age {years_and_months(age)} = {age:.1f} months ({estimate.sex})", _WHITE))
+        if estimate.low_months is not None and estimate.high_months is not None:
+            bounds = f"{estimate.low_months:.1f} to {estimate.high_months:.1f} months"
+            said.append((f"{result.coverage:.0%} prediction interval {bounds}", _WHITE))
+        if result.chronological_months is not None:
+            apart = age - result.chronological_months
+            said.append((f"Chronological age {result.chronological_months:g} months, difference {apart:+.1f}", _WHITE))
+        if result.comparison is not None:
+            said.append((result.comparison.sentence(), _WHITE))
+        said += [(f"Note: {warning}", _AMBER) for warning in estimate.warnings]
+    said.append((f"{model_words(result)}, boneage {__version__}; lines: hand as found, its box", _WHITE))
+    return said
+
+
+def panel(said: list[tuple[str, tuple[int, int, int]]], width: int) -> Canvas:
+    """Write lines below each other, broken at words where they are too long; uint8 (H, width, 3)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = max(15, width // 46)
+    font = ImageFont.load_default(size)
+    room = width - 2 * _PADDING
+    broken = [(part, colour) for line, colour in said for part in _broken(line, font, room)]
+    step = round(size * 1.35)
+    sheet = Image.new("RGB", (width, step * len(broken) + 2 * _PADDING))
+    pen = ImageDraw.Draw(sheet)
+    for index, (line, colour) in enumerate(broken):
+        pen.text((_PADDING, _PADDING + index * step), line, fill=colour, font=font)
+    return np.asarray(sheet)
+
+
+def _broken(line: str, font: object, room: int) -> list[str]:
+    parts = [""]
+    for word in line.split():
+        longer = f"{parts[-1]} {word}".strip()
+        if parts[-1] and font.getlength(longer) > room:  # type: ignore[attr-defined]
+            parts.append(word)
+        else:
+            parts[-1] = longer
+    return parts
