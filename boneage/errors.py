@@ -1,5 +1,17 @@
 """The one family of errors that a user may see: each message says what was wanted, what came and what to do."""
 
+from boneage.notices import code_of
+
 
 class BoneageError(ValueError):
     """Base of all errors whose message is written for the user; the command line prints it without a traceback."""
+
+    @property
+    def sentence(self) -> str:
+        """The message: a `Notice` where its kind has a code, else plain text."""
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
+    @property
+    def code(self) -> str:
+        """The code of the message (`boneage.notices`), `other` where it has none."""
+        return code_of(self.sentence)

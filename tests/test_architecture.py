@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASE = {"groups", "errors", "files", "paths", "processes", "databases", "shipped", "stopping", "config", "settings"}
-BASE.add("__init__")
+BASE = {"__init__", "languages", "notices", "groups", "errors", "files", "paths", "processes", "databases", "shipped"}
+BASE |= {"stopping", "config", "settings"}
 ORDER = [
     "phantom",
     "data",
@@ -77,7 +77,7 @@ def test_rooms_import_only_to_their_left(room):
 
 def test_every_room_has_its_place():
     rooms = {path.parent.name for path in (ROOT / "boneage").glob("*/__init__.py")}
-    assert rooms == {*ORDER, "commands"}
+    assert rooms == {*ORDER, "commands", "languages"}
 
 
 def test_no_file_imports_itself_by_way_of_others():

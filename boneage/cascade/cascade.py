@@ -22,6 +22,7 @@ from boneage.data.radiograph import Radiograph
 from boneage.gate.gate import Gate, RefusedError
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
+from boneage.notices import warning
 from boneage.preprocess.preparer import Prepared, Preparer
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class Cascade:
         verdict = self.gate.inspect(film)
         if not verdict.accepted and not anyway:
             raise RefusedError(verdict)
-        said = (*(f"estimated in spite of this: {reason}" for reason in verdict.reasons), *verdict.notes)
+        said = (*(warning("gate.overridden", reason=reason) for reason in verdict.reasons), *verdict.notes)
         # The mask network is the dearest step of the preparation: where both ask the same one, once is enough.
         shared = verdict.mask is not None and self.gate.masks_like(self.preparer.config.background)
         return verdict.film, said, verdict.mask if shared else None

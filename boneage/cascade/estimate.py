@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from boneage.errors import BoneageError
+from boneage.notices import codes_of
 
 RESEARCH_NOTICE = (
     "Research use only. Not a medical device: an estimate must not be relied upon alone and never replaces a reader."
@@ -23,6 +24,7 @@ ESTIMATE_FIELDS = (
     "version",
     "warnings",
     "hard_months",
+    "warning_codes",
 )
 # What comes with an estimate where its reasons are asked for.
 REASON_FIELDS = ("experts", "similar_cases")
@@ -58,7 +60,7 @@ class Estimate:
         hard_months: what hard routing, the paper's, gives for this film; None when a range was given.
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
-        warnings: sentences for the reader.
+        warnings: sentences for the reader (`boneage.notices`: each knows its code).
     """
 
     sex: str
@@ -84,7 +86,7 @@ class Estimate:
         for name in ("bone_age_months", "low_months", "high_months", "hard_months"):
             values[name] = None if values[name] is None else round(values[name], 2)
         values["group_probabilities"] = [round(float(p), 4) for p in self.group_probabilities]
-        values["warnings"] = list(self.warnings)
+        values |= {"warnings": [str(said) for said in self.warnings], "warning_codes": codes_of(self.warnings)}
         return {name: values[name] for name in ESTIMATE_FIELDS}
 
     def difference(self, chronological_months: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What was asked of a cascade, checked: the film, the sex, the range, and where the file speaks against them."""
+"""Validate the inputs of `Cascade.estimate`: film, sex and age range, and what the file itself says against them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from boneage.cascade.estimate import EstimateError
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
 from boneage.groups import Sex, group_from_label
+from boneage.notices import Notice, fault, warning
 
 Source = str | Path | bytes | np.ndarray | Radiograph
 _SAME_AGE_MONTHS = 1.0
@@ -25,27 +26,22 @@ def read_source(source: Source) -> Radiograph:
         return source
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or source.dtype != np.uint8 or source.size == 0:
-            raise EstimateError(
-                f"pixels must be uint8 (height, width), but {source.dtype} {source.shape} came; give a file instead"
-            )
+            raise EstimateError(fault("image.pixels", came=f"{source.dtype} {source.shape}"))
         return Radiograph(pixels=source, sex=None, age_months=None, laterality=None, warnings=())
     return read_radiograph(source)
 
 
-def contradictions(read: Radiograph, sex: Sex, chronological_months: float | None = None) -> list[str]:
-    """Say where the file itself speaks against what was given; DICOM files carry sex, age at acquisition and side."""
+def contradictions(read: Radiograph, sex: Sex, chronological_months: float | None = None) -> list[Notice]:
+    """List where the file contradicts what was given; DICOM files carry sex, age at acquisition and side."""
     said = []
     if read.sex is not None and read.sex != sex:
-        said.append(f"the file says that the patient is {read.sex}, but {sex} was given")
+        said.append(warning("file.sex", said=read.sex, given=sex))
     if chronological_months is not None and read.age_months is not None:
         latest = read.age_months + read.age_step_months + _SAME_AGE_MONTHS
         if not read.age_months - _SAME_AGE_MONTHS <= chronological_months <= latest:
-            said.append(
-                f"the file says that the patient was {read.age_months:g} months old when the film was taken, but "
-                f"{chronological_months:g} was given"
-            )
+            said.append(warning("file.age", said=read.age_months, given=float(chronological_months)))
     if read.laterality == "R":
-        said.append("the file says that this is a right hand, but the method is made for left hands")
+        said.append(warning("file.right_hand"))
     return said
 
 

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.notices import Notice, warning
+
 QUANTILE = 0.99
 _HAND = 8
 _FEWEST_PIXELS = 64
@@ -66,12 +68,11 @@ class NoiseGuard:
         """Tell whether a film's noise is beyond the limit; a film that was not measured is taken for clean."""
         return level is not None and level > self.limit
 
-    def warning(self, level: float, *, interval: bool = True) -> str:
+    def warning(self, level: float, *, interval: bool = True) -> Notice:
         """Return what the reader is told; `interval`: whether there is one that was widened."""
-        measured = f"{level:.1f} grey levels, {QUANTILE:.0%} of the training films have at most {self.limit:.1f}"
+        measured = {"level": level, "quantile": QUANTILE, "limit": self.limit}
         wider = round(100 * (self.widening - 1)) if interval else 0
-        result = f"less certain, and its interval was widened by {wider} %" if wider else "less certain than usual"
-        return f"the film is noisy ({measured}): the estimate is {result}"
+        return warning("noise.widened", **measured, wider=wider) if wider else warning("noise.uncertain", **measured)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values for JSON."""

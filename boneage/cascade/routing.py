@@ -11,6 +11,7 @@ import numpy as np
 from boneage.cascade.estimate import EstimateError
 from boneage.config import Routing
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, RANGE_LABELS, ModelKey, Sex, Task
+from boneage.notices import warning
 
 UNLIKELY_PROBABILITY = 0.1
 
@@ -124,7 +125,11 @@ def _doubt(classified: np.ndarray, given: int) -> tuple[str, ...]:
     best = int(classified.argmax()) + 1
     if best == given or classified[given - 1] >= UNLIKELY_PROBABILITY:
         return ()
-    return (
-        f"the given range {RANGE_LABELS[given - 1]} does not fit this image: the classifier gives it "
-        f"{classified[given - 1]:.0%} and {RANGE_LABELS[best - 1]} {classified[best - 1]:.0%}; check range and sex",
+    said = warning(
+        "range.unlikely",
+        given=RANGE_LABELS[given - 1],
+        given_share=float(classified[given - 1]),
+        best=RANGE_LABELS[best - 1],
+        best_share=float(classified[best - 1]),
     )
+    return (said,)

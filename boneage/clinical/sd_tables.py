@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
 from boneage.groups import Sex
+from boneage.notices import fault, note
 
-PROVENANCE = (
-    "Transcribed by third parties; the printed atlas (Greulich and Pyle, 2nd ed., 1959) was not seen. No licence is "
-    "stated for these numbers; check them against the book before any clinical reliance."
-)
 _FILES = {"brush-foundation": "sd_brush_foundation.csv", "greulich-pyle": "sd_greulich_pyle_v_vi.csv"}
 TABLE_TITLES: Mapping[str, str] = {"brush-foundation": "Brush Foundation", "greulich-pyle": "Greulich-Pyle V/VI"}
 TABLE_NAMES: tuple[str, ...] = tuple(TABLE_TITLES)
@@ -60,13 +57,14 @@ class SdTable:
         """Say why there is no value, or that a neighbouring row is doubtful; empty where all is well."""
         ages = self.months.get(sex)
         if ages is None:
-            return f"the table {self.name} has no rows for {sex}"
+            return note("table.no_sex", table=self.name, sex=sex)
         if not ages[0] <= chronological_months <= ages[-1]:
-            return f"the table {self.name} covers {ages[0]:g}-{ages[-1]:g} months ({sex}) and is not extrapolated"
+            ends = {"first": float(ages[0]), "last": float(ages[-1])}
+            return note("table.outside", table=self.name, sex=sex, **ends)
         right = int(np.searchsorted(ages, chronological_months))
         near = {float(ages[right]), float(ages[max(0, right - (ages[right] != chronological_months))])}
         doubtful = sorted(near & set(self.unresolved.get(sex, ())))
-        return f"transcriptions of {self.name} disagree at {doubtful[0]:g} months" if doubtful else ""
+        return note("table.disagree", table=self.name, months=doubtful[0]) if doubtful else ""
 
 
 def open_table(name: str) -> SdTable:
@@ -77,26 +75,27 @@ def open_table(name: str) -> SdTable:
     """
     path = Path(name)
     if path.suffix.lower() != ".csv":
-        return built_in_table(name, "or a CSV file, ")
+        return built_in_table(name, "a CSV file")
     if not path.is_file():
         raise TableError(f"there is no file {path}: --table wants {' or '.join(TABLE_NAMES)}, or a CSV file")
     return read_table(path)
 
 
-def built_in_table(name: str, alternative: str = "") -> SdTable:
+def built_in_table(name: str, *alternatives: str) -> SdTable:
     """Return a table by its name, and never a file: what comes from elsewhere must not name files of this machine.
 
     Args:
         name: one of `TABLE_NAMES`.
-        alternative: what else could have been given, for the error's sentence.
+        alternatives: what else could have been given, for the error's sentence.
 
     Raises:
         TableError: when there is no such table.
     """
     if name not in TABLE_TITLES:
-        raise TableError(f"table must be {' or '.join(TABLE_NAMES)}, {alternative}but {name!r} was given")
+        names = " or ".join((*TABLE_NAMES, *alternatives))
+        raise TableError(fault("table.unknown", names=names, given=repr(name)))
     file = Path(__file__).with_name(_FILES[name])
-    return read_table(file, TABLE_TITLES[name], PROVENANCE)
+    return read_table(file, TABLE_TITLES[name], note("table.provenance"))
 
 
 def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
@@ -112,22 +111,19 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     Raises:
         TableError: when it has another layout, or is far too large for one.
     """
-    name, provenance = name or path.name, provenance or f"The user's own file {path.name}."
+    name, provenance = name or path.name, provenance or note("table.own", name=path.name)
     if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise TableError(
-            f"{path.name} is larger than {MOST_BYTES // 10**6} MB: a table of standard deviations is short"
-        )
+        raise TableError(fault("table.large", name=path.name, megabytes=MOST_BYTES // 10**6))
     try:
         frame = _read_csv(path)
     except (OSError, ValueError) as error:  # all of pandas' parsing errors are ValueErrors
-        raise TableError(f"{path.name} cannot be read as a table: save it as a CSV file (UTF-8)") from error
+        raise TableError(fault("table.unreadable", name=path.name)) from error
     if len(frame) > MOST_ROWS:
-        raise TableError(f"{path.name} has more than {MOST_ROWS} rows: a table of standard deviations is short")
+        raise TableError(fault("table.rows", name=path.name, rows=MOST_ROWS))
     missing = [column for column in _COLUMNS if column not in frame.columns]
     if missing:
-        raise TableError(
-            f"{path.name} must have the columns {', '.join(_COLUMNS)}, but {', '.join(missing)} is missing"
-        )
+        columns = {"wanted": ", ".join(_COLUMNS), "missing": ", ".join(missing)}
+        raise TableError(fault("table.columns", name=path.name, **columns))
     months, sds, unresolved = {}, {}, {}
     for sex in Sex:
         rows = frame.loc[np.array([_is(value, sex) for value in frame["sex"]], dtype=bool)]
@@ -135,13 +131,13 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
             continue
         ages, deviations = _numbers(rows["chronological_months"], path), _numbers(rows["sd_months"], path)
         if len(set(ages)) < len(rows) or (deviations <= 0).any():
-            raise TableError(f"{path.name} must give one standard deviation above 0 per age and sex")
+            raise TableError(fault("table.deviations", name=path.name))
         rising = np.argsort(ages)
         months[sex], sds[sex] = ages[rising], deviations[rising]
         doubtful = rows.get("agreement", pd.Series("", index=rows.index)).astype(str).str.contains("unresolved")
         unresolved[sex] = tuple(sorted(float(age) for age in ages[doubtful.to_numpy(dtype=bool)]))
     if not months:
-        raise TableError(f"{path.name} has no row of either sex")
+        raise TableError(fault("table.empty", name=path.name))
     return SdTable(name, provenance, months, sds, unresolved)
 
 
@@ -162,5 +158,5 @@ def _is(value: object, sex: Sex) -> bool:
 def _numbers(column: pd.Series, path: Path) -> NDArray[np.float64]:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
-        raise TableError(f"{path.name} must hold numbers in {column.name}")
+        raise TableError(fault("table.numbers", name=path.name, column=column.name))
     return values

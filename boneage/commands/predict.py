@@ -22,6 +22,7 @@ from boneage.commands.common import UsageError, add_model, hard_line, notice, op
 from boneage.commands.outputs import add_outputs, outputs_of
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.notices import OTHER_CODE
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
@@ -89,7 +90,7 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
             radiograph = read_radiograph(image)
             estimate, reasons = _estimated(cascade, radiograph, args.sex or _sex_of(radiograph, image), args)
         except (BoneageError, OSError) as error:
-            yield {"image": image, "error": str(error)}
+            yield {"image": image, "error": str(error), "error_code": getattr(error, "code", OTHER_CODE)}
             continue
         record = {"image": image, **estimate.to_json(), **reasons}
         if args.chronological is not None:
@@ -145,15 +146,16 @@ class _JsonWriter:
 class _CsvWriter:
     """A header and one row per image; lists are written as JSON.
 
-    Columns keep their places: `hard_months` comes last, but where reasons are asked for it always stood before them.
+    Columns keep their places: new ones come last.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
         extra: tuple[str, ...] = DIFFERENCE_FIELDS if args.chronological is not None else ()
         extra = COMPARISON_FIELDS if args.table is not None else extra
-        first = tuple(name for name in ESTIMATE_FIELDS if name != "hard_months")
+        later = ("hard_months", "warning_codes")
+        first = tuple(name for name in ESTIMATE_FIELDS if name not in later)
         last = ("hard_months", *REASON_FIELDS, "error") if args.reasons else ("error", "hard_months")
-        self._columns = ("image", *first, *extra, *last)
+        self._columns = ("image", *first, *extra, *last, "warning_codes", "error_code")
         self._line(self._columns)
 
     def write(self, record: dict[str, Any]) -> None:

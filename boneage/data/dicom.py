@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from boneage.data import jpegframe
 from boneage.data.radiograph import ImageError, Radiograph, check_size, window
 from boneage.groups import Sex
+from boneage.notices import fault, warning
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -65,15 +66,15 @@ def read(data: bytes, name: str) -> Radiograph:
     except (InvalidDicomError, BytesLengthException, *_BROKEN) as error:
         if isinstance(error, ImageError):
             raise
-        raise ImageError(f"{name} is a damaged or incomplete DICOM file: export it again") from error
+        raise ImageError(fault("dicom.damaged", name=name)) from error
 
 
 def _check(dataset: Dataset, name: str) -> None:
     if "PixelData" not in dataset or "Rows" not in dataset or "Columns" not in dataset:
-        raise ImageError(f"{name} is a DICOM file without a picture: give the radiograph itself")
+        raise ImageError(fault("dicom.no_picture", name=name))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
-        raise ImageError(f"{name} is a DICOM file of {frames} frames: export one single frame")
+        raise ImageError(fault("dicom.frames", name=name, frames=frames))
     check_size(int(dataset.Columns), int(dataset.Rows), name)
 
 
@@ -97,10 +98,7 @@ def _stored_values(dataset: Dataset, name: str) -> NDArray[Any]:
         return np.asarray(dataset.pixel_array)
     except (RuntimeError, NotImplementedError) as error:
         if syntax is not None and syntax.is_compressed:
-            raise ImageError(
-                f"{name} is compressed as {syntax.name}, which is damaged or not supported here: "
-                "export it uncompressed, as RLE, JPEG baseline, lossless JPEG, JPEG 2000 or JPEG-LS"
-            ) from error
+            raise ImageError(fault("dicom.compression", name=name, syntax=syntax.name)) from error
         raise
 
 
@@ -120,7 +118,7 @@ def _windowed(dataset: Dataset, array: NDArray[Any]) -> tuple[NDArray[np.uint8],
     shown = _own_window(dataset, rescaled)
     if shown is not None and (np.ptp(shown) > 0 or np.ptp(rescaled) == 0):
         return shown, ()
-    warnings = () if shown is None else ("the file's own window shows nothing: the range of its values was used",)
+    warnings = () if shown is None else (warning("file.window"),)
     plain = "ModalityLUTSequence" not in dataset and float(dataset.get("RescaleSlope", 1) or 1) == 1.0
     bits = int(dataset.get("BitsStored", 0)) if plain else 0
     return window(rescaled, bits or None), warnings

@@ -31,6 +31,7 @@ from PIL import (
 from boneage.data import dicom
 from boneage.data.archives import DataError, read_bytes
 from boneage.data.radiograph import MAX_PIXELS, ImageError, Radiograph, check_size, window
+from boneage.notices import fault
 
 # Naming the plugins registers them: Pillow itself loads only a few before it gives up on a restricted list.
 _FORMATS = tuple(
@@ -81,13 +82,13 @@ def read_radiograph(source: str | Path | bytes, *, name: str = "") -> Radiograph
     try:
         data = read_bytes(source)
     except DataError as error:
-        raise ImageError(str(error)) from error
+        raise ImageError(error.sentence) from error
     return _decode(data, label)
 
 
 def _decode(data: bytes, name: str) -> Radiograph:
     if not data:
-        raise ImageError(f"{name} is empty (0 bytes): save or export the image again")
+        raise ImageError(fault("image.empty", name=name))
     if dicom.is_dicom(data):
         return dicom.read(data, name)
     return Radiograph(_decode_picture(data, name))
@@ -99,7 +100,7 @@ def _decode_picture(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         frames = int(getattr(picture, "n_frames", 1))
         if frames > 1 and picture.format != "MPO":
-            raise ImageError(f"{name} is animated or has {frames} pages: give one single image")
+            raise ImageError(fault("image.pages", name=name, frames=frames))
         turn = int(picture.getexif().get(_ORIENTATION, 1))
         deep = _is_deep_colour(picture, data)
         picture.load()
@@ -107,7 +108,7 @@ def _decode_picture(data: bytes, name: str) -> NDArray[np.uint8]:
     except ImageError:
         raise
     except _BROKEN as error:
-        raise ImageError(f"{name} is damaged or cut off ({_reason(error)}): export the image again") from error
+        raise ImageError(fault("image.damaged", name=name, reason=_reason(error))) from error
     return np.ascontiguousarray(pixels)
 
 
@@ -117,12 +118,9 @@ def _open_picture(data: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        limit = MAX_PIXELS // 1_000_000
-        raise ImageError(f"{name} is too large: at most {limit} million pixels are read; scale it down") from error
+        raise ImageError(fault("image.large", name=name, millions=MAX_PIXELS // 1_000_000)) from error
     except _BROKEN as error:
-        raise ImageError(
-            f"{name} is not an image that can be read: give a PNG, JPEG, TIFF, WebP, BMP or DICOM file"
-        ) from error
+        raise ImageError(fault("image.unknown", name=name)) from error
 
 
 def _grey(picture: Image.Image) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from boneage.data.archives import DataError
 from boneage.groups import Sex
+from boneage.notices import fault
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
@@ -50,11 +51,10 @@ def check_size(width: int, height: int, name: str) -> None:
         ImageError: when the size is outside these limits.
     """
     if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width} x {height} pixels: at most {MAX_PIXELS // 1_000_000} million are read; scale it down"
-        )
+        millions = MAX_PIXELS // 1_000_000
+        raise ImageError(fault("image.many_pixels", name=name, width=width, height=height, millions=millions))
     if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{name} has {width} x {height} pixels: a radiograph needs at least {MIN_SIDE} on each side")
+        raise ImageError(fault("image.few_pixels", name=name, width=width, height=height, side=MIN_SIDE))
 
 
 def window(values: NDArray[np.generic], bits: int | None = None) -> NDArray[np.uint8]:

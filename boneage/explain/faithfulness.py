@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from boneage.cascade.cascade import Cascade
 from boneage.explain.heatmaps import Heat, ages_of, delete, hand_tiles, heat_map, occlusion_map, smoothed, tile_means
 from boneage.groups import Sex
+from boneage.notices import note
 from boneage.preprocess.preparer import Prepared
 
 TILES = 20
@@ -64,11 +65,9 @@ class Faithfulness:
 
     def sentence(self) -> str:
         """Say in one line how far the map can be believed on this film."""
-        line = (
-            f"smoothing away the hottest {self.share:.0%} of the hand moves the estimate by {self.hottest_months:.1f} "
-            f"months, {self.draws} random regions of the same size by {self.random_months:.1f} on average"
-        )
-        return line if self.holds else f"{line}: on this film the heat map is no better than chance"
+        moved = {"hottest": self.hottest_months, "random": self.random_months}
+        line = note("heat.moves", share=self.share, draws=self.draws, **moved)
+        return line if self.holds else note("heat.chance", moves=line)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the verdict and the sentence."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boneage.errors import BoneageError
 from boneage.gate.inputs import look_at_mask, picture
 from boneage.gate.network import KINDS, GateModel, shipped_model
+from boneage.notices import Notice, note, refusal
 from boneage.preprocess.background import HANDMASK, MaskFunction, mask_session, network_identity
 
 Film = NDArray[np.uint8]
@@ -24,13 +25,7 @@ SMALLEST_SIDE = 80
 LEAST_CONTRAST = 12.0
 LEAST_SHARE = 0.03
 _MIRRORED, _INVERTED = KINDS.index("mirrored"), KINDS.index("inverted")
-_SENTENCES = {
-    "not_hand": "this does not look like a radiograph of a hand",
-    "two_hands": "the film shows more than one hand: cut out the left one",
-    "cut_off": "part of the hand is cut off or hidden: fingers, palm and wrist are all needed",
-    "turned": "the hand does not stand upright with its fingers up: turn the film",
-}
-_REFUSED = tuple(_SENTENCES)
+_REFUSED = ("not_hand", "two_hands", "cut_off", "turned")
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,8 @@ class Verdict:
     """
 
     film: Film
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...]
+    reasons: tuple[Notice, ...]
+    notes: tuple[Notice, ...]
     kind: str
     usable: float
     mask: Film | None = None
@@ -64,9 +59,13 @@ class RefusedError(BoneageError):
     """An estimate that was withheld; `verdict` says why."""
 
     def __init__(self, verdict: Verdict) -> None:
-        reasons = "; ".join((*verdict.reasons, *verdict.notes))
-        super().__init__(f"no estimate is given: {reasons}. Whoever wants one in spite of that says so (--anyway)")
+        super().__init__(refusal("gate.refused", reasons=(*verdict.reasons, *verdict.notes)))
         self.verdict = verdict
+
+    @property
+    def code(self) -> str:
+        """The code of the first reason, such as `gate.two_hands`."""
+        return self.verdict.reasons[0].code
 
 
 class Gate:
@@ -90,22 +89,22 @@ class Gate:
         """Judge one film, uint8 (H, W)."""
         plain = _plain_reason(film)
         if plain is not None:
-            return Verdict(film, (plain[1],), (), plain[0], 0.0)
-        odds, notes = self._odds(film), []
+            return Verdict(film, (plain,), (), _kind(plain), 0.0)
+        odds, notes = self._odds(film), list[Notice]()
         if odds.argmax() == _INVERTED:
             film = np.asarray(255 - film, np.uint8)
             odds = self._odds(film)
-            notes.append("the film was inverted (bones dark): it was corrected")
+            notes.append(note("gate.inverted"))
         usable = usable_odds(odds)
         if usable < self.model.thresholds.least_usable:
             kind = max(_REFUSED, key=lambda name: odds[KINDS.index(name)])
-            return Verdict(film, (f"{_SENTENCES[kind]} ({1 - usable:.0%} sure)",), tuple(notes), kind, usable)
+            return Verdict(film, (refusal(f"gate.{kind}", sure=1 - usable),), tuple(notes), kind, usable)
         mask = self._soft(film)
         doubt = self._doubt(mask)
         if doubt is not None:
-            return Verdict(film, (doubt[1],), tuple(notes), doubt[0], usable, mask)
+            return Verdict(film, (doubt,), tuple(notes), _kind(doubt), usable, mask)
         if odds[_MIRRORED] > self.model.thresholds.surely_mirrored * usable:
-            notes.append("the film seems to show a right hand or to be mirrored: it was mirrored back")
+            notes.append(note("gate.mirrored"))
             return Verdict(np.ascontiguousarray(film[:, ::-1]), (), tuple(notes), "mirrored", usable)
         return Verdict(film, (), tuple(notes), "inverted" if notes else "usable", usable, mask)
 
@@ -117,13 +116,13 @@ class Gate:
             self._mask = mask_session(HANDMASK)
         return self._mask(film)
 
-    def _doubt(self, mask: Film) -> tuple[str, str] | None:
-        """Return (kind, sentence) where the mask cannot be trusted."""
+    def _doubt(self, mask: Film) -> Notice | None:
+        """Return the reason where the mask cannot be trusted."""
         seen = look_at_mask(mask)
         if seen.share < LEAST_SHARE:
-            return "no_mask", "no hand was found on the film"
+            return refusal("gate.no_mask")
         if seen.doubtful > self.model.thresholds.most_doubtful or seen.wholeness < self.model.thresholds.least_whole:
-            return "doubtful_mask", "it is in doubt where the hand ends and the background begins"
+            return refusal("gate.doubtful_mask")
         return None
 
 
@@ -132,13 +131,17 @@ def usable_odds(odds: Odds) -> float:
     return float(odds[KINDS.index("usable")] + odds[_MIRRORED])
 
 
-def _plain_reason(film: Film) -> tuple[str, str] | None:
-    """Return (kind, sentence) where size or contrast alone decides."""
+def _kind(reason: Notice) -> str:
+    return reason.code.removeprefix("gate.")
+
+
+def _plain_reason(film: Film) -> Notice | None:
+    """Return the reason where size or contrast alone decides."""
     height, width = film.shape
     if max(height, width) < SMALLEST_SIDE or min(height, width) < SMALLEST_SIDE // 2:
-        wanted = f"{SMALLEST_SIDE} pixels along the longer side and {SMALLEST_SIDE // 2} along the shorter"
-        return "small", f"the film is too small: {width} x {height} pixels, at least {wanted} are needed"
+        least = {"longer": SMALLEST_SIDE, "shorter": SMALLEST_SIDE // 2}
+        return refusal("gate.small", width=width, height=height, **least)
     low, high = np.percentile(film, (1, 99))
     if high - low < LEAST_CONTRAST:
-        return "blank", f"the film is blank or nearly so: its grey levels span {high - low:.0f} of 255"
+        return refusal("gate.blank", span=float(high - low))
     return None

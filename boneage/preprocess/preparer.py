@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from boneage.config import PreprocessConfig, to_mapping
 from boneage.data.radiograph import ImageError
+from boneage.notices import warning
 from boneage.preprocess import background, posture, steps
 
 # Raise when a step's result changes: everything prepared before is then prepared again.
@@ -135,7 +136,7 @@ class Preparer:
         """Find the hand; where the mask is doubtful the whole film is kept, and a warning says so."""
         everything = np.ones(image.shape, bool)
         if image.min() == image.max():
-            return everything, ("the image is blank: it has one single grey level",)
+            return everything, (warning("mask.blank"),)
         if self.config.background == background.NONE:
             return everything, ()
         soft = self._mask(image) if soft is None else soft
@@ -145,9 +146,9 @@ class Preparer:
         show("object", steps.apply_mask(image, mask))
         share = float(mask.mean())
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
-            return everything, (f"no hand was found (its mask is {share:.0%} of the film): the whole film was used",)
+            return everything, (warning("mask.no_hand", share=share),)
         if self.config.select == "largest" and mask.sum() < _WHOLENESS * found.sum():
-            return mask, ("the mask fell into several parts: the largest was used",)
+            return mask, (warning("mask.parts"),)
         return mask, ()
 
     def _mask(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -188,6 +188,7 @@ def _cascade_signature() -> ModelSignature:
         ColSpec(DataType.string, "version"),
         ColSpec(Array(DataType.string), "warnings"),
         ColSpec(DataType.double, "hard_months", required=False),
+        ColSpec(Array(DataType.string), "warning_codes", required=False),
         ColSpec(Array(_expert()), "experts", required=False),
         ColSpec(Array(_similar_case()), "similar_cases", required=False),
         *_comparison(),

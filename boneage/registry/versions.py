@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.notices import fault
 from boneage.paths import workspace
 from boneage.tracking.values import every_page
 
@@ -25,6 +26,7 @@ STATUS_TAG = "validation_status"
 HEAD_TAG = "head."
 MAE_TAG = "validation_mae_months"
 _URI = re.compile(r"^models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))$")
+_FIRST_VERSION = {"shipped": "boneage registry import --shipped", "search": "python -m tuning CONFIG"}
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
 
@@ -199,8 +201,8 @@ def _info(found: ModelVersion, aliases: Mapping[str, int]) -> VersionInfo:
 def _not_there(client: MlflowClient, name: str, wanted: str) -> str:
     known = list_versions(client, name)
     if not known:
-        return f"nothing is registered as {name}: run `make study` or `python -m tuning CONFIG` to make a first version"
+        return fault("registry.nothing", name=name, **_FIRST_VERSION)
     numbers = ", ".join(str(info.version) for info in reversed(known))
     if wanted == CHAMPION:
-        return f"no version of {name} is promoted yet: run `boneage registry promote` (there are versions {numbers})"
+        return fault("registry.not_promoted", name=name, command="boneage registry promote", versions=numbers)
     return f"{name} has no version or alias {wanted!r}, only versions {numbers}: run `boneage registry list`"

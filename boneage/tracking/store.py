@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlparse
 
 from boneage.databases import database_lock, first_line, masked, sqlite_file
 from boneage.errors import BoneageError
+from boneage.notices import fault
 from boneage.paths import project_root
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ def open_existing(uri: str | None = None) -> MlflowClient:
     """
     uri = uri or store_uri()
     if not store_exists(uri):
-        raise StoreError(
-            f"no tracking store at {sqlite_file(uri)}: run `make study` to train a first cascade, "
-            "or `boneage store init` to make an empty store"
-        )
+        commands = {"shipped": "boneage registry import --shipped", "init": "boneage store init"}
+        raise StoreError(fault("store.missing", place=sqlite_file(uri), **commands))
     return open_store(uri)
 
 

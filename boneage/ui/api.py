@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from boneage.languages.texts import DEFAULT_LANGUAGE
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, explained, make_case, read_request
@@ -20,7 +21,6 @@ from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate.events import MODEL_TURN
 from boneage.ui.estimate.pictures import HEAT
 from boneage.ui.flags.save import flag_case
-from boneage.ui.languages.texts import DEFAULT_LANGUAGE
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "

@@ -8,8 +8,8 @@ from types import TracebackType
 import gradio as gr
 
 from boneage.errors import BoneageError
-from boneage.ui.languages.texts import text
-from boneage.ui.languages.translate import sentence_in
+from boneage.languages.texts import text
+from boneage.notices import say
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Boundary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, BoneageError):
-            raise visible(sentence_in(self._language, str(error)), self._language) from error
+            raise visible(say(error.sentence, self._language), self._language) from error
         if isinstance(error, Exception) and not isinstance(error, gr.Error):
             log.error("an unexpected error on the page", exc_info=error)
             raise visible(text("error_unexpected", self._language), self._language) from error

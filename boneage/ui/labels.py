@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.blocks import Block
 
-from boneage.ui.languages.texts import DEFAULT_LANGUAGE, text
+from boneage.languages.texts import DEFAULT_LANGUAGE, text
 
 _Component = TypeVar("_Component", bound=Block)
 Words = Callable[[str], Any]

@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from boneage.languages.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text, with_commands
+from boneage.notices import say
 from boneage.ui.api import add_api
 from boneage.ui.batch.tab import add_batch_tab
 from boneage.ui.context import Surroundings
@@ -18,8 +20,6 @@ from boneage.ui.estimate.tab import EstimateTab
 from boneage.ui.flags import tab as flag_tab
 from boneage.ui.flags.tab import FlagTab
 from boneage.ui.labels import Labels
-from boneage.ui.languages.texts import DEFAULT_LANGUAGE, language_choices, preferred_language, text
-from boneage.ui.languages.translate import sentence_in, with_commands
 from boneage.ui.models import tab as models_tab
 from boneage.ui.models.tab import ModelsTab
 from boneage.ui.service import ModelService, Phase
@@ -110,7 +110,7 @@ def status_line(service: ModelService, language: str) -> str:
     then = text("status_others" if service.choices else "status_then", language)
     return (
         f'<div class="ba-status ba-missing" role="alert"><p><b>{escape(missing)}</b></p>'
-        f"<p>{with_commands(sentence_in(language, status.problem))}</p><p>{escape(then)}</p></div>"
+        f"<p>{with_commands(say(status.problem, language))}</p><p>{escape(then)}</p></div>"
     )
 
 

@@ -216,7 +216,7 @@ class ModelService:
             self._listed = tuple(self.catalogue.table())
             self.cascade()
         except BoneageError as error:
-            self._status = Status(Phase.MISSING, problem=str(error))
+            self._status = Status(Phase.MISSING, problem=error.sentence)
         return self._status
 
     def _watch(self) -> None:

@@ -7,6 +7,7 @@ from boneage.clinical.comparison import compare, model_sd
 from boneage.clinical.sd_tables import MOST_BYTES, MOST_ROWS, TABLE_NAMES, TableError, built_in_table, open_table
 from boneage.commands.predict import TABLES
 from boneage.groups import Sex
+from boneage.notices import say
 
 GIRL = Estimate("female", None, 178.0, 166.0, 190.0, 4, (0.0, 0.0, 0.1, 0.9), "hard")
 
@@ -107,7 +108,6 @@ def test_a_table_as_a_spreadsheet_with_a_decimal_comma_saves_it_reads_the_same(t
 
 @pytest.mark.parametrize("language", ["en", "pt", "es"])
 def test_what_is_far_too_large_for_a_table_is_refused_in_a_sentence(tmp_path, language):
-    from boneage.ui.languages.translate import sentence_in
 
     long, large, fits = (tmp_path / f"{name}.csv" for name in ("long", "large", "fits"))
     head, rows = "chronological_months,sex,sd_months\n", [f"{number},F,8\n" for number in range(MOST_ROWS + 1)]
@@ -118,7 +118,7 @@ def test_what_is_far_too_large_for_a_table_is_refused_in_a_sentence(tmp_path, la
     for file, words in ((long, "has more than 5000 rows"), (large, "is larger than 1 MB")):
         with pytest.raises(TableError, match=words) as refused:
             open_table(str(file))
-        said = sentence_in(language, str(refused.value))
+        said = say(refused.value.sentence, language)
         assert file.name in said and (said == str(refused.value)) is (language == "en")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from boneage.config import BackboneConfig
 from boneage.learn import backbones, weights
-from boneage.learn.backbone_table import BACKBONES, BackboneError
+from boneage.learn.backbone_table import BACKBONES, BackboneError, blank_model
 from boneage.learn.backbones import open_backbone
 from boneage.learn.frozen import FrozenBackbone
 from boneage.learn.weights import WeightsError

@@ -15,13 +15,13 @@ from boneage.cascade.stack import Stack
 from boneage.explain import heatmaps as explain
 from boneage.explain.faithfulness import faithfulness
 from boneage.groups import Sex
+from boneage.notices import say
 from boneage.ui.api import _heat
 from boneage.ui.estimate.case import Case, Request, explained, make_case
 from boneage.ui.estimate.pictures import HEAT
 from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
-from boneage.ui.languages.translate import sentence_in
 from boneage.ui.service import ModelService
 
 
@@ -84,7 +84,7 @@ def test_page_and_report_say_how_far_the_heat_map_can_be_believed(service, tmp_p
     found = case.faithfulness
     assert found is not None and (found.hottest_months, found.draws, found.holds) == (0, 8, False)
     for html in (steps_html(case, language), report_html(case, language)):
-        assert 'data-faithful="false"' in html and sentence_in(language, found.sentence()) in html
+        assert 'data-faithful="false"' in html and say(found.sentence(), language) in html
     better = replace(case, faithfulness=replace(found, hottest_months=9.0))
     assert 'data-faithful="true"' in steps_html(better, language) and "ba-doubtful" not in steps_html(better, language)
 

@@ -12,16 +12,16 @@ from boneage.data.archives import is_archive, join, list_files
 from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.languages.texts import number, text
+from boneage.notices import say
 from boneage.ui.errors import Kept, PageError
 from boneage.ui.estimate.case import BESIDE, Request, make_case
-from boneage.ui.languages.texts import number, text
-from boneage.ui.languages.translate import sentence_in
 from boneage.ui.service import ModelService
 
 MAX_FILES = 200
 CSV_COLUMNS = (
     "image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group", "routing", "model", "version",
-    "warnings", "error", "hard_months",
+    "warnings", "error", "hard_months", "warning_codes", "error_code",
 )  # fmt: skip
 _ROW_OWN = {"image", "sex"}
 _IMAGE_COLUMNS = ("image", "file", "id", "image id", "case id")
@@ -96,15 +96,16 @@ def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: st
     try:
         with Kept("estimating an image of a batch", passes=BoneageError):
             request = Request(item.source, item.name, sex, wish.age_range, None, uri.partition(BESIDE)[0])
-            values = make_case(service, request, language, lambda share, words: None).to_json()
-            notes = "; ".join(sentence_in(language, warning) for warning in values["warnings"])
+            case = make_case(service, request, language, lambda share, words: None)
+            values = case.to_json()
+            notes = "; ".join(say(warning, language) for warning in case.estimate.warnings)
             kept = {name: values[name] for name in CSV_COLUMNS if name in values and name not in _ROW_OWN}
-            return {**kept, "warnings": notes}
+            return {**kept, "warnings": notes, "warning_codes": "; ".join(values["warning_codes"])}
     except RefusedError as refused:
-        reasons = "; ".join(sentence_in(language, reason) for reason in refused.verdict.reasons)
-        return {"error": text("batch_withheld", language, reasons=reasons)}
+        reasons = "; ".join(say(reason, language) for reason in refused.verdict.reasons)
+        return {"error": text("batch_withheld", language, reasons=reasons), "error_code": refused.code}
     except BoneageError as error:
-        return {"error": sentence_in(language, str(error))}
+        return {"error": say(error.sentence, language), "error_code": error.code}
     return {"error": text("error_unexpected", language)}
 
 

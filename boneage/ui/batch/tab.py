@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from boneage.languages.texts import sex_choices, text
 from boneage.ui.batch.estimate import estimate_all, items_of, read_table, table_headers, to_cells, to_csv
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
-from boneage.ui.languages.texts import sex_choices, text
 from boneage.ui.tables import html_table
 
 

@@ -20,10 +20,10 @@ from boneage.explain.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.languages.texts import text
 from boneage.preprocess.preparer import Prepared
 from boneage.ui.errors import Kept, PageError
 from boneage.ui.estimate.pictures import HEAT, Picture, encode_png, heat_picture, step_pictures
-from boneage.ui.languages.texts import text
 from boneage.ui.service import Answer, ModelService
 
 # Between the two models of an estimate side by side, in a model's URI.

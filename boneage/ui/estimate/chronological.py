@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from boneage.clinical.comparison import VERDICTS, Comparison
 from boneage.clinical.sd_tables import TABLE_TITLES, SdTable, built_in_table, read_table
+from boneage.languages.texts import age_in_words, number, text
+from boneage.notices import say
 from boneage.ui.bars import bar_row, percent
 from boneage.ui.errors import PageError
-from boneage.ui.languages.texts import age_in_words, number, text
-from boneage.ui.languages.translate import sentence_in
 
 if TYPE_CHECKING:
     from boneage.ui.estimate.case import Case
@@ -75,7 +75,7 @@ def comparison_html(found: Comparison | None, language: str) -> str:
     hints = [found.note, found.provenance]
     if found.z_score is not None:
         hints.insert(0, text("verdict_info" if found.probabilities else "chances_none", language))
-    said = [sentence_in(language, hint).rstrip(".") for hint in hints if hint]
+    said = [say(hint, language).rstrip(".") for hint in hints if hint]
     small = "".join(f'<p class="ba-small">{escape(words)}.</p>' for words in said)
     return (
         f'<div class="ba-compared"><p class="ba-kicker">{_say("compared", language, table=found.table)}</p>'

@@ -12,6 +12,8 @@ import gradio as gr
 
 from boneage.data.images import read_radiograph
 from boneage.errors import BoneageError
+from boneage.languages.texts import age_in_words, text
+from boneage.notices import say
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal, explained, make_shown, read_request
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
@@ -19,8 +21,6 @@ from boneage.ui.estimate.pictures import preview
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import EstimateTab
 from boneage.ui.flags.tab import FlagTab
-from boneage.ui.languages.texts import age_in_words, text
-from boneage.ui.languages.translate import sentence_in
 
 MODEL_TURN = "model"
 Shown = Case | Refusal | None
@@ -112,7 +112,7 @@ def _looked_at(file: str | None, language: str) -> list[Any]:
         radiograph = read_radiograph(file, name=Path(file).name)
     except BoneageError as error:
         # It stays beside the file, where a passing message would be gone before it is read.
-        refused = f'<p class="ba-refused" role="alert">{escape(sentence_in(language, str(error)))}</p>'
+        refused = f'<p class="ba-refused" role="alert">{escape(say(error.sentence, language))}</p>'
         return ["", gr.update(value=refused, visible=True), gr.update(), gr.update()]
     known = []
     if radiograph.sex is not None:

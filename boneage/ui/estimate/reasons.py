@@ -6,8 +6,8 @@ from html import escape
 
 from boneage.cascade.case_index import SimilarCase
 from boneage.explain.reasons import ALL_AGES, Opinion, Reasons
+from boneage.languages.texts import age_in_words, number, text
 from boneage.ui.estimate.case import Case
-from boneage.ui.languages.texts import age_in_words, number, text
 
 
 def reasons_html(case: Case, language: str) -> str:

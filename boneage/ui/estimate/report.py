@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from boneage.languages.texts import text
 from boneage.ui.estimate.case import Case
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import faithfulness_html
-from boneage.ui.languages.texts import text
 
 STYLE = Path(__file__).parents[1] / "page.css"
 _PRINT = """

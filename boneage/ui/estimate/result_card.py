@@ -6,12 +6,12 @@ from html import escape
 
 from boneage.explain.reasons import ALL_AGES
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
+from boneage.languages.texts import age_in_words, number, text, with_commands
+from boneage.notices import say
 from boneage.ui.bars import bar_row, percent
 from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.chronological import comparison_html, difference_html
 from boneage.ui.estimate.reasons import reasons_html
-from boneage.ui.languages.texts import age_in_words, number, text
-from boneage.ui.languages.translate import sentence_in, with_commands
 from boneage.ui.service import Answer
 from boneage.ui.tables import Link
 
@@ -46,7 +46,7 @@ def result_card(case: Case | Refusal | None, language: str, mlflow: str = "") ->
 
 def _refusal(refusal: Refusal, language: str) -> str:
     """Say calmly why there is no number, and what can be done."""
-    reasons = "".join(f"<li>{escape(sentence_in(language, reason))}</li>" for reason in refusal.reasons)
+    reasons = "".join(f"<li>{escape(say(reason, language))}</li>" for reason in refusal.reasons)
     return (
         f'<section class="ba-card ba-withheld" aria-live="polite"><p class="ba-kicker">{_say("bone_age", language)}</p>'
         f'<p class="ba-amount">{_say("withheld", language)}</p><ul>{reasons}</ul>'
@@ -184,7 +184,7 @@ def _stacked_words(case: Case, label: str, language: str) -> str:
 
 def all_warnings(case: Case, language: str) -> list[str]:
     """List the warnings of an estimate in the visitor's language, those of the page included."""
-    notes = [sentence_in(language, warning) for warning in case.estimate.warnings]
+    notes = [say(warning, language) for warning in case.estimate.warnings]
     months = case.chronological_months
     if months is not None and abs(months - case.estimate.bone_age_months) > UNUSUAL_DIFFERENCE_MONTHS:
         notes.append(text("warning_unusual", language))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from boneage.languages.texts import text
+from boneage.notices import say
 from boneage.ui.estimate.case import Case
 from boneage.ui.estimate.pictures import HEAT, Picture
-from boneage.ui.languages.texts import text
-from boneage.ui.languages.translate import sentence_in
 
 
 def steps_html(case: Case | None, language: str) -> str:
@@ -30,7 +30,7 @@ def faithfulness_html(case: Case, language: str) -> str:
     if case.faithfulness is None:
         return ""
     kind = "ba-small" if case.faithfulness.holds else "ba-small ba-doubtful"
-    words = escape(sentence_in(language, case.faithfulness.sentence()))
+    words = escape(say(case.faithfulness.sentence(), language))
     return f'<p class="{kind}" data-faithful="{str(case.faithfulness.holds).lower()}">{words}.</p>'
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from boneage.languages.texts import age_in_words, range_choices, sex_choices, text
 from boneage.ui.context import Surroundings
 from boneage.ui.estimate.case import BESIDE, Case, Refusal
 from boneage.ui.estimate.chronological import table_choices
@@ -16,7 +17,6 @@ from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
 from boneage.ui.labels import Labels, Words
-from boneage.ui.languages.texts import age_in_words, range_choices, sex_choices, text
 from boneage.ui.service import CHALLENGER, CHAMPION, ModelService, rivals
 
 REPORT_NAME = "boneage-report.html"

@@ -7,10 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
+from boneage.languages.texts import text
 from boneage.ui.errors import PageError
 from boneage.ui.estimate.case import Case
 from boneage.ui.estimate.pictures import decode_png
-from boneage.ui.languages.texts import text
 
 if TYPE_CHECKING:
     from boneage.data.flags import FlagStore

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from boneage.languages.texts import age_in_words, number, text, with_commands
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal
@@ -15,8 +16,6 @@ from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import heading
 from boneage.ui.flags.save import flag_case, flagged_words
 from boneage.ui.labels import Labels
-from boneage.ui.languages.texts import age_in_words, number, text
-from boneage.ui.languages.translate import with_commands
 from boneage.ui.tables import html_table
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from boneage.errors import BoneageError
+from boneage.languages.texts import number, text, with_commands
+from boneage.notices import say
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
-from boneage.ui.languages.texts import number, text
-from boneage.ui.languages.translate import sentence_in, with_commands
 from boneage.ui.service import CHALLENGER, CHAMPION, FIGURES, Listed, ModelService, rivals
 from boneage.ui.tables import Cell, Link, html_table
 
@@ -44,10 +44,10 @@ class ModelsTab:
         try:
             listed = self.around.service.catalogue.table()
         except BoneageError as error:
-            problem = f"{text('models_none', language)} {sentence_in(language, str(error))}"
+            problem = f"{text('models_none', language)} {say(error.sentence, language)}"
             return [f'<p class="ba-refused">{with_commands(problem)}</p>', "", gr.update(choices=[], value=None), ""]
         if not listed:
-            problem = f"{text('models_none', language)} {sentence_in(language, self.around.service.status.problem)}"
+            problem = f"{text('models_none', language)} {say(self.around.service.status.problem, language)}"
             return [f'<p class="ba-refused">{with_commands(problem)}</p>', "", gr.update(choices=[], value=None), ""]
         first = next((one for one in listed if CHAMPION in one.aliases), listed[0])
         heading = f'<h2 class="ba-kicker">{escape(text("models_all", language))}</h2>'

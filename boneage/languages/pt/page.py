@@ -1,7 +1,8 @@
-"""Portuguese (Brazil) texts."""
+"""The page's texts in Portuguese (Brazil)."""
 
 TEXTS = {
     "language_name": "Português",
+    "decimal_mark": ",",
     "title": "Idade óssea",
     "subtitle": "Idade esquelética a partir de uma radiografia da mão esquerda",
     "notice": "Somente para pesquisa. Não é um dispositivo médico. Nunca confie apenas nesta estimativa.",

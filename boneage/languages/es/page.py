@@ -1,7 +1,8 @@
-"""Spanish texts."""
+"""The page's texts in Spanish."""
 
 TEXTS = {
     "language_name": "Español",
+    "decimal_mark": ",",
     "title": "Edad ósea",
     "subtitle": "Edad esquelética a partir de una radiografía de la mano izquierda",
     "notice": "Solo para investigación. No es un producto sanitario. Nunca confíe solo en esta estimación.",

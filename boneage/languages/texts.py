@@ -1,14 +1,27 @@
-"""Look up the page's texts in English, Portuguese or Spanish, and say ages in words."""
+"""Look up texts and notices in the visitor's language, and say ages and numbers in words."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
+from html import escape
+from importlib import import_module
+from string import Formatter
+from typing import Any
 
-from boneage.groups import AGE_GROUPS, AgeGroup
-from boneage.ui.languages import en, es, pt
+from boneage import languages
+from boneage.groups import AGE_GROUPS, AgeGroup, Sex
 
-LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "pt": pt.TEXTS, "es": es.TEXTS}
 DEFAULT_LANGUAGE = "en"
+_FOLDERS = {
+    found.name: import_module(f"{languages.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(languages.__path__)
+    if found.ispkg
+}
+LANGUAGES: Mapping[str, Mapping[str, str]] = {code: folder.TEXTS for code, folder in _FOLDERS.items()}
+"""The page's texts by language and key."""
+NOTICES: Mapping[str, Mapping[str, str]] = {code: folder.NOTICES for code, folder in _FOLDERS.items()}
+"""The sentences of notices by language and code."""
 
 
 def text(key: str, language: str, **values: object) -> str:
@@ -54,7 +67,7 @@ def number(value: float, language: str, digits: int = 1) -> str:
     """Write a number with the language's decimal mark and at most `digits` decimals."""
     written = f"{value:.{digits}f}"
     written = written.rstrip("0").rstrip(".") if "." in written else written
-    return written if language == "en" else written.replace(".", ",")
+    return written.replace(".", text("decimal_mark", language))
 
 
 def range_choices(language: str) -> list[tuple[str, str]]:
@@ -70,3 +83,44 @@ def _range_text(group: AgeGroup, language: str) -> str:
 def sex_choices(language: str) -> list[tuple[str, str]]:
     """Return (text, value) of the two sexes."""
     return [(text("female", language), "female"), (text("male", language), "male")]
+
+
+def notice_text(code: str, language: str, parameters: Mapping[str, Any]) -> str:
+    """Return a notice's sentence; an unknown language is read as English.
+
+    Args:
+        code: a key of `NOTICES`, such as `mask.parts`.
+        language: a key of `LANGUAGES`.
+        parameters: the values of the sentence's placeholders: texts, numbers, sexes, or notices within it.
+    """
+    sentences = NOTICES.get(language, NOTICES[DEFAULT_LANGUAGE])
+    return _Sentence(language).vformat(sentences[code], (), parameters)
+
+
+def capitalised(sentence: str) -> str:
+    """Begin a sentence with a capital letter, unless its first word is a name such as `hand.png`."""
+    first = sentence.split(" ", 1)[0]
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
+
+
+def with_commands(sentence: str) -> str:
+    """Return a sentence as HTML, what stands between backticks set as code."""
+    parts = escape(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+
+
+class _Sentence(Formatter):
+    """Fills in a sentence's placeholders as its language writes numbers and sexes."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, list | tuple):
+            return "; ".join(self.format_field(each, format_spec) for each in value)
+        if hasattr(value, "say"):
+            return str(value.say(self._language))
+        if isinstance(value, Sex):
+            return text(value, self._language).lower()
+        written = format(value, format_spec)
+        return written.replace(".", text("decimal_mark", self._language)) if isinstance(value, float) else written

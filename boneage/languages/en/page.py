@@ -1,7 +1,8 @@
-"""English texts."""
+"""The page's texts in English."""
 
 TEXTS = {
     "language_name": "English",
+    "decimal_mark": ".",
     "title": "Bone age",
     "subtitle": "Skeletal age from a left-hand radiograph",
     "notice": "Research use only. Not a medical device. Never rely on this estimate alone.",
