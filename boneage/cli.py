@@ -19,6 +19,7 @@ from boneage.commands import (
     faithfulness,
     flags,
     gate,
+    listen,
     predict,
     recalibrate,
     registry,
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     steps.add_parser(commands)
     train.add_parser(commands)
     predict.add_parser(commands)
+    listen.add_parsers(commands)
     evaluate.add_parser(commands)
     registry.add_parser(commands)
     store.add_parser(commands)

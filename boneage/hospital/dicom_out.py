@@ -27,15 +27,16 @@ def need(*modules: str) -> None:
         raise HospitalError(f"{', '.join(missing)} is not installed: pip install 'boneage[hospital]'")
 
 
-def write_dicom(result: Result, folder: Path) -> tuple[Path, Path]:
+def write_dicom(result: Result, folder: Path, name: str = "") -> tuple[Path, Path]:
     """Write the Structured Report and the Secondary Capture of one result.
 
     Args:
         result: of a film that came as a DICOM file.
         folder: made when missing.
+        name: of the files, without their endings; the film's instance UID by default.
 
     Returns:
-        The paths of the report and the picture, named by the film's instance UID.
+        The paths of the report and the picture.
 
     Raises:
         HospitalError: when the film is no DICOM file or a library is missing.
@@ -44,7 +45,7 @@ def write_dicom(result: Result, folder: Path) -> tuple[Path, Path]:
     from boneage.hospital.secondary_capture import secondary_capture
     from boneage.hospital.structured_report import evidence, structured_report
 
-    name = str(evidence(result).SOPInstanceUID)
+    name = name or str(evidence(result).SOPInstanceUID)
     paths = folder / f"{name}.sr.dcm", folder / f"{name}.sc.dcm"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's warnings quote patients' names

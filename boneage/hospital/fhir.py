@@ -40,8 +40,13 @@ def observation(result: Result) -> dict[str, Any]:
     return value
 
 
-def write_fhir(result: Result, folder: Path) -> Path:
-    """Write the Observation of one result, named by the film's instance UID or by the hash of its pixels.
+def write_fhir(result: Result, folder: Path, name: str = "") -> Path:
+    """Write the Observation of one result.
+
+    Args:
+        result: what is written.
+        folder: made when missing.
+        name: of the file, without its ending; by default the film's instance UID or the hash of its pixels.
 
     Returns:
         The path.
@@ -51,7 +56,8 @@ def write_fhir(result: Result, folder: Path) -> Path:
     """
     import json
 
-    name = pixels_sha256(result.film.pixels) if result.header is None else str(result.header.SOPInstanceUID)
+    own_name = pixels_sha256(result.film.pixels) if result.header is None else str(result.header.SOPInstanceUID)
+    name = name or own_name
     path = folder / f"{name}.fhir.json"
     write_whole(path, json.dumps(observation(result), ensure_ascii=False, indent=2).encode())
     return path
