@@ -22,6 +22,7 @@ from boneage.hospital.dicom_out import write_dicom
 from boneage.hospital.fhir import observation, write_fhir
 from boneage.hospital.result import HospitalError, Question, judge
 from boneage.hospital.secondary_capture import annotated
+from boneage.notices import note
 from tests.hospital.films import CR, cascade, film_bytes
 
 hd = pytest.importorskip("highdicom")
@@ -37,7 +38,12 @@ def refusing(film, sex, **_):
 def result():
     made = judge(cascade(), film_bytes(150), Question(table=open_table("greulich-pyle")))
     estimate = made.estimate.__class__(
-        **{**made.estimate.__dict__, "low_months": 138.5, "high_months": 161.25, "warnings": ("the film is noisy", "Å")}
+        **{
+            **made.estimate.__dict__,
+            "low_months": 138.5,
+            "high_months": 161.25,
+            "warnings": ("the film is noisy", "Å", note("gate.mirrored")),
+        }
     )
     return made.__class__(**{**made.__dict__, "estimate": estimate})
 
