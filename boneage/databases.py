@@ -15,6 +15,19 @@ _SQLITE = "sqlite:///"
 _SECRET = re.compile(r"(?<=//)([^:/?#@\s]*):\S*@")
 _SECRET_OPTION = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s\"')]+", re.IGNORECASE)
 
+_SQLITE_TROUBLES = {
+    "database is locked": (
+        "is held by another program for longer than was waited: end what has it open (a database viewer, a backup, a "
+        "study or a page on it; `lsof` or `fuser` on the file names it) and try again"
+    ),
+    "disk is full": "cannot grow, the disk is full: free some space and try again, nothing half-written is left",
+    "disk I/O error": "cannot be written or read, the disk gives an error: look at the disk, and try again",
+    "readonly database": "may not be written by this user (or its folder or disk is read-only): change its rights",
+    "unable to open": "cannot be opened: look whether its folder is there and may be read and written by this user",
+    "malformed": "is damaged: restore it from a backup (`sqlite3 FILE .recover` saves what can be read)",
+    "not a database": "is no SQLite database, or damaged: restore it from a backup, or move it away",
+}
+
 
 class DatabaseError(BoneageError):
     """A database that cannot be used; the message says what to do and holds no password."""
@@ -105,6 +118,15 @@ def _advisory_lock(url: str, number: int, wait: bool) -> Iterator[bool]:
         # Closing the connection gives the lock back; so does whatever ends this process.
         connection.close()
         engine.dispose()
+
+
+def sqlite_reason(file: Path, error: BaseException) -> str:
+    """Say why a SQLite file cannot be used, and what to do, in words for users."""
+    text = first_line(error)
+    for sign, words in _SQLITE_TROUBLES.items():
+        if sign in text:
+            return f"{file} {words}"
+    return f"{file}: {text}"
 
 
 def first_line(error: BaseException) -> str:

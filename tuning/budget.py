@@ -56,7 +56,8 @@ def spent_seconds(study: Any) -> float:
 
     states = optuna.trial.TrialState
     durations = [trial.duration for trial in finished(study, states.COMPLETE, states.PRUNED)]
-    return sum(duration.total_seconds() for duration in durations if duration is not None)
+    # A clock that was set back makes a trial end before it began.
+    return sum(max(0.0, duration.total_seconds()) for duration in durations if duration is not None)
 
 
 def finished(study: Any, *states: Any) -> list[Any]:

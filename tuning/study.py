@@ -55,10 +55,9 @@ def storage_for(config: Config) -> Any:
     url = storage_url(config)
     if url:
         return _database(url, config.tuning.heartbeat_seconds)
-    journal = journal_file()
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    backend = optuna.storages.journal.JournalFileBackend(str(journal))
-    return optuna.storages.JournalStorage(backend)
+    from tuning.journal import WholeLines
+
+    return optuna.storages.JournalStorage(WholeLines(journal_file()))
 
 
 def journal_file() -> Path:

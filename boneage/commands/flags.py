@@ -6,15 +6,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from boneage.commands.common import complain, stage
 from boneage.paths import project_root
+
+_KEY_DIGITS = 12
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser's list."""
-    parser = commands.add_parser("flags", help="list saved cases, or export them as a source for training")
+    parser = commands.add_parser("flags", help="list and check saved cases, or export them as a source for training")
     parser.add_argument("--folder", type=Path, help="the flag store (default: flagged/ of the project)")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,export}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,history,check,export}")
     actions.add_parser("list", help="print the table of saved cases").set_defaults(run=run_list)
+    history = actions.add_parser("history", help="print every saving, also of cases that were saved again")
+    film = "only this film, by the first digits of its name"
+    history.add_argument("film", metavar="FILM", nargs="?", default="", help=film)
+    history.set_defaults(run=run_history)
+    check = actions.add_parser("check", help="list cases whose reading may be another film's, and lost films")
+    check.set_defaults(run=run_check)
     export = actions.add_parser("export", help="write images and table in the RSNA layout")
     export.add_argument("out", metavar="OUT", type=Path)
     export.set_defaults(run=run_export)
@@ -24,15 +33,51 @@ def run_list(args: argparse.Namespace) -> int:
     """Print the saved cases."""
     from boneage.evaluation.text import text_table
 
-    records = _store(args).records()
+    records = _store(args).records().drop(columns="key")
     print(text_table(records) if len(records) else "no case has been saved yet; the page saves one with its button")
     return 0
 
 
+def run_history(args: argparse.Namespace) -> int:
+    """Print every saving of all films or of one, in their order."""
+    from boneage.evaluation.text import text_table
+
+    history = _store(args).history().drop(columns="image")
+    history = history[history["sha256"].str.startswith(args.film)]
+    history["key"] = history["key"].str[:_KEY_DIGITS]
+    print(text_table(history) if len(history) else "nothing is noted: no such case, or saved before a history was kept")
+    return 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Print the doubtful cases; return 1 where there are any."""
+    from boneage.data.flag_check import FAR_MONTHS, check_flags
+
+    store = _store(args)
+    doubts = check_flags(store, stage("checking films"))
+    for doubt in doubts:
+        print(f"{doubt.sha256}\n  {doubt.sentence}")
+    records = store.records()
+    old = int(((records["key"] == "") & records["reader_age_months"].notna()).sum())
+    print(f"{len(records)} cases, {len({doubt.sha256 for doubt in doubts})} of them doubtful")
+    if old:
+        print(
+            f"{old} readings were saved without the estimate's key, as all were before estimates had keys: one that "
+            f"lies within {FAR_MONTHS:g} months of its estimate may still be another film's"
+        )
+    return int(bool(doubts))
+
+
 def run_export(args: argparse.Namespace) -> int:
     """Write the saved cases as a source that a configuration can name."""
-    _store(args).export(args.out)
+    from boneage.data.flag_check import check_flags
+
+    store = _store(args)
+    store.export(args.out)
     print(f'written to {args.out}; name it in a configuration as a source with layout = "rsna"')
+    doubtful = len({doubt.sha256 for doubt in check_flags(store)})
+    if doubtful:
+        complain(f"{doubtful} of these cases are doubtful: `boneage flags check` says why, before you train on them")
     return 0
 
 

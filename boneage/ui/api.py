@@ -2,8 +2,8 @@
 
 >>> from gradio_client import Client, handle_file                                       # doctest: +SKIP
 >>> client = Client("http://127.0.0.1:7860")                                            # doctest: +SKIP
->>> client.predict(file=handle_file("hand.png"), sex="female", api_name="/predict")     # doctest: +SKIP
->>> client.predict(reader_age_months=110, consent=True, api_name="/flag")               # doctest: +SKIP
+>>> key = client.predict(handle_file("hand.png"), "female", api_name="/predict")["key"] # doctest: +SKIP
+>>> client.predict(reader_age_months=110, consent=True, key=key, api_name="/flag")      # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from boneage.ui.estimate.case import Case, explained, make_case, read_request
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate.events import MODEL_TURN
 from boneage.ui.estimate.pictures import HEAT
-from boneage.ui.flags.save import flag_case
+from boneage.ui.flags.save import case_of_key, flag_case
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
@@ -29,10 +29,14 @@ _PREDICT = (
     "for a z-score of the chronological age; table_file: a CSV of your own instead (chronological_months, sex, "
     "sd_months). heat_map: add the heat map and how far it can be believed. Research use only."
 )
-_FLAG = "Keep the last estimate of this session with the reader's own age; consent must be true."
+_FLAG = (
+    "Keep an estimate with the reader's own age; consent must be true. key: as /predict returned it, so that the "
+    "reading cannot be saved with another film; without it the last call of this session must have succeeded."
+)
+_ANYONE: Any = None
 
 
-def add_api(around: Surroundings, case: gr.State) -> None:
+def add_api(around: Surroundings) -> None:
     """Add the two endpoints behind components that nobody sees."""
 
     def predict(  # noqa: PLR0913 (its parameters are the API's)
@@ -45,29 +49,35 @@ def add_api(around: Surroundings, case: gr.State) -> None:
         table: str | None = None,
         table_file: str | None = None,
         heat_map: bool = False,
-    ) -> tuple[dict[str, Any], Case]:
+        request: gr.Request = _ANYONE,
+    ) -> dict[str, Any]:
+        visit = request.session_hash
+        number = around.recent.begin(visit)
         with Boundary(DEFAULT_LANGUAGE):
-            request = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
+            wanted = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
             # A file speaks for itself: only the page, whose file may be hidden, needs its name as well.
             name = table or (OWN_TABLE if table_file else None)
             opened = chosen_table(name, table_file, chronological_months, DEFAULT_LANGUAGE)
-            request = replace(request, anyway=anyway is True, table=opened)
-            made = make_case(around.service, request, DEFAULT_LANGUAGE, lambda share, words: None)
+            wanted = replace(wanted, anyway=anyway is True, table=opened)
+            made = make_case(around.service, wanted, DEFAULT_LANGUAGE, lambda share, words: None)
             said = made.reasons.to_json() if reasons is True and made.reasons else {}
             if heat_map is True:
                 made = explained(around.service, made)
                 said |= _heat(made)
-            return {**made.to_json(), **said}, replace(made, prepared=None)
+            around.recent.keep(visit, number, made)
+            return made.to_json() | said
 
     def flag(
-        shown: Case | None,
         reader_age_months: float | None = None,
         comment: str | None = None,
         consent: bool = False,
+        key: str | None = None,
+        request: gr.Request = _ANYONE,
     ) -> dict[str, Any]:
         with Boundary(DEFAULT_LANGUAGE):
-            flagged = flag_case(around.flags, shown, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
-            return {"saved": flagged.name, "folder": flagged.folder, "updated": flagged.updated}
+            kept = case_of_key(around.recent, key or "", request.session_hash, DEFAULT_LANGUAGE)
+            flagged = flag_case(around.flags, kept, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
+            return {"saved": flagged.name, "folder": flagged.folder, "updated": flagged.updated, "key": kept.key}
 
     with gr.Row(visible=False):
         asked = [
@@ -86,12 +96,13 @@ def add_api(around: Surroundings, case: gr.State) -> None:
             gr.Number(value=None, label="reader_age_months"),
             gr.Textbox(label="comment"),
             gr.Checkbox(value=False, label="consent"),
+            gr.Textbox(label="key"),
         ]
-        answer, kept = gr.JSON(label="estimate"), gr.JSON(label="flagged")
+        answer, flagged = gr.JSON(label="estimate"), gr.JSON(label="flagged")
         gr.Button().click(
-            predict, asked, [answer, case], api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN
+            predict, asked, answer, api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN
         )
-        gr.Button().click(flag, [case, *said], kept, api_name="flag", api_description=_FLAG)
+        gr.Button().click(flag, said, flagged, api_name="flag", api_description=_FLAG)
 
 
 def _heat(case: Case) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from boneage.ui.downloads import Downloads
 from boneage.ui.estimate.examples import Examples
+from boneage.ui.estimate.recent import RecentCases
 from boneage.ui.service import ModelService
 from boneage.ui.visit_files import Visits
 
@@ -25,6 +26,7 @@ class Surroundings:
         downloads: files made for a visitor.
         visits: what is deleted when a visit ends.
         mlflow: address of the MLflow UI that the links to runs open; empty for no links.
+        recent: the estimates that can still be saved.
     """
 
     service: ModelService
@@ -33,3 +35,4 @@ class Surroundings:
     downloads: Downloads
     visits: Visits
     mlflow: str = ""
+    recent: RecentCases = field(default_factory=RecentCases)

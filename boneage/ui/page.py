@@ -50,7 +50,7 @@ def build_page(around: Surroundings) -> gr.Blocks:
         estimate_events.connect(estimate, flags, case, language)
         flag_tab.connect(flags, case, language)
         models_tab.connect(models, language)
-        add_api(around, case)
+        add_api(around)
         _follow_language(shell, estimate, flags, models)
         _follow_models(shell, estimate, models)
         page.unload(_leaving(around))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page_fakes import Running, hand_pixels, write_dicom
+from page_fakes import Running, hand_pixels, write_dicom, write_png
 
 from boneage.cascade.estimate import COMPARISON_FIELDS, ESTIMATE_FIELDS, REASON_FIELDS
 from boneage.errors import BoneageError
@@ -32,7 +32,7 @@ def predict(client: Client, file: Path, sex: str = "female", **more: object) -> 
 
 def test_predict_answers_with_the_names_of_the_command_line(client: Client, running: Running, hand: Path) -> None:
     answer = predict(client, hand)
-    assert list(answer) == ["image", *ESTIMATE_FIELDS]
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "key"]
     direct = running.around.service.cascade().estimate(hand, "female").to_json()
     assert {name: answer[name] for name in ESTIMATE_FIELDS} == direct
     assert answer["image"] == "hand.png"
@@ -40,14 +40,14 @@ def test_predict_answers_with_the_names_of_the_command_line(client: Client, runn
 
 def test_reasons_come_where_they_are_asked_for(client: Client, hand: Path) -> None:
     answer = predict(client, hand, reasons=True)
-    assert list(answer) == ["image", *ESTIMATE_FIELDS, *REASON_FIELDS]
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "key", *REASON_FIELDS]
     experts = answer["experts"]
     assert isinstance(experts, list) and [one["range"] for one in experts][0] == "0-57"
 
 
 def test_a_table_adds_what_the_command_says_of_the_chronological_age(client: Client, hand: Path) -> None:
     answer = predict(client, hand, chronological_months=100, table="greulich-pyle")
-    assert list(answer) == ["image", *ESTIMATE_FIELDS, *COMPARISON_FIELDS]
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, *COMPARISON_FIELDS, "key"]
     assert (answer["table"], answer["difference_months"]) == ("Greulich-Pyle V/VI", -13.5)
     assert str(answer["comparison"]).startswith("z-score -") and "not seen" in str(answer["table_provenance"])
 
@@ -65,7 +65,7 @@ def test_a_table_of_ones_own_is_a_file(client: Client, hand: Path, tmp_path: Pat
 
 def test_the_heat_map_comes_with_how_far_it_can_be_believed(client: Client, hand: Path) -> None:
     answer = predict(client, hand, heat_map=True)
-    assert list(answer) == ["image", *ESTIMATE_FIELDS, "heat_map", "faithfulness"]
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "key", "heat_map", "faithfulness"]
     assert str(answer["heat_map"]).startswith("data:image/jpeg;base64,")
     found = answer["faithfulness"]["grad-cam"]  # type: ignore[index,call-overload]
     assert found["draws"] == 8 and "no better than chance" in found["sentence"]
@@ -73,7 +73,7 @@ def test_the_heat_map_comes_with_how_far_it_can_be_believed(client: Client, hand
 
 def test_calls_of_clients_that_count_their_arguments_go_on_working(client: Client, hand: Path) -> None:
     answer = client.predict(handle_file(str(hand)), "female", "", None, False, True, api_name="/predict")
-    assert list(answer) == ["image", *ESTIMATE_FIELDS, *REASON_FIELDS]
+    assert list(answer) == ["image", *ESTIMATE_FIELDS, "key", *REASON_FIELDS]
 
 
 def test_a_range_skips_the_classifier(client: Client, hand: Path) -> None:
@@ -140,6 +140,70 @@ def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand
     assert mine[["reader_age_months", "comment", "version"]].to_numpy().tolist() == [[101.0, "clearer", "3"]]
     assert first["folder"] == "flagged/images"
     assert (running.around.flags.folder / "images" / first["saved"]).is_file()
+
+
+def film_of(tmp_path: Path, number: int) -> Path:
+    pixels = hand_pixels()
+    pixels[0, :] = 60 + number
+    return write_png(tmp_path / f"film-{number}.png", pixels)
+
+
+def reading_of(running: Running, key: str) -> float:
+    rows = running.around.flags.records()
+    return float(rows[rows["key"] == key]["reader_age_months"].item())
+
+
+def test_after_a_failed_estimate_no_reading_is_saved_with_the_film_before(running: Running, tmp_path: Path) -> None:
+    client = Client(running.url, verbose=False)
+    first = predict(client, film_of(tmp_path, 1))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"not an image")
+    with pytest.raises(AppError):
+        predict(client, bad)
+    before = len(running.around.flags.records())
+    with pytest.raises(AppError, match="estimate first"):
+        client.predict(reader_age_months=150, comment="", consent=True, api_name="/flag")
+    assert len(running.around.flags.records()) == before
+    # Named by its key, the film before can still be saved; a key of nothing cannot.
+    with pytest.raises(AppError, match="not known here"):
+        client.predict(reader_age_months=150, consent=True, key="0" * 64, api_name="/flag")
+    kept = client.predict(reader_age_months=80, consent=True, key=first["key"], api_name="/flag")
+    assert kept["key"] == first["key"] and reading_of(running, str(first["key"])) == 80
+
+
+def test_a_key_names_film_model_and_request(client: Client, hand: Path, tmp_path: Path) -> None:
+    keys = [
+        predict(client, hand)["key"],
+        predict(client, hand)["key"],
+        predict(client, hand, sex="male")["key"],
+        predict(client, hand, age_range="0-57")["key"],
+        predict(client, film_of(tmp_path, 2))["key"],
+    ]
+    assert keys[0] == keys[1] and len(set(keys)) == 4
+
+
+def test_threads_of_one_client_save_their_readings_with_their_films(client, running: Running, tmp_path: Path) -> None:
+    films = [film_of(tmp_path, 10 + number) for number in range(8)]
+
+    def read(number: int) -> tuple[str, float]:
+        key = str(predict(client, films[number])["key"])
+        client.predict(reader_age_months=100 + number, consent=True, key=key, api_name="/flag")
+        return key, 100.0 + number
+
+    with ThreadPoolExecutor(8) as pool:
+        read_by_key = dict(pool.map(read, range(8)))
+    assert {key: reading_of(running, key) for key in read_by_key} == read_by_key
+
+
+def test_a_restart_between_estimate_and_flag_saves_nothing(running: Running, hand: Path) -> None:
+    client = Client(running.url, verbose=False)
+    key = predict(client, hand)["key"]
+    before = len(running.around.flags.records())
+    running.around.recent.__init__()  # type: ignore[misc]  # as a server that has just been started: it knows none
+    for given in ({"key": key}, {}):
+        with pytest.raises(AppError, match="estimate"):
+            client.predict(reader_age_months=150, consent=True, api_name="/flag", **given)
+    assert len(running.around.flags.records()) == before
 
 
 def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_path: Path) -> None:

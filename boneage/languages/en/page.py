@@ -140,6 +140,10 @@ TEXTS = {
     "flag_saved": "Saved as {name} in {folder}.",
     "flag_updated": "This image was saved before; the case was updated: {name} in {folder}.",
     "flag_nothing": "There is no estimate to save yet: estimate first.",
+    "flag_forgotten": (
+        "The estimate of this reading is not known here (another key, or the page was started anew): "
+        "estimate the image again."
+    ),
     "flag_consent_needed": "Please confirm first that the image may be kept.",
     "flag_wrong_age": "Your reading must be within 0 and 228 months, but {given} was given.",
     "flag_open": "Save this case…",

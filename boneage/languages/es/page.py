@@ -141,6 +141,10 @@ TEXTS = {
     "flag_saved": "Guardado como {name} en {folder}.",
     "flag_updated": "Esta imagen ya estaba guardada; el caso se actualizó: {name} en {folder}.",
     "flag_nothing": "Todavía no hay estimación que guardar: estime primero.",
+    "flag_forgotten": (
+        "Aquí no se conoce la estimación de esta lectura (otra clave, o la página se reinició): "
+        "estime de nuevo la imagen."
+    ),
     "flag_consent_needed": "Confirme primero que la imagen puede conservarse.",
     "flag_wrong_age": "Su lectura debe estar entre 0 y 228 meses, pero se dio {given}.",
     "flag_open": "Guardar este caso…",

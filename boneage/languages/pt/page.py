@@ -141,6 +141,10 @@ TEXTS = {
     "flag_saved": "Salvo como {name} em {folder}.",
     "flag_updated": "Esta imagem já estava salva; o caso foi atualizado: {name} em {folder}.",
     "flag_nothing": "Ainda não há estimativa para salvar: estime primeiro.",
+    "flag_forgotten": (
+        "A estimativa desta leitura não é conhecida aqui (outra chave, ou a página foi reiniciada): "
+        "estime a imagem de novo."
+    ),
     "flag_consent_needed": "Confirme primeiro que a imagem pode ser guardada.",
     "flag_wrong_age": "Sua leitura deve estar entre 0 e 228 meses, mas foi informado {given}.",
     "flag_open": "Salvar este caso…",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,7 @@ from boneage.cascade.cascade import Cascade, Estimate
 from boneage.cascade.estimate import MAX_CHRONOLOGICAL_MONTHS
 from boneage.clinical.comparison import Comparison, compare
 from boneage.clinical.sd_tables import SdTable
+from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_radiograph
 from boneage.explain.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.explain.reasons import Reasons, reasons_of
@@ -87,6 +90,7 @@ class Case:
         reasons: what each expert said, and the training cases most like the film.
         comparison: what the chosen table makes of the chronological age.
         faithfulness: how far the heat map can be believed on this film; known once it is made.
+        key: from `case_key`; whoever saves a reading with the estimate names it.
     """
 
     estimate: Estimate
@@ -105,6 +109,7 @@ class Case:
     reasons: Reasons | None = None
     comparison: Comparison | None = None
     faithfulness: Faithfulness | None = None
+    key: str = ""
 
     @property
     def contradicted(self) -> bool:
@@ -112,9 +117,9 @@ class Case:
         return self.estimate.age_range is not None and self.classified.group != self.estimate.group
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that `boneage predict --format json` prints."""
+        """Return the object that `boneage predict --format json` prints, and the estimate's key."""
         compared = self.comparison.to_json() if self.comparison else {}
-        return {"image": self.name, **self.estimate.to_json(), **compared}
+        return {"image": self.name, **self.estimate.to_json(), **compared, "key": self.key}
 
 
 def read_request(
@@ -176,7 +181,21 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         features=features,
         reasons=reasons_of(cascade, features, estimate),
         comparison=_compared(cascade, estimate, request),
+        key=case_key(radiograph.pixels, estimate, request),
     )
+
+
+def case_key(pixels: np.ndarray, estimate: Estimate, request: Request) -> str:
+    """Return the key of an estimate: sha256 of the film's pixels, the model's version and what was asked.
+
+    Args:
+        pixels: the decoded film, uint8 (H, W).
+        estimate: the answer, which names its model and version.
+        request: what was asked of it.
+    """
+    asked = (request.sex, request.age_range, request.chronological_months, request.anyway)
+    parts = [pixels_sha256(pixels), estimate.model, str(estimate.version), *map(str, asked)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def make_shown(service: ModelService, request: Request, language: str, step: Step) -> Case | Refusal:

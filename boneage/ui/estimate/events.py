@@ -42,7 +42,8 @@ def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr
             tab.around.visits.keep(request.session_hash, [file])
             return _looked_at(file, code)
 
-    def forget(code: str, request: gr.Request) -> list[Any]:
+    def forget(file: str | None, code: str, request: gr.Request) -> list[Any]:
+        tab.around.recent.turn(request.session_hash, file)
         return [None, *tab.shown(None, code, request.session_hash), *flags.shown(None, code)]
 
     def choose(code: str, event: gr.SelectData) -> list[Any]:
@@ -52,7 +53,12 @@ def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr
     looked_at = [inputs.preview, inputs.read, inputs.sex, inputs.chronological]
     inputs.file.change(look, [inputs.file, language], looked_at, show_progress="hidden", **_PRIVATE)
     inputs.file.change(
-        forget, [language], [case, *tab.shows, *flags.shows], queue=False, show_progress="hidden", **_PRIVATE
+        forget,
+        [inputs.file, language],
+        [case, *tab.shows, *flags.shows],
+        queue=False,
+        show_progress="hidden",
+        **_PRIVATE,
     )
     inputs.examples.select(choose, [language], [inputs.file, inputs.sex], show_progress="hidden", **_PRIVATE)
 
@@ -70,7 +76,8 @@ def _connect_table(tab: EstimateTab) -> None:
 
 
 def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
-    inputs, results, service = tab.inputs, tab.results, tab.around.service
+    inputs, results = tab.inputs, tab.results
+    service, recent = tab.around.service, tab.around.recent
 
     def estimating(insists: bool) -> Callable[..., list[Any]]:
         def estimate(
@@ -84,7 +91,10 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
                 asked = read_request(given[inputs.file], given[inputs.sex], given[inputs.age_range], months, code)
                 table = chosen_table(given[inputs.table], given[inputs.table_file], months, code)
                 asked = replace(asked, uri=given[inputs.model] or "", anyway=insists, table=table)
+                recent.turn(request.session_hash, asked.source)
                 made = make_shown(service, asked, code, lambda share, words: progress(share, desc=words))
+                if isinstance(made, Case) and not recent.keep_shown(request.session_hash, asked.source, made):
+                    return [gr.skip()] * len(fresh)  # another film lies there by now
                 return [made, *tab.shown(made, code, request.session_hash), *flags.shown(made, code)]
 
         return estimate
@@ -93,6 +103,8 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
         """Add the heat map, which takes as long again as the estimate: the number does not wait for it."""
         with Boundary(code):
             more = explained(service, shown) if isinstance(shown, Case) else shown
+            if isinstance(more, Case) and recent.last(request.session_hash) != more.key:
+                return [gr.skip()] * (len(fresh) - len(flags.shows))  # another film lies there by now
             return [more, *tab.shown(more, code, request.session_hash)]
 
     fresh = [case, *tab.shows, *flags.shows]

@@ -14,6 +14,7 @@ from boneage.ui.estimate.pictures import decode_png
 
 if TYPE_CHECKING:
     from boneage.data.flags import FlagStore
+    from boneage.ui.estimate.recent import RecentCases
 
 MAX_COMMENT = 500
 
@@ -36,7 +37,7 @@ def flag_case(
         PageError: when there is no case, no consent, or the reader's age cannot be.
         BoneageError: when it cannot be written.
     """
-    from boneage.data.flags import FlagRecord, pixels_sha256
+    from boneage.data.flags import FlagRecord
 
     if case is None:
         raise PageError(text("flag_nothing", language))
@@ -45,7 +46,6 @@ def flag_case(
     if reader_age_months is not None and not MIN_AGE_MONTHS <= reader_age_months <= MAX_AGE_MONTHS:
         raise PageError(text("flag_wrong_age", language, given=f"{reader_age_months:g}"))
     pixels = decode_png(case.png)
-    known = (store.folder / "images" / f"{pixels_sha256(pixels)}.png").is_file()
     record = FlagRecord(
         sex=Sex(case.estimate.sex),
         estimated_age_months=round(case.estimate.bone_age_months, 2),
@@ -53,10 +53,34 @@ def flag_case(
         model=case.estimate.model,
         version=str(case.estimate.version),
         comment=(comment or "").strip()[:MAX_COMMENT],
+        key=case.key,
     )
-    saved = store.add(pixels, record)
+    saved = store.save(pixels, record)
     # Where in the project: the server's own folders are nobody's business.
-    return Flagged(saved.name, saved.parent.relative_to(store.folder.parent).as_posix(), known)
+    folder = saved.path.parent.relative_to(store.folder.parent).as_posix()
+    return Flagged(saved.path.name, folder, saved.updated)
+
+
+def case_of_key(recent: RecentCases, key: str, visit: str | None, language: str) -> Case:
+    """Return the estimate that a reading belongs to: that of the key, else the visit's last one.
+
+    Args:
+        recent: the estimates that can still be saved.
+        key: as `/predict` returned it; empty for the last call's, which must have succeeded.
+        visit: who asks.
+        language: of the error.
+
+    Raises:
+        PageError: when there is no such estimate, or the visit's last call failed.
+    """
+    if not key:
+        key = recent.last(visit)
+        if not key:
+            raise PageError(text("flag_nothing", language))
+    case = recent.find(key)
+    if case is None:
+        raise PageError(text("flag_forgotten", language))
+    return case
 
 
 def flagged_words(flagged: Flagged, language: str) -> str:

@@ -14,7 +14,7 @@ from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import heading
-from boneage.ui.flags.save import flag_case, flagged_words
+from boneage.ui.flags.save import case_of_key, flag_case, flagged_words
 from boneage.ui.labels import Labels
 from boneage.ui.tables import html_table
 
@@ -40,22 +40,28 @@ class FlagTab:
     flagged: gr.HTML
     cases: gr.HTML
     tab: gr.Tab
-    store: FlagStore
+    key: gr.Textbox
+    around: Surroundings
+
+    @property
+    def store(self) -> FlagStore:
+        """Where cases are saved."""
+        return self.around.flags
 
     @property
     def shows(self) -> list[Any]:
         """List the components that `shown` updates."""
-        return [self.summary, self.form, self.reader_age, self.comment, self.consent, self.flagged]
+        return [self.summary, self.form, self.reader_age, self.comment, self.consent, self.flagged, self.key]
 
     def shown(self, case: Case | Refusal | None, language: str) -> list[Any]:
         """Return updates that offer a case for keeping, the form empty, or say that there is none."""
         there = case if isinstance(case, Case) else None
-        return [_summary(there, language), gr.update(visible=there is not None), None, "", False, ""]
+        return [_summary(there, language), gr.update(visible=there is not None), None, "", False, "", _key(there)]
 
     def translated(self, case: Case | Refusal | None, language: str) -> list[Any]:
         """Return updates that say the same in another language; what was typed stays."""
         summary, form, *_ = self.shown(case, language)
-        return [summary, form, gr.update(), gr.update(), gr.update(), ""]
+        return [summary, form, gr.update(), gr.update(), gr.update(), "", gr.update()]
 
 
 def lay_out(labels: Labels, around: Surroundings) -> FlagTab:
@@ -67,20 +73,25 @@ def lay_out(labels: Labels, around: Surroundings) -> FlagTab:
             with gr.Column(visible=False, elem_id="flag") as form:
                 reader_age = labels.made(gr.Number, {"label": "reader_age"}, elem_id="reader-age")
                 comment = labels.made(gr.Textbox, {"label": "comment"}, max_length=500, elem_id="comment")
+                # In the browser: what is saved is what the reader sees, whatever came to this server since.
+                key = gr.Textbox("", visible=False, elem_id="flag-key")
                 consent = labels.made(gr.Checkbox, {"label": "consent"}, elem_id="consent")
                 button = labels.made(gr.Button, {"value": "flag"}, variant="primary", elem_id="flag-button")
             flagged = gr.HTML("", elem_id="flagged")
         with gr.Column(scale=8, min_width=320):
             cases = gr.HTML("", elem_id="flag-cases")
-    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, around.flags)
+    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, key, around)
 
 
 def connect(tab: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     """Connect the tab's components."""
 
-    def save(shown: Any, age: float | None, comment: str, consent: bool, code: str) -> list[str]:
+    def save(  # noqa: PLR0913 (one per field of the form)
+        shown: Any, key: str, age: float | None, comment: str, consent: bool, code: str, request: gr.Request
+    ) -> list[str]:
         with Boundary(code):
-            kept = shown if isinstance(shown, Case) else None
+            mine = isinstance(shown, Case) and bool(key) and shown.key == key
+            kept = shown if mine else case_of_key(tab.around.recent, key, request.session_hash, code)
             words = flagged_words(flag_case(tab.store, kept, age, comment, consent, code), code)
             return [words, cases_html(tab.store, code)]
 
@@ -89,7 +100,7 @@ def connect(tab: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
             return cases_html(tab.store, code)
 
     private: dict[str, Any] = {"api_visibility": "private"}
-    given = [case, tab.reader_age, tab.comment, tab.consent, language]
+    given = [case, tab.key, tab.reader_age, tab.comment, tab.consent, language]
     tab.button.click(save, given, [tab.flagged, tab.cases], show_progress_on=tab.flagged, **private)
     tab.tab.select(look, [language], tab.cases, show_progress="hidden", **private)
 
@@ -124,6 +135,10 @@ def _cells(row: pd.Series, language: str) -> list[str]:
 
 def _intro(language: str) -> str:
     return f'{heading("flag_heading")(language)}<p class="ba-small">{escape(text("flag_info", language))}</p>'
+
+
+def _key(case: Case | None) -> str:
+    return case.key if case else ""
 
 
 def _summary(case: Case | None, language: str) -> str:
