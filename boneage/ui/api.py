@@ -38,7 +38,12 @@ _ANYONE: Any = None
 
 def add_api(around: Surroundings) -> None:
     """Add the two endpoints behind components that nobody sees."""
+    with gr.Row(visible=False):
+        _add_predict(around)
+        _add_flag(around)
 
+
+def _add_predict(around: Surroundings) -> None:
     def predict(  # noqa: PLR0913 (its parameters are the API's)
         file: str | None,
         sex: str | None,
@@ -67,6 +72,23 @@ def add_api(around: Surroundings) -> None:
             around.recent.keep(visit, number, made)
             return made.to_json() | said
 
+    asked = [
+        gr.File(label="file"),
+        gr.Textbox(label="sex"),
+        gr.Textbox(label="age_range"),
+        gr.Number(value=None, label="chronological_months"),
+        gr.Checkbox(value=False, label="anyway"),
+        gr.Checkbox(value=False, label="reasons"),
+        # New ones come last, with defaults: clients that leave them out, or count, go on working.
+        gr.Textbox(label="table"),
+        gr.File(value=None, label="table_file"),
+        gr.Checkbox(value=False, label="heat_map"),
+    ]
+    answer = gr.JSON(label="estimate")
+    gr.Button().click(predict, asked, answer, api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN)
+
+
+def _add_flag(around: Surroundings) -> None:
     def flag(
         reader_age_months: float | None = None,
         comment: str | None = None,
@@ -79,30 +101,13 @@ def add_api(around: Surroundings) -> None:
             flagged = flag_case(around.flags, kept, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
             return {"saved": flagged.name, "folder": flagged.folder, "updated": flagged.updated, "key": kept.key}
 
-    with gr.Row(visible=False):
-        asked = [
-            gr.File(label="file"),
-            gr.Textbox(label="sex"),
-            gr.Textbox(label="age_range"),
-            gr.Number(value=None, label="chronological_months"),
-            gr.Checkbox(value=False, label="anyway"),
-            gr.Checkbox(value=False, label="reasons"),
-            # New ones come last, with defaults: clients that leave them out, or count, go on working.
-            gr.Textbox(label="table"),
-            gr.File(value=None, label="table_file"),
-            gr.Checkbox(value=False, label="heat_map"),
-        ]
-        said = [
-            gr.Number(value=None, label="reader_age_months"),
-            gr.Textbox(label="comment"),
-            gr.Checkbox(value=False, label="consent"),
-            gr.Textbox(label="key"),
-        ]
-        answer, flagged = gr.JSON(label="estimate"), gr.JSON(label="flagged")
-        gr.Button().click(
-            predict, asked, answer, api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN
-        )
-        gr.Button().click(flag, said, flagged, api_name="flag", api_description=_FLAG)
+    said = [
+        gr.Number(value=None, label="reader_age_months"),
+        gr.Textbox(label="comment"),
+        gr.Checkbox(value=False, label="consent"),
+        gr.Textbox(label="key"),
+    ]
+    gr.Button().click(flag, said, gr.JSON(label="flagged"), api_name="flag", api_description=_FLAG)
 
 
 def _heat(case: Case) -> dict[str, Any]:
