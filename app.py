@@ -8,13 +8,13 @@ import sys
 
 from boneage.errors import BoneageError
 
-DEFAULT_MODEL = "models:/boneage-cascade@champion"
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Estimate bone age on a page. Research use only.")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="URI", help=f"model that answers ({DEFAULT_MODEL})")
+    parser.add_argument(
+        "--model", metavar="URI", help="model that answers (the store's champion, else the one that ships)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (127.0.0.1: this machine only)")
     parser.add_argument("--port", type=int, default=7860, help="port (7860); 0 takes any free one")
     parser.add_argument("--auth", default="", metavar="USER:PASSWORD_FILE", help="let only this user in")
@@ -29,9 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     # TensorFlow's own chatter would drown the page's address; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        from boneage.registry.opening import default_uri
         from boneage.ui.launch import LaunchOptions, serve
 
-        serve(asked.model, LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure, asked.mlflow))
+        serve(
+            asked.model or default_uri(),
+            LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure, asked.mlflow),
+        )
     except BoneageError as error:
         sys.stderr.write(f"app.py: {error}\n")
         return 1

@@ -85,6 +85,7 @@ def test_no_file_imports_itself_by_way_of_others():
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES
     }
     graph = {name: set(imported_modules(path, modules)) - {name} for name, path in modules.items()}
+    graph.pop("boneage")  # the front door names everything, and imports nothing before it is asked for
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 

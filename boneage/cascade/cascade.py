@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from boneage.cascade.routing import Predictor, Routed, route
 from boneage.cascade.stack import Stack
 from boneage.config import Config
 from boneage.data.radiograph import Radiograph
+from boneage.errors import BoneageError
 from boneage.gate.gate import Gate, RefusedError
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
@@ -98,6 +100,33 @@ class Cascade:
         sex, age_range = known_sex(sex), known_range(age_range)
         prepared = self.examine(radiograph, sex, anyway=anyway, chronological_months=chronological_months)
         return self.estimate_prepared(prepared, sex, age_range)
+
+    def estimate_many(
+        self,
+        radiographs: Iterable[Source],
+        sexes: Sex | str | Iterable[Sex | str],
+        age_ranges: str | None | Iterable[str | None] = None,
+        *,
+        anyway: bool = False,
+    ) -> Iterator[Estimate | BoneageError]:
+        """Estimate many radiographs, one answer for each in their order; a bad one never stops the others.
+
+        Args:
+            radiographs: each as `estimate` takes it; they are read one by one.
+            sexes: one sex for all, or one for each.
+            age_ranges: one range label or None for all, or one for each.
+            anyway: estimate what the gate would refuse, too.
+
+        Yields:
+            The estimate, or the error that says why there is none.
+        """
+        each_sex = repeat(sexes) if isinstance(sexes, str) else sexes
+        each_range = repeat(age_ranges) if age_ranges is None or isinstance(age_ranges, str) else age_ranges
+        for radiograph, sex, age_range in zip(radiographs, each_sex, each_range, strict=False):
+            try:
+                yield self.estimate(radiograph, sex, age_range, anyway=anyway)
+            except BoneageError as error:
+                yield error
 
     def examine(
         self, radiograph: Source, sex: Sex | str, *, anyway: bool = False, chronological_months: float | None = None

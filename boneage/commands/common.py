@@ -6,16 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.errors import BoneageError
+from boneage.notices import note
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
 
-DEFAULT_MODEL = "models:/boneage-cascade@champion"
 Progress = Callable[[int, int], None]
 
 
@@ -23,19 +23,20 @@ class UsageError(BoneageError):
     """Arguments that do not go together; the exit status is 2."""
 
 
-def open_cascade(uri: str) -> Cascade:
-    """Load a cascade from the registry (`models:/...`) or from a bundle's folder."""
-    from boneage.registry.register import load_cascade, show
-    from boneage.registry.versions import parse_uri
+def open_cascade(uri: str | None) -> Cascade:
+    """Open a cascade as `boneage.registry.opening`, and say so where the one that ships stands in for a champion."""
+    from boneage.registry.opening import SHIPPED, default_uri, open_cascade
+    from boneage.registry.versions import parse_uri, show
     from boneage.tracking.store import open_existing
 
-    client = None
-    if not (Path(uri) / "bundle.json").is_file():
+    chosen = default_uri() if uri is None else uri
+    if uri is None and chosen == SHIPPED:
+        complain(note("model.shipped", version=__version__))
+    elif chosen.startswith("models:"):
         # What is missing is said at once, before the seconds that Keras takes.
-        client = open_existing()
-        show(client, *parse_uri(uri))
+        show(open_existing(), *parse_uri(chosen))
     import_keras_quietly()
-    return load_cascade(uri, client)
+    return open_cascade(chosen)
 
 
 def import_keras_quietly() -> None:
@@ -118,5 +119,8 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model URI`."""
     parser.add_argument(
-        "--model", metavar="URI", default=DEFAULT_MODEL, help=f"registered cascade or bundle folder ({DEFAULT_MODEL})"
+        "--model",
+        metavar="URI",
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, a bundle's folder, or `shipped` "
+        "(default: the store's champion, else the cascade that ships)",
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from boneage import __version__
-from boneage.commands.common import DEFAULT_MODEL
 from boneage.errors import BoneageError
 from boneage.paths import project_root
 
@@ -91,7 +90,8 @@ def _store() -> Iterator[Finding]:
 
     uri = masked(store_uri())
     if not store_exists():
-        yield Finding("note", "store", f"{uri} is not made yet: run `boneage store init` or `make study`")
+        commands = "`boneage store init` or `boneage registry import --shipped`"
+        yield Finding("note", "store", f"{uri} is not made yet: run {commands}")
         return
     try:
         client = open_existing()
@@ -104,14 +104,15 @@ def _store() -> Iterator[Finding]:
 
 
 def _default_model(client: Any) -> Finding:
+    from boneage.registry.opening import CHAMPION_URI
     from boneage.registry.versions import parse_uri, show, version_folder
 
     try:
-        info = show(client, *parse_uri(DEFAULT_MODEL))
+        info = show(client, *parse_uri(CHAMPION_URI))
     except BoneageError as error:
-        return Finding("note", "default model", str(error))
+        return Finding("note", "default model", f"{error}; until then the cascade that ships answers")
     try:
         version_folder(client, info)
     except BoneageError as error:
         return Finding("bad", "default model", str(error))
-    return Finding("ok", "default model", f"{DEFAULT_MODEL} is version {info.version}")
+    return Finding("ok", "default model", f"{CHAMPION_URI} is version {info.version}")

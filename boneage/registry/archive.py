@@ -151,18 +151,26 @@ def import_shipped(client: MlflowClient) -> Imported:
     Raises:
         RegistryError: when none ships with this installation, or it is not the one that its record describes.
     """
-    archive = assets() / SHIPPED_FILE
-    if not archive.is_file():
-        raise RegistryError("no cascade ships with this installation: run `make study` to train one")
-    try:
-        checked_asset(archive, archive.with_suffix(".json"))
-    except (FileNotFoundError, ValueError) as error:
-        raise RegistryError(str(error)) from error
-    imported = import_version(client, archive)
+    imported = import_version(client, shipped_archive())
     if find(client, imported.name, CHAMPION) is not None:
         return imported
     promote(client, imported.name, imported.version)
     return Imported(imported.name, imported.version, imported.new, promoted=True)
+
+
+def shipped_archive() -> Path:
+    """Return the archive of the cascade that ships with the package, verified.
+
+    Raises:
+        RegistryError: when none ships with this installation, or it is not the one that its record describes.
+    """
+    archive = assets() / SHIPPED_FILE
+    if not archive.is_file():
+        raise RegistryError("no cascade ships with this installation: run `python -m tuning CONFIG` to train one")
+    try:
+        return checked_asset(archive, archive.with_suffix(".json"))
+    except (FileNotFoundError, ValueError) as error:
+        raise RegistryError(str(error)) from error
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, Any]:

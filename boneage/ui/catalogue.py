@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boneage import __version__
 from boneage.explain.reasons import all_ages_share
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 from boneage.ui.service import FIGURES, Answer, Listed
@@ -47,9 +48,12 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when nothing answers to the URI; the message says what to run.
         """
+        from boneage.registry.opening import SHIPPED
         from boneage.registry.versions import parse_uri, show
 
         folder = Path(uri)
+        if uri == SHIPPED:
+            return __version__
         if not uri.startswith("models:") and folder.is_dir():
             return str(folder.stat().st_mtime_ns)
         name, version = parse_uri(uri)
@@ -61,11 +65,10 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when it cannot be loaded; the message says what to do.
         """
+        from boneage.registry.opening import open_cascade
         from boneage.registry.register import load_cascade
 
-        if not uri.startswith("models:"):
-            return load_cascade(uri)
-        return load_cascade(uri, self._open())
+        return load_cascade(uri, self._open()) if uri.startswith("models:") else open_cascade(uri)
 
     def table(self) -> list[Listed]:
         """List every version of every registered cascade, the newest first within each.

@@ -31,14 +31,14 @@ def register(client, count: int, name: str = NAME) -> None:
 def test_without_a_store_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(BoneageError, match="make study"):
+    with pytest.raises(BoneageError, match="registry import --shipped"):
         RegistryCatalogue().table()
 
 
 def test_nothing_registered_or_promoted_says_what_to_run(store) -> None:
     catalogue = RegistryCatalogue(store)
     assert catalogue.table() == []
-    with pytest.raises(BoneageError, match="make study"):
+    with pytest.raises(BoneageError, match="registry import --shipped"):
         catalogue.version(URI)
     register(store, 1)
     with pytest.raises(BoneageError, match="boneage registry promote"):

@@ -66,4 +66,4 @@ def test_the_entry_shows_sentences_and_no_tracebacks(capsys: pytest.CaptureFixtu
     spec.loader.exec_module(app)
     assert app.main(["--host", "0.0.0.0"]) == 1
     assert capsys.readouterr().err.startswith("app.py: 0.0.0.0 can be reached from other machines")
-    assert app.parse([]).model == "models:/boneage-cascade@champion"
+    assert app.parse([]).model is None

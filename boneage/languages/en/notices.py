@@ -52,6 +52,7 @@ NOTICES: dict[str, str] = {
         "{name} is compressed as {syntax}, which is damaged or not supported here: export it uncompressed, as RLE, "
         "JPEG baseline, lossless JPEG, JPEG 2000 or JPEG-LS"
     ),
+    "model.shipped": "no cascade is promoted here: the one that ships with boneage {version} answers",
     "registry.not_promoted": "no version of {name} is promoted yet: run `{command}` (there are versions {versions})",
     "registry.nothing": (
         "nothing is registered as {name}: run `{shipped}` to register the cascade that ships, or `{search}` to "

@@ -54,6 +54,7 @@ NOTICES: dict[str, str] = {
         "{name} está comprimido como {syntax}, dañado o no admitido aquí: expórtelo sin compresión, o como RLE, "
         "JPEG baseline, JPEG sin pérdida, JPEG 2000 o JPEG-LS"
     ),
+    "model.shipped": "no hay ninguna cascada promovida aquí: responde la que acompaña a boneage {version}",
     "registry.not_promoted": (
         "ninguna versión de {name} se ha promovido aún: ejecute `{command}` (existen las versiones {versions})"
     ),

@@ -54,6 +54,7 @@ NOTICES: dict[str, str] = {
         "{name} está comprimido como {syntax}, danificado ou sem suporte aqui: exporte-o sem compressão, ou como "
         "RLE, JPEG baseline, JPEG sem perdas, JPEG 2000 ou JPEG-LS"
     ),
+    "model.shipped": "nenhuma cascata foi promovida aqui: responde a que acompanha o boneage {version}",
     "registry.not_promoted": (
         "nenhuma versão de {name} foi promovida ainda: execute `{command}` (há as versões {versions})"
     ),
