@@ -48,7 +48,7 @@ def versions(store, tmp_path, monkeypatch):
 
 def test_list_on_an_empty_store_says_what_to_run(store, capsys):
     assert main(["registry", "list"]) == 0
-    assert "make study" in capsys.readouterr().out
+    assert "registry import --shipped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("action", ["list", "show", "promote", "rollback"])

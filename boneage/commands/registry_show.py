@@ -24,7 +24,7 @@ def run_list(args: argparse.Namespace) -> int:
     rows = [_row(info) for name in names for info in list_versions(client, name)]
     if not rows:
         what = f"as {args.name}" if args.name else "yet"
-        print(f"nothing is registered {what}: `make study` (or `python -m tuning CONFIG`) makes a first version")
+        print(f"nothing is registered {what}: `boneage registry import --shipped` registers the cascade that ships")
         return 0
     print(text_table(pd.DataFrame(rows)))
     return 0

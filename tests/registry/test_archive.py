@@ -82,7 +82,7 @@ def test_a_missing_archive_says_so(store, tmp_path):
 
 def test_the_shipped_cascade_becomes_champion_where_there_is_none(store, archive, tmp_path, monkeypatch):
     monkeypatch.setattr(exchange, "assets", lambda: tmp_path)
-    with pytest.raises(RegistryError, match="make study"):
+    with pytest.raises(RegistryError, match="python -m tuning"):
         exchange.import_shipped(store)
     shipped = archive.rename(tmp_path / exchange.SHIPPED_FILE)
     with pytest.raises(RegistryError, match="cascade.json should lie"):

@@ -153,7 +153,7 @@ def test_promoting_the_champion_again_changes_nothing(store, champion):
 
 
 def test_nothing_to_promote_says_what_to_run(store):
-    with pytest.raises(RegistryError, match="make study"):
+    with pytest.raises(RegistryError, match="registry import --shipped"):
         promote(store, NAME)
 
 

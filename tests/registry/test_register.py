@@ -145,7 +145,7 @@ def test_tampered_validation_estimates_are_refused(store, version):
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("models:/other-cascade@champion", "make study"),
+        ("models:/other-cascade@champion", "registry import --shipped"),
         ("models:/tiny-cascade@champion", "boneage registry promote"),
         ("models:/tiny-cascade/9", "boneage registry list"),
         ("nonsense", "models:/NAME@ALIAS"),
@@ -159,7 +159,7 @@ def test_what_is_missing_says_what_to_run(store, version, uri, words):
 def test_a_missing_store_says_what_to_run_and_is_not_made(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
-    with pytest.raises(StoreError, match="make study"):
+    with pytest.raises(StoreError, match="registry import --shipped"):
         load_cascade()
     assert not (tmp_path / "mlruns").exists()
 
