@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from boneage.errors import BoneageError
 from boneage.gate.inputs import look_at_mask, picture
 from boneage.gate.network import KINDS, GateModel, shipped_model
-from boneage.notices import Notice, note, refusal
+from boneage.notices import Notice, code_of, note, refusal
 from boneage.preprocess.background import HANDMASK, MaskFunction, mask_session, network_identity
 
 Film = NDArray[np.uint8]
@@ -65,7 +65,7 @@ class RefusedError(BoneageError):
     @property
     def code(self) -> str:
         """The code of the first reason, such as `gate.two_hands`."""
-        return self.verdict.reasons[0].code
+        return code_of(self.verdict.reasons[0])
 
 
 class Gate:
