@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boneage.commands.common import UsageError
+from boneage.languages.texts import DEFAULT_LANGUAGE, LANGUAGES
+
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
     from boneage.clinical.sd_tables import SdTable
@@ -19,11 +22,19 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         "--dicom-out", type=Path, metavar="DIR", help="write a Structured Report and an annotated copy (DICOM films)"
     )
     parser.add_argument("--fhir-out", type=Path, metavar="DIR", help="write a FHIR R4 Observation")
+    parser.add_argument("--pdf", type=Path, metavar="DIR", help="write a report of one page")
+    parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT_LANGUAGE, help="of the report")
+    parser.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the report")
+    parser.add_argument("--height", type=float, metavar="CM", help="height now, for adult height (Bayley-Pinneau)")
+    parser.add_argument("--father", type=float, metavar="CM", help="the father's height, for the target height")
+    parser.add_argument("--mother", type=float, metavar="CM", help="the mother's height")
 
 
 def outputs_of(args: argparse.Namespace) -> Outputs:
     """Return what a command's arguments ask for."""
-    return Outputs(args, args.dicom_out, args.fhir_out)
+    if (args.father is None) != (args.mother is None) or (args.father is not None and args.height is None):
+        raise UsageError("--father and --mother belong together, and to --height")
+    return Outputs(args, args.dicom_out, args.fhir_out, args.pdf)
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,18 @@ class Outputs:
         args: of the command, for the question.
         dicom: folder of DICOM objects, or None.
         fhir: folder of FHIR resources, or None.
+        pdf: folder of reports, or None.
     """
 
     args: argparse.Namespace
     dicom: Path | None
     fhir: Path | None
+    pdf: Path | None
 
     @property
     def wanted(self) -> bool:
-        """Tell whether anything is to be written."""
-        return self.dicom is not None or self.fhir is not None
+        """Tell whether more than the estimate itself is asked for."""
+        return any(one is not None for one in (self.dicom, self.fhir, self.pdf, self.args.height))
 
     def check(self) -> None:
         """Say before any estimate that a library is missing.
@@ -53,7 +66,8 @@ class Outputs:
         """
         from boneage.hospital.dicom_out import need
 
-        need(*(["highdicom"] if self.dicom else []), *(["fhir.resources"] if self.fhir else []))
+        needed = {"highdicom": self.dicom, "fhir.resources": self.fhir, "fpdf": self.pdf}
+        need(*(name for name, folder in needed.items() if folder is not None))
 
     def answered(self, cascade: Cascade, image: str, table: SdTable | None) -> dict[str, Any]:
         """Estimate a film, write its results (those of a refusal, too), and return its record.
@@ -61,9 +75,11 @@ class Outputs:
         Raises:
             BoneageError: when the film cannot be read or a result cannot be written.
         """
-        from boneage.hospital.result import judge
+        from boneage.hospital.result import HospitalError, judge
 
         result = judge(cascade, image, self._question(table))
+        if self.args.height is not None and result.chronological_months is None:
+            raise HospitalError("adult height needs the chronological age: give --chronological MONTHS")
         self.write(result)
         if result.estimate is None:
             return {"error": result.message}
@@ -73,16 +89,20 @@ class Outputs:
         """Write one result into every folder and return the paths."""
         from boneage.hospital.dicom_out import write_dicom
         from boneage.hospital.fhir import write_fhir
+        from boneage.hospital.report_pdf import write_pdf
 
         paths = [*write_dicom(result, self.dicom)] if self.dicom else []
-        return [*paths, write_fhir(result, self.fhir)] if self.fhir else paths
+        paths += [write_fhir(result, self.fhir)] if self.fhir else []
+        return [*paths, write_pdf(result, self.pdf, self.args.language, self.args.paper)] if self.pdf else paths
 
     def _question(self, table: SdTable | None) -> Question:
         from boneage.groups import Sex
         from boneage.hospital.result import Question
 
         sex = None if self.args.sex is None else Sex.parse(self.args.sex)
-        return Question(sex, self.args.age_range, self.args.chronological, table, self.args.anyway)
+        args = self.args
+        parents = None if args.father is None else (args.father, args.mother)
+        return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents)
 
     def _reasons(self, cascade: Cascade, result: Result) -> dict[str, Any]:
         if not self.args.reasons or result.estimate is None or result.features is None:
@@ -92,8 +112,9 @@ class Outputs:
         return reasons_of(cascade, result.features, result.estimate).to_json()
 
     def _compared(self, result: Result) -> dict[str, Any]:
-        """Return the chronological age's part of a record: only where the command was given one, as ever."""
+        """Return a record's part on age and height: the age only where the command was given one, as ever."""
+        heights = result.height.to_json() if result.height else {}
         if self.args.chronological is None or result.estimate is None:
-            return {}
+            return heights
         compared = result.comparison.to_json() if result.comparison else {}
-        return result.estimate.difference(self.args.chronological) | compared
+        return result.estimate.difference(self.args.chronological) | compared | heights

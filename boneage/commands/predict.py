@@ -152,6 +152,10 @@ class _CsvWriter:
     def __init__(self, args: argparse.Namespace) -> None:
         extra: tuple[str, ...] = DIFFERENCE_FIELDS if args.chronological is not None else ()
         extra = COMPARISON_FIELDS if args.table is not None else extra
+        if args.height is not None:
+            from boneage.clinical.adult_height import HEIGHT_FIELDS
+
+            extra += HEIGHT_FIELDS
         later = ("hard_months", "warning_codes")
         first = tuple(name for name in ESTIMATE_FIELDS if name not in later)
         last = ("hard_months", *REASON_FIELDS, "error") if args.reasons else ("error", "hard_months")
@@ -194,6 +198,8 @@ class _TableWriter:
         print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
         if "comparison" in record:
             print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
+        for line in [record["adult_height"], *record["adult_height_notes"]] if "adult_height" in record else []:
+            print(f"{'':<{self._width}}  {line}", flush=True)
         for line in reason_lines(record) if "experts" in record else _apart(record):
             print(f"{'':<{self._width}}  {line}", flush=True)
         for warning in record["warnings"]:

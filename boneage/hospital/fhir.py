@@ -103,6 +103,9 @@ def _components(result: Result) -> list[dict[str, Any]]:
     if result.comparison is not None and result.comparison.z_score is not None:
         score = {"value": round(result.comparison.z_score, 2), "system": UCUM, "code": "1"}
         parts.append({"code": {"text": f"z-score against {result.comparison.table}"}, "valueQuantity": score})
+    if result.height is not None and result.height.adult_cm is not None:
+        adult = {"value": round(result.height.adult_cm, 1), "unit": "cm", "system": UCUM, "code": "cm"}
+        parts.append({"code": {"text": f"{OWN_CODES['adult_height']} (Bayley-Pinneau)"}, "valueQuantity": adult})
     return parts
 
 
@@ -171,7 +174,8 @@ def _taken(result: Result) -> str | None:
 def _notes(result: Result) -> list[str]:
     compared = result.comparison
     table = [] if compared is None else [f"Table: {compared.table}. {compared.provenance} {compared.note}".strip()]
-    return [RESEARCH_NOTICE, *result.warnings, *table]
+    heights = [] if result.height is None else [result.height.sentence(), *map(str, result.height.notes)]
+    return [RESEARCH_NOTICE, *map(str, result.warnings), *table, *heights]
 
 
 def _absent(result: Result) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.cascade.estimate import Estimate
+from boneage.clinical.adult_height import AdultHeight, adult_height
 from boneage.clinical.comparison import Comparison, compare
 from boneage.clinical.sd_tables import SdTable
 from boneage.data.archives import read_bytes
@@ -44,6 +45,8 @@ class Question:
         chronological_months: age at acquisition; None takes it from the DICOM file where it says so.
         table: what the chronological age is compared with, or None for no z-score.
         anyway: estimate what the gate refuses, too.
+        height_cm: at the time of the film, for adult height, which needs the chronological age, too.
+        parents_cm: the father's and the mother's height.
     """
 
     sex: Sex | None = None
@@ -51,6 +54,8 @@ class Question:
     chronological_months: float | None = None
     table: SdTable | None = None
     anyway: bool = False
+    height_cm: float | None = None
+    parents_cm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Result:
         coverage: nominal coverage of the interval, 0-1.
         chronological_months: age at acquisition, None where nobody says it.
         comparison: what the table makes of it, None without a table.
+        height: the predicted adult height, None where height or age is not known.
         picture: uint8 (h, w), what the mask lies over: the film as it came, or as the gate corrected it.
         mask: bool (h, w), the hand in `picture`, None where none was found.
         header: the DICOM file without its pixels, None for other files.
@@ -86,6 +92,7 @@ class Result:
     coverage: float
     chronological_months: float | None
     comparison: Comparison | None
+    height: AdultHeight | None
     picture: NDArray[np.uint8] = field(repr=False)
     mask: NDArray[np.bool_] | None = field(repr=False)
     header: Dataset | None = field(default=None, repr=False)
@@ -103,7 +110,8 @@ class Result:
         compared = self.comparison.to_json() if self.comparison else {}
         if self.chronological_months is not None:
             compared = self.estimate.difference(self.chronological_months) | compared
-        return {**self.estimate.to_json(), **compared}
+        heights = self.height.to_json() if self.height else {}
+        return {**self.estimate.to_json(), **compared, **heights}
 
 
 def judge(cascade: Cascade, source: str | bytes, question: Question, name: str = "") -> Result:
@@ -149,25 +157,33 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
             refusal_kind=verdict.kind,
             message=str(refused),
             comparison=None,
+            height=None,
             picture=film.pixels,
             mask=None,
             **common,
         )
     features = cascade.features(prepared)
     estimate = cascade.estimate_prepared(prepared, sex, question.age_range, features)
-    age, table = common["chronological_months"], question.table
+    age, table, coverage = common["chronological_months"], question.table, common["coverage"]
     picture, mask = _as_taken(film.pixels, prepared)
     return Result(
         estimate=estimate,
         refusal=(),
         refusal_kind="",
         message="",
-        comparison=None if age is None or table is None else compare(estimate, age, table, common["coverage"]),
+        comparison=None if age is None or table is None else compare(estimate, age, table, coverage),
+        height=_height(estimate, age, question, coverage),
         picture=picture,
         mask=None if mask.shape != picture.shape or mask.all() else mask,
         features=features,
         **common,
     )
+
+
+def _height(estimate: Estimate, age: float | None, question: Question, coverage: float) -> AdultHeight | None:
+    if age is None or question.height_cm is None:
+        return None
+    return adult_height(estimate, age, question.height_cm, coverage, question.parents_cm)
 
 
 def _as_taken(film: NDArray[np.uint8], prepared: Prepared) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

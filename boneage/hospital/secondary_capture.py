@@ -71,15 +71,20 @@ def secondary_capture(result: Result) -> SCImage:
 
 def annotated(result: Result) -> Canvas:
     """Draw the film with the outline of the hand and its box, and below it what is said; uint8 (H, W, 3) RGB."""
-    film = shrink(result.picture, LONGER_SIDE)
-    picture = cv2.cvtColor(film, cv2.COLOR_GRAY2RGB)
-    if result.mask is not None:
-        _outline(picture, result.mask)
+    picture = film_with_outline(result)
     if picture.shape[1] < NARROWEST:
         left = (NARROWEST - picture.shape[1]) // 2
         right = NARROWEST - picture.shape[1] - left
         picture = cv2.copyMakeBorder(picture, 0, 0, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
     return np.vstack([picture, panel(lines(result), picture.shape[1])])
+
+
+def film_with_outline(result: Result) -> Canvas:
+    """Draw the film with the outline of the hand and its box, at most `LONGER_SIDE` long; uint8 (h, w, 3) RGB."""
+    picture = cv2.cvtColor(shrink(result.picture, LONGER_SIDE), cv2.COLOR_GRAY2RGB)
+    if result.mask is not None:
+        _outline(picture, result.mask)
+    return picture
 
 
 def _outline(picture: Canvas, mask: NDArray[np.bool_]) -> None:

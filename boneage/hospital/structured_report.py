@@ -152,6 +152,8 @@ def _measurements(result: Result, source: Dataset) -> list[Measurement]:
         numbers.append((own("difference"), estimate.bone_age_months - age, months))
     if compared is not None:
         numbers.append((own("z_score"), compared.z_score, one))
+    if result.height is not None:
+        numbers.append((own("adult_height"), result.height.adult_cm, codes.UCUM.Centimeter))
     return [
         sr.Measurement(name=name, value=round(value, 2), unit=unit, referenced_images=[image])
         for name, value, unit in numbers
@@ -176,4 +178,6 @@ def _sentences(result: Result) -> list[tuple[str, str]]:
     said += [("warning", warning) for warning in result.warnings]
     if (compared := result.comparison) is not None:
         said.append(("table", f"{compared.table}. {compared.provenance} {compared.note}".strip()))
+    if result.height is not None:
+        said.append(("adult_height", " ".join((f"{result.height.sentence()}.", *result.height.notes))))
     return said

@@ -15,6 +15,7 @@ UI = Path(texts.__file__).parents[1] / "ui"
 BUILT = re.compile(
     r"(years|months)_(one|many)|models_|status_(pending|passed|failed)|column_|female|male|language_name"
     r"|role_(cascade|classifier|regressor|all_ages)$|figure_|step_(original|mask|prepared|heat)_alt$|verdict_(delayed|average|advanced)$|zoom_(closer|wider|close)$"
+    r"|centres?_[a-z]+$"
 )
 
 
@@ -32,9 +33,8 @@ def test_every_language_fills_the_same_placeholders(language: str) -> None:
 
 
 def test_no_text_is_unused_and_none_is_missing() -> None:
-    code = "".join(file.read_text(encoding="utf-8") for file in (*UI.rglob("*.py"), Path(texts.__file__))).replace(
-        "'", '"'
-    )
+    files = (*UI.rglob("*.py"), *(UI.parent / "hospital").rglob("*.py"), Path(texts.__file__))
+    code = "".join(file.read_text(encoding="utf-8") for file in files).replace("'", '"')
     unused = [key for key in texts.LANGUAGES["en"] if not BUILT.match(key) and f'"{key}"' not in code]
     assert unused == []
     asked = set(re.findall(r'(?:text|say|_say|heading)\(\s*"([a-z_]+)"', code))

@@ -1,6 +1,8 @@
-"""English: the words of the page (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
+"""English: the words of page and reports (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
 
+from boneage.languages.en import hospital, page
 from boneage.languages.en.notices import NOTICES
-from boneage.languages.en.page import TEXTS
+
+TEXTS = {**page.TEXTS, **hospital.TEXTS}
 
 __all__ = ["NOTICES", "TEXTS"]

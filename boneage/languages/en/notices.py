@@ -83,4 +83,15 @@ NOTICES: dict[str, str] = {
         "random regions of the same size by {random:.1f} on average"
     ),
     "heat.chance": "{moves}: on this film the heat map is no better than chance",
+    "height.provenance": (
+        "Percentages of adult height by Bayley and Pinneau (J Pediatr 1952;40:423-441), from children of "
+        "1930s California. Transcribed by third parties; the printed pages were not seen: check them before "
+        "any clinical reliance."
+    ),
+    "height.outside": (
+        "the fitting column of the adult-height tables covers bone ages of {first:g}-{last:g} months ({sex}) and is "
+        "not extrapolated"
+    ),
+    "height.no_error": "an error of the method or of the model is not known here, so no interval is given",
+    "height.edge": "the model's own error could put this child into another column of the tables",
 }

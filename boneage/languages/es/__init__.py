@@ -1,6 +1,8 @@
-"""Spanish: the words of the page (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
+"""Spanish: the words of page and reports (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
 
+from boneage.languages.es import hospital, page
 from boneage.languages.es.notices import NOTICES
-from boneage.languages.es.page import TEXTS
+
+TEXTS = {**page.TEXTS, **hospital.TEXTS}
 
 __all__ = ["NOTICES", "TEXTS"]

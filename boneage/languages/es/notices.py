@@ -87,4 +87,15 @@ NOTICES: dict[str, str] = {
         "al azar del mismo tamaño, {random:.1f} en promedio"
     ),
     "heat.chance": "{moves}: en esta placa, el mapa de calor no es mejor que el azar",
+    "height.provenance": (
+        "Porcentajes de la talla adulta de Bayley y Pinneau (J Pediatr 1952;40:423-441), de niños de la "
+        "California de los años 1930. Transcritos por terceros; las páginas impresas no se consultaron: "
+        "compruébelas antes de cualquier uso clínico."
+    ),
+    "height.outside": (
+        "la columna adecuada de las tablas de talla adulta abarca edades óseas de {first:g} a {last:g} meses ({sex}) y "
+        "no se extrapola"
+    ),
+    "height.no_error": "un error del método o del modelo no se conoce aquí; por eso no se da ningún intervalo",
+    "height.edge": "el error del propio modelo podría llevar a este niño a otra columna de las tablas",
 }

@@ -1,6 +1,8 @@
-"""Portuguese (Brazil): the words of the page (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
+"""Portuguese (Brazil): the words of page and reports (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
 
+from boneage.languages.pt import hospital, page
 from boneage.languages.pt.notices import NOTICES
-from boneage.languages.pt.page import TEXTS
+
+TEXTS = {**page.TEXTS, **hospital.TEXTS}
 
 __all__ = ["NOTICES", "TEXTS"]

@@ -87,4 +87,15 @@ NOTICES: dict[str, str] = {
         "acaso do mesmo tamanho, em {random:.1f} em média"
     ),
     "heat.chance": "{moves}: neste filme, o mapa de calor não é melhor que o acaso",
+    "height.provenance": (
+        "Porcentagens da altura adulta de Bayley e Pinneau (J Pediatr 1952;40:423-441), de crianças da "
+        "Califórnia dos anos 1930. Transcritas por terceiros; as páginas impressas não foram consultadas: "
+        "confira-as antes de qualquer uso clínico."
+    ),
+    "height.outside": (
+        "a coluna adequada das tabelas de altura adulta abrange idades ósseas de {first:g} a {last:g} meses ({sex}) "
+        "e não é extrapolada"
+    ),
+    "height.no_error": "um erro do método ou do modelo não é conhecido aqui; por isso não há intervalo",
+    "height.edge": "o erro do próprio modelo poderia colocar esta criança em outra coluna das tabelas",
 }
