@@ -18,6 +18,7 @@ from boneage.commands import (
     explain,
     faithfulness,
     flags,
+    follow,
     gate,
     listen,
     predict,
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_parser(commands)
     predict.add_parser(commands)
     listen.add_parsers(commands)
+    follow.add_parser(commands)
     evaluate.add_parser(commands)
     registry.add_parser(commands)
     store.add_parser(commands)

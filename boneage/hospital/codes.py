@@ -37,6 +37,7 @@ OWN_CODES = {
     "table": "Table of standard deviations",
     "difference": "Bone age minus chronological age",
     "adult_height": "Predicted adult height",
+    "rate": "Months of bone age per year of life",
 }
 """Our own codes by key, with their meanings; the scheme is `OWN_SCHEME`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
@@ -13,6 +13,9 @@ from boneage.files import write_whole
 from boneage.hospital.codes import LOINC_BONE_AGE, MANUFACTURER, OWN_CODES, side_of, uid_of
 from boneage.hospital.dicom_out import need
 from boneage.hospital.result import HospitalError, Result
+
+if TYPE_CHECKING:
+    from boneage.hospital.follow import Rate
 
 LOINC, SNOMED, UCUM = "http://loinc.org", "http://snomed.info/sct", "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
@@ -28,10 +31,44 @@ def observation(result: Result) -> dict[str, Any]:
     Raises:
         HospitalError: when the library is missing or the resource does not hold against its model.
     """
+    return _checked(_observation(result))
+
+
+def rate_observation(last: Result, rate: Rate, notes: list[str]) -> dict[str, Any]:
+    """Return how fast bone age advances as an Observation, with its interval.
+
+    Args:
+        last: the child's latest film, for the patient and the device.
+        rate: the rate.
+        notes: what is said beside it.
+
+    Raises:
+        HospitalError: as `observation`.
+    """
+    unit = {"unit": "months per year", "system": UCUM, "code": "mo/a"}
+    bounds = {"low": {"value": round(rate.low, 2), **unit}, "high": {"value": round(rate.high, 2), **unit}}
+    return _checked(
+        {
+            "resourceType": "Observation",
+            "contained": [_device(last)],
+            "status": "preliminary",
+            "category": [_concept(f"{TERMINOLOGY}observation-category", "imaging", "Imaging")],
+            "code": {"text": OWN_CODES["rate"]},
+            "subject": _subject(last),
+            "effectiveDateTime": _taken(last),
+            "valueQuantity": {"value": round(rate.months_per_year, 2), **unit},
+            "note": [{"text": one} for one in notes],
+            "device": {"reference": "#device"},
+            "component": [{"code": {"text": "95% interval"}, "valueRange": bounds}],
+        }
+    )
+
+
+def _checked(written: dict[str, Any]) -> dict[str, Any]:
     need("fhir.resources")
     from fhir.resources.R4B.observation import Observation
 
-    value = _without_empty(_observation(result))
+    value: dict[str, Any] = _without_empty(written)
     try:
         Observation.model_validate(value)
     except ValueError as error:

@@ -71,7 +71,7 @@ class _Sheet:
 
     def __init__(self, result: Result, report: Report, language: str, paper: str, scale: float) -> None:
         self.result, self.report, self.language, self.scale = result, report, language, scale
-        self.pdf = _blank(paper, report.title, language)
+        self.pdf = blank(paper, report.title, language)
         self.width = self.pdf.w - 2 * _MARGIN
         film = _FILM_SHARE * self.width
         top = self._head()
@@ -204,7 +204,9 @@ class _Sheet:
         return max(low, self._block(self.report.centres, x + 3, y, self.pdf.w - _MARGIN - x - 3))
 
 
-def _blank(paper: str, title: str, language: str) -> FPDF:
+def blank(paper: str, title: str, language: str) -> FPDF:
+    """Return an empty page with the fonts that every language needs."""
+    need("fpdf")
     from fpdf import FPDF
     from matplotlib import get_data_path
 
@@ -220,6 +222,17 @@ def _blank(paper: str, title: str, language: str) -> FPDF:
     pdf.set_lang(language)
     pdf.set_creator("boneage (research use only)")
     return pdf
+
+
+def write_lines(pdf: FPDF, lines: list[tuple[str, float, str]], y: float) -> float:
+    """Write (words, size, style) below each other over the whole width and return where they end."""
+    for words, size, style in lines:
+        pdf.set_font("DejaVu", style, size)
+        pdf.set_text_color(*_INK)
+        pdf.set_xy(_MARGIN, y)
+        pdf.multi_cell(pdf.w - 2 * _MARGIN, size * 0.47, words, align="L", new_x="LEFT", new_y="NEXT")
+        y = float(pdf.get_y()) + 1
+    return y
 
 
 def _jpeg(picture: np.ndarray) -> Any:

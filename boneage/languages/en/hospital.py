@@ -30,4 +30,15 @@ TEXTS = {
     "centre_radius": "distal radius",
     "centre_ulna": "distal ulna",
     "centre_sesamoid": "sesamoid of the thumb",
+    "follow_title": "Follow-up of bone age",
+    "follow_age": "Chronological age (years)",
+    "follow_bone_age": "Bone age (years)",
+    "follow_same": "bone age = age",
+    "follow_band": "±2 standard deviations, {table}",
+    "follow_row": "At {age}: bone age {bone_age}",
+    "follow_refused": "At {age}: no estimate is given",
+    "follow_rate": "Bone age advances by {rate} months a year ({coverage} % interval: {low} to "
+    "{high}); 12 is as fast as age.",
+    "follow_no_rate": "A rate needs two estimates with intervals, a month or more apart.",
+    "follow_caution": "The interval of the rate takes the errors of the films as independent. A rate is no diagnosis.",
 }

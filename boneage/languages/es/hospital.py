@@ -30,4 +30,16 @@ TEXTS = {
     "centre_radius": "radio distal",
     "centre_ulna": "cúbito distal",
     "centre_sesamoid": "sesamoideo del pulgar",
+    "follow_title": "Seguimiento de la edad ósea",
+    "follow_age": "Edad cronológica (años)",
+    "follow_bone_age": "Edad ósea (años)",
+    "follow_same": "edad ósea = edad",
+    "follow_band": "±2 desviaciones estándar, {table}",
+    "follow_row": "Con {age}: edad ósea de {bone_age}",
+    "follow_refused": "Con {age}: no se da ninguna estimación",
+    "follow_rate": "La edad ósea avanza {rate} meses por año (intervalo del {coverage} %: {low} a "
+    "{high}); 12 es tan rápido como la edad.",
+    "follow_no_rate": "Una velocidad necesita dos estimaciones con intervalos, con un mes o más entre ellas.",
+    "follow_caution": "El intervalo de la velocidad supone que los errores de las placas son "
+    "independientes. Una velocidad no es un diagnóstico.",
 }

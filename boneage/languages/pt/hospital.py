@@ -30,4 +30,16 @@ TEXTS = {
     "centre_radius": "rádio distal",
     "centre_ulna": "ulna distal",
     "centre_sesamoid": "sesamoide do polegar",
+    "follow_title": "Acompanhamento da idade óssea",
+    "follow_age": "Idade cronológica (anos)",
+    "follow_bone_age": "Idade óssea (anos)",
+    "follow_same": "idade óssea = idade",
+    "follow_band": "±2 desvios padrão, {table}",
+    "follow_row": "Com {age}: idade óssea de {bone_age}",
+    "follow_refused": "Com {age}: nenhuma estimativa é dada",
+    "follow_rate": "A idade óssea avança {rate} meses por ano (intervalo de {coverage} %: {low} a "
+    "{high}); 12 é tão rápido quanto a idade.",
+    "follow_no_rate": "Uma velocidade precisa de duas estimativas com intervalos, com um mês ou mais entre elas.",
+    "follow_caution": "O intervalo da velocidade supõe que os erros dos filmes são independentes. Uma "
+    "velocidade não é um diagnóstico.",
 }

@@ -1,0 +1,128 @@
+"""Show a follow-up: the chart, a PDF of one page, and a FHIR bundle."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.clinical.comparison import BEYOND_SD
+from boneage.files import write_whole
+from boneage.hospital.fhir import observation, rate_observation
+from boneage.hospital.follow import RATE_COVERAGE, FollowUp
+from boneage.hospital.report_pdf import blank, write_lines
+from boneage.languages.texts import age_in_words, number, text
+
+_TEAL, _AMBER, _GREY, _BAND = "#108282", "#c98a1b", "#5a686e", "#dfe7e8"
+
+
+def chart(found: FollowUp, language: str) -> bytes:
+    """Draw bone age against chronological age in years with intervals, the table's bands and the rate's line; PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 5.2), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    ages = np.array([one.age_months for one in (*found.visits, *found.refused)])
+    around = np.linspace(max(ages.min() - 12, 0), ages.max() + 12, 120)
+    _bands(axes, found, around, language)
+    axes.plot(around / 12, around / 12, color=_GREY, linewidth=1, label=text("follow_same", language))
+    for one in found.visits:
+        estimate = one.result.estimate
+        if estimate is None:
+            continue
+        low, high = (estimate.low_months, estimate.high_months)
+        if low is not None and high is not None:
+            axes.plot([one.age_months / 12] * 2, [low / 12, high / 12], color=_TEAL, linewidth=2, alpha=0.6)
+        axes.plot(one.age_months / 12, estimate.bone_age_months / 12, "o", color=_TEAL, markersize=7)
+    _line(axes, found, ages)
+    axes.set_xlabel(text("follow_age", language))
+    axes.set_ylabel(text("follow_bone_age", language))
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="upper left", fontsize=9)
+    axes.set_title(text("notice", language), fontsize=8, color=_AMBER)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _bands(axes: Any, found: FollowUp, around: np.ndarray, language: str) -> None:
+    """Shade two standard deviations round the line of equal ages, where the table has them."""
+    if found.table is None:
+        return
+    sds = np.array([found.table.sd_months(found.sex, float(age)) or np.nan for age in around])
+    low, high = (around - BEYOND_SD * sds) / 12, (around + BEYOND_SD * sds) / 12
+    axes.fill_between(around / 12, low, high, color=_BAND, label=text("follow_band", language, table=found.table.name))
+
+
+def _line(axes: Any, found: FollowUp, ages: np.ndarray) -> None:
+    if found.rate is None:
+        return
+    bones = np.array([one.result.estimate.bone_age_months for one in found.visits if one.result.estimate])
+    own = np.array([one.age_months for one in found.visits])
+    ends = np.array([ages.min(), ages.max()])
+    slope = found.rate.months_per_year / 12
+    axes.plot(ends / 12, (bones.mean() + slope * (ends - own.mean())) / 12, color=_TEAL, linestyle="--", linewidth=1)
+
+
+def words(found: FollowUp, language: str) -> list[str]:
+    """Say every film and the rate, a line each."""
+    lines = []
+    for row in found.rows():
+        age = age_in_words(row["age_months"], language)
+        if "error" in row:
+            lines.append(text("follow_refused", language, age=age))
+            continue
+        bone = age_in_words(row["bone_age_months"], language)
+        z = "" if row["z_score"] is None else f", z {number(row['z_score'], language, 2)}"
+        lines.append(text("follow_row", language, age=age, bone_age=bone) + z)
+    return [*lines, rate_words(found, language)]
+
+
+def rate_words(found: FollowUp, language: str) -> str:
+    """Say the rate, or that there is none."""
+    rate = found.rate
+    if rate is None:
+        return text("follow_no_rate", language)
+    return text(
+        "follow_rate",
+        language,
+        rate=number(rate.months_per_year, language),
+        coverage=number(100 * RATE_COVERAGE, language),
+        low=number(rate.low, language),
+        high=number(rate.high, language),
+    )
+
+
+def write_follow_pdf(found: FollowUp, path: Path, language: str, paper: str = "A4") -> Path:
+    """Write the follow-up on one page; it names no patient and no file."""
+    title = text("follow_title", language)
+    pdf = blank(paper, title, language)
+    made = text("report_made", language, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    y = write_lines(pdf, [(title, 18, "B"), (made, 8, ""), (text("notice", language), 9.5, "B")], 12)
+    width = pdf.w - 28
+    pdf.image(BytesIO(chart(found, language)), 14, y + 3, width, alt_text=title)
+    table = [] if found.table is None else [(f"{found.table.name}. {found.table.provenance}", 7, "")]
+    lines = [(line, 9, "") for line in words(found, language)]
+    write_lines(pdf, [*lines, (text("follow_caution", language), 8, ""), *table], y + width * 0.69 + 6)
+    return write_whole(path, bytes(pdf.output()))
+
+
+def write_follow_fhir(found: FollowUp, path: Path) -> Path:
+    """Write a bundle of the films' Observations and, where it is known, one of the rate.
+
+    Raises:
+        HospitalError: when a resource does not hold against the library's model.
+    """
+    entries = [observation(one.result) for one in (*found.visits, *found.refused)]
+    if found.rate is not None:
+        notes = [RESEARCH_NOTICE, found.rate.sentence()]
+        entries.append(rate_observation(found.visits[-1].result, found.rate, notes))
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in entries]}
+    return write_whole(path, json.dumps(bundle, ensure_ascii=False, indent=2))
