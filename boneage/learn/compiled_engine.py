@@ -1,4 +1,4 @@
-"""The fast engine: a whole epoch in one compiled call, traced once per head shape and reused by every later fit.
+"""Fit heads with a whole epoch in one compiled call, traced once per head shape and used by every later fit.
 
 TensorFlow only, on purpose. Small heads on few samples spend their time in tracing, in Python between steps and in the
 optimizer's memory traffic: so batch size, learning rates, dropout rate, weight decay, seed and the group's months are
@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from boneage.groups import AGE_GROUPS, Task
-from boneage.learn.heads import POSITIONS, SPREAD, head_shapes
+from boneage.learn.heads import POSITIONS, SPREAD, layer_shapes
 from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape, Scores
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's defaults of Adam
@@ -34,12 +34,12 @@ def compiled_engine(shape: HeadShape) -> CompiledEngine:
 
 
 class CompiledEngine:
-    """Fits heads of one shape; see `boneage.learn.plan.Engine`."""
+    """Fits heads of one shape, with the methods of `boneage.learn.keras_engine.StockEngine`."""
 
     def __init__(self, shape: HeadShape) -> None:
         self.shape = shape
         self.traces = 0
-        sizes = head_shapes_of(shape)
+        sizes = layer_shapes(shape.widths)
         self._weights = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._momenta = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._velocities = [tf.Variable(tf.zeros(size)) for size in sizes]
@@ -147,15 +147,6 @@ class CompiledEngine:
                 var=weight.handle, m=momentum.handle, v=velocity.handle, beta1_power=0.0, beta2_power=0.0,
                 lr=alpha, beta1=BETA_1, beta2=BETA_2, epsilon=EPSILON, grad=gradient,
             )  # fmt: skip
-
-
-def head_shapes_of(shape: HeadShape) -> list[tuple[int, ...]]:
-    """List the shapes of the six weights of a head shape."""
-    from boneage.config import HeadParameters
-
-    loss = "mae" if shape.loss == "crossentropy" else shape.loss
-    params = HeadParameters(width_1=shape.width_1, width_2=shape.width_2, loss=loss)
-    return head_shapes(shape.task, shape.n_features, params)
 
 
 def _dropout(x: Any, drop: tuple[Any, Any, Any] | None, number: int) -> Any:

@@ -1,4 +1,4 @@
-"""Pooled features, computed once per image and view, cached on disk and memory-mapped.
+"""Compute pooled features once per image and view, cached on disk and memory-mapped.
 
 One folder per (backbone, preparation, view) holds two files that only grow: `features.f32`, one float32 row per image,
 and `keys.txt`, the image's content hash of each row. A killed run leaves nothing half-written (`GrowingTable`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from boneage.preprocess.mapped import GrowingTable
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
     from boneage.learn.ray_features import SpreadBackbone
+    from boneage.preprocess.pipeline import PreparedSet
 
 Progress = Callable[[int, int], None]
 ROTATION_DEGREES = 10.0
@@ -27,27 +28,12 @@ VIEWS = ("original", "flip", "rotate-left", "rotate-right")
 
 
 class FeatureError(BoneageError):
-    """Features that are not there or do not fit."""
-
-
-class Prepared(Protocol):
-    """What is needed of `boneage.preprocess.pipeline.PreparedSet`."""
-
-    @property
-    def content_sha256(self) -> Mapping[str, str]:
-        """Map ids to the hash of the image's pixels."""
-
-    @property
-    def config_sha256(self) -> str:
-        """Identify how the images were prepared."""
-
-    def stack(self, ids: Sequence[str], /) -> np.ndarray:
-        """Return prepared images, uint8 (N, S, S)."""
+    """Report features that are missing or an unknown view."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of a set of images.
+    """Pooled features of a set of images, per view.
 
     Attributes:
         ids: the images.
@@ -75,7 +61,7 @@ class Features:
 
 
 def extract(
-    prepared: Prepared,
+    prepared: PreparedSet,
     ids: Sequence[str],
     backbone: FrozenBackbone | SpreadBackbone,
     views: Sequence[str],
@@ -101,7 +87,7 @@ def extract(
     rows, tables, total = {}, {}, len(ids) * len(views)
     for number, view in enumerate(views):
         folder = cache / f"{backbone.name}-{backbone.sha256[:16]}" / prepared.config_sha256[:16] / view
-        with FeatureTable(folder, backbone.features) as table:
+        with GrowingTable(folder / "features.f32", folder / "keys.txt", np.float32, (backbone.features,)) as table:
             for done in _fill(table, prepared, ids, backbone, view):
                 if progress is not None:
                     progress(number * len(ids) + done, total)
@@ -124,15 +110,8 @@ def apply_view(image: np.ndarray, view: str) -> np.ndarray:
     return np.asarray(cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-class FeatureTable(GrowingTable):
-    """One folder of the cache: float32 rows of so many features, under the content hash of their image."""
-
-    def __init__(self, folder: Path, features: int) -> None:
-        super().__init__(folder / "features.f32", folder / "keys.txt", np.float32, (features,))
-
-
 def _fill(
-    table: FeatureTable, prepared: Prepared, ids: Sequence[str], backbone: FrozenBackbone | SpreadBackbone, view: str
+    table: GrowingTable, prepared: PreparedSet, ids: Sequence[str], backbone: FrozenBackbone | SpreadBackbone, view: str
 ) -> Iterator[int]:
     """Push through the backbone what the table lacks, a batch at a time; yield how many ids are done."""
     wanted = {prepared.content_sha256[name]: name for name in ids}

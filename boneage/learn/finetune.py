@@ -1,4 +1,4 @@
-"""End-to-end fine-tuning: the backbone itself learns, from a named block on, together with a head for all ages.
+"""Fine-tune a backbone end to end, from a named block on, together with a head for all ages.
 
 Keras code that runs on TensorFlow, JAX and PyTorch alike. The head (a distribution over bins, with the sex as an input)
 is only there to teach the backbone: the cascade's own heads are fitted afterwards, on the tuned backbone's features.
@@ -30,7 +30,7 @@ _READERS = 4
 
 @dataclass(frozen=True)
 class Films:
-    """What the backbone learns from.
+    """Training films of a fine-tuning.
 
     Attributes:
         load: returns prepared image number i, uint8 (S, S).
@@ -43,17 +43,9 @@ class Films:
     ages: np.ndarray
 
 
-@dataclass(frozen=True)
-class FineTuned:
-    """The tuned backbone, frozen again, and the mean loss of the head's warm-up and of every epoch after it."""
-
-    backbone: FrozenBackbone
-    losses: tuple[float, ...]
-
-
 def fine_tune(
     backbone: FrozenBackbone, films: Films, config: FineTuneConfig, *, seed: int, progress: Progress | None = None
-) -> FineTuned:
+) -> tuple[FrozenBackbone, list[float]]:
     """Train a backbone from a named block on; one epoch of the new head alone comes first.
 
     Args:
@@ -62,6 +54,9 @@ def fine_tune(
         config: the block, epochs, learning rate, batch size, augmentation.
         seed: of order, augmentation and the head's weights.
         progress: called with (done, total) films over all epochs.
+
+    Returns:
+        The tuned backbone, frozen again, and the mean loss of the head's warm-up and of every epoch after it.
 
     Raises:
         BackboneError: when no layer's name begins with the block's, or the loss is no number.
@@ -95,7 +90,7 @@ def fine_tune(
                 f"fine-tuning diverged: lower training.fine_tune.learning_rate ({config.learning_rate:g} was given)"
             )
     identity = identify(backbone.name, backbone.input_size, backbone.model)
-    return FineTuned(FrozenBackbone(backbone.model, identity, backbone.batch_size), tuple(losses))
+    return FrozenBackbone(backbone.model, identity, backbone.batch_size), losses
 
 
 def unfreeze(model: keras.Model, from_block: str) -> list[str]:

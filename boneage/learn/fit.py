@@ -1,7 +1,7 @@
 """Fit one head: cosine annealing per step, early stopping that restores the best epoch.
 
-The loop is the same whatever carries it out (`boneage.learn.plan.Engine`): the compiled engine on TensorFlow, stock
-Keras elsewhere. A result depends on samples, parameters and seed alone.
+The loop is the same for both engines: the compiled one on TensorFlow, stock Keras elsewhere. A result depends on
+samples, parameters and seed alone.
 """
 
 from __future__ import annotations
@@ -11,37 +11,34 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from boneage.config import HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Task
-from boneage.learn.heads import (
-    check_weights,
-    fold_scaling,
-    initial_weights,
-    predict_head,
-    scaling_of,
-    unfold_scaling,
-)
-from boneage.learn.plan import Batch, Engine, FitPlan, HeadShape, targets_of
-from boneage.learn.schedule import CosineSchedule
+from boneage.learn.heads import check_weights, fold_scaling, initial_weights, scaling_of, unfold_scaling
+from boneage.learn.plan import Batch, CosineSchedule, FitPlan, HeadShape, targets_of
 
-__all__ = ["FitError", "FitResult", "Samples", "Start", "fit_head", "metric_name", "predict_head"]
+if TYPE_CHECKING:
+    from boneage.learn.compiled_engine import CompiledEngine
+    from boneage.learn.keras_engine import StockEngine
+
+    Engine = CompiledEngine | StockEngine
 
 
 class FitError(BoneageError):
-    """Samples or settings with which no head can be fitted."""
+    """Report samples or settings with which no head can be fitted."""
 
 
 class DivergedError(FitError):
-    """Settings with which the loss never was a finite number: no fault of the samples."""
+    """Report settings with which the loss never was a finite number: no fault of the samples."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What one head is fitted on or watched with: the images of its sex (and, for a regressor, of its group).
+    """Training or validation samples of one head: features, ages and groups of the images of its sex (and age group).
 
     Attributes:
         features: pooled features, float32 (N, D).
@@ -69,15 +66,15 @@ class Samples:
         return Samples(self.features[rows], self.ages[rows], self.groups[rows])
 
 
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Put samples one after the other."""
+def concatenate(parts: Sequence[Samples]) -> Samples:
+    """Concatenate samples."""
     names = ("features", "ages", "groups")
     return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a fit starts and how long it lasts, if not from drawn weights and until it stops early."""
+    """Initial weights and number of epochs of a fit that goes on from another one."""
 
     weights: Sequence[np.ndarray] | None = None
     epochs: int | None = None
@@ -111,7 +108,7 @@ class EarlyStopping:
     wait: int = 0
 
     def improved(self, epoch: int, value: float) -> bool:
-        """Take an epoch's value and tell whether it is the best so far."""
+        """Record an epoch's value; tell whether it is the best so far."""
         self.wait += 1
         if value < self.best:
             self.best, self.best_epoch, self.wait = value, epoch, 0
@@ -125,7 +122,7 @@ class EarlyStopping:
 
 
 def metric_name(task: Task) -> str:
-    """Return the history's name of what a watched set is judged by."""
+    """Return the name in a fit's history of the validation metric of a task."""
     return "val_accuracy" if task is Task.CLASSIFIER else "val_mae_months"
 
 

@@ -1,4 +1,4 @@
-"""A frozen backbone at work: prepared images in, pooled features or feature maps out; saved small, loaded quickly."""
+"""Run a frozen backbone on prepared images, for pooled features or feature maps; save it small, load it quickly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _META = "meta"
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes a backbone this one: the name in the table, the side of its square input, and its weights' hash."""
+    """Name, input side in pixels and hash of the weights that identify a backbone."""
 
     name: str
     input_size: int
@@ -48,25 +48,10 @@ class FrozenBackbone:
 
     def __init__(self, model: keras.Model, identity: Identity, batch_size: int = 16, file: Path | None = None) -> None:
         model.trainable = False
-        self.file = file
-        self.model, self.identity, self.batch_size = model, identity, batch_size
+        self.model, self.batch_size, self.file = model, batch_size, file
+        self.name, self.input_size, self.sha256 = identity.name, identity.input_size, identity.sha256
         self.features = int(model.output_shape[-1])
         self.passes = 0
-
-    @property
-    def name(self) -> str:
-        """Return the network's name in the table."""
-        return self.identity.name
-
-    @property
-    def input_size(self) -> int:
-        """Return the side of the network's input in pixels."""
-        return self.identity.input_size
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of architecture, input size and weights."""
-        return self.identity.sha256
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
         """Return the maps' averages, float32 (N, features), of prepared images uint8 (N, S, S).

@@ -13,6 +13,7 @@ numpy (a test holds it to the Keras head), which costs about a millisecond an im
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,10 +84,14 @@ def build_head(
     return Model(inputs, outputs, name=str(task))
 
 
+def layer_shapes(widths: Sequence[int]) -> list[tuple[int, ...]]:
+    """List the shapes of kernels and biases of dense layers between so many units."""
+    return [shape for rows, columns in pairwise(widths) for shape in ((rows, columns), (columns,))]
+
+
 def head_shapes(task: Task, n_features: int, params: HeadParameters) -> list[tuple[int, ...]]:
     """List the shapes of a head's six weights."""
-    widths = (n_features, params.width_1, params.width_2, outputs_of(task, params.loss))
-    return [shape for rows, columns in zip(widths, widths[1:], strict=False) for shape in ((rows, columns), (columns,))]
+    return layer_shapes((n_features, params.width_1, params.width_2, outputs_of(task, params.loss)))
 
 
 def initial_weights(task: Task, n_features: int, params: HeadParameters, seed: int) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The plain engine: stock Keras layers, AdamW, CosineDecay and `train_on_batch`, on any Keras backend.
+"""Fit heads with stock Keras layers, AdamW, CosineDecay and `train_on_batch`, on any Keras backend.
 
 A new model for every fit, hence slow on small data; it is what the compiled engine is measured and proven against, and
 what fits heads where Keras runs on JAX or PyTorch.
@@ -14,10 +14,10 @@ from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, Scores
 
 
 class StockEngine:
-    """Fits heads with what Keras ships; see `boneage.learn.plan.Engine`."""
+    """Fits heads epoch by epoch with stock Keras; `start` resets everything, so that one engine serves many fits."""
 
     def start(self, plan: FitPlan, weights: list[np.ndarray], train: Batch, watch: Batch | None) -> None:
-        """Build and compile a new model."""
+        """Build and compile a new model from weights, with the samples to train on and to watch."""
         import keras
 
         self._plan, self._watched = plan, watch
@@ -40,7 +40,7 @@ class StockEngine:
         self.model.compile(optimizer=optimizer, loss=self._loss, jit_compile=False)
 
     def epoch(self, order: np.ndarray) -> float:
-        """Train one epoch batch by batch."""
+        """Train one epoch over the rows in `order` (int32); return the mean loss over its samples."""
         size, total = self._plan.params.batch_size, 0.0
         for first in range(0, len(order), size):
             rows = order[first : first + size]
@@ -50,7 +50,7 @@ class StockEngine:
         return total / len(order)
 
     def watch(self) -> Scores:
-        """Score the watched set."""
+        """Score the watched set with the present weights."""
         if self._watched is None:
             return Scores(float("nan"), float("nan"))
         output, targets = self.model.predict_on_batch(self._watched.features), self._watched.targets

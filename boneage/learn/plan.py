@@ -1,24 +1,65 @@
-"""What one fit consists of, as plain data, and the interface of whatever carries it out."""
+"""Define what an engine needs to fit one head: its shape, learning rates, batches and targets, as plain data.
+
+Two engines take such a plan: `boneage.learn.compiled_engine` on TensorFlow, `boneage.learn.keras_engine` elsewhere.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from boneage.config import HeadParameters
 from boneage.groups import AGE_GROUPS, ModelKey, Task
-from boneage.learn.heads import affine_of, target_of
-from boneage.learn.schedule import CosineSchedule
+from boneage.learn.heads import affine_of, outputs_of, target_of
 
 HUBER_DELTA_MONTHS = 6.0
 LossName = Literal["crossentropy", "mae", "mse", "huber", "distribution"]
 
 
 @dataclass(frozen=True)
+class CosineSchedule:
+    """Learning rates that warm up to `peak` in `warmup_steps` and fall by a cosine to `peak * floor` in `decay_steps`.
+
+    They are those of `keras.optimizers.schedules.CosineDecay`, as plain numbers: so they are an input of the compiled
+    training step and not part of its graph, which every trial of a search can use again.
+    """
+
+    peak: float
+    floor: float
+    warmup_steps: int
+    decay_steps: int
+
+    @classmethod
+    def of(cls, params: HeadParameters, total_steps: int) -> CosineSchedule:
+        """Spread the parameters' warm-up and decay over all steps of a fit; at least one step decays."""
+        warmup = min(int(round(params.warmup_fraction * total_steps)), max(total_steps - 1, 0))
+        return cls(params.initial_learning_rate, params.final_fraction, warmup, max(total_steps - warmup, 1))
+
+    def rates(self) -> np.ndarray:
+        """Return the learning rate of every step, float32 (warmup_steps + decay_steps,)."""
+        warm = self.peak * np.arange(self.warmup_steps) / max(self.warmup_steps, 1)
+        cosine = 0.5 * (1.0 + np.cos(math.pi * np.arange(self.decay_steps) / self.decay_steps))
+        return np.concatenate([warm, self.peak * ((1.0 - self.floor) * cosine + self.floor)]).astype(np.float32)
+
+    def keras_arguments(self) -> dict[str, float | int | None]:
+        """Return the arguments that make Keras's own `CosineDecay` the same schedule."""
+        if not self.warmup_steps:
+            return {"initial_learning_rate": self.peak, "decay_steps": self.decay_steps, "alpha": self.floor}
+        return {
+            "initial_learning_rate": 0.0,
+            "decay_steps": self.decay_steps,
+            "alpha": self.floor,
+            "warmup_target": self.peak,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+@dataclass(frozen=True)
 class HeadShape:
-    """What the graph of a head's training depends on; fits that share a shape share one compiled graph."""
+    """Layer sizes and loss of a head; fits that share a shape share one compiled graph."""
 
     task: Task
     n_features: int
@@ -29,14 +70,19 @@ class HeadShape:
 
     @classmethod
     def of(cls, task: Task, n_features: int, params: HeadParameters) -> HeadShape:
-        """Take the part of the parameters that shapes the graph."""
+        """Take from hyperparameters what shapes the graph."""
         loss: LossName = "crossentropy" if task is Task.CLASSIFIER else params.loss
         return cls(task, n_features, params.width_1, params.width_2, loss, params.weight_decay > 0.0)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return the number of features and the units of the three layers."""
+        return self.n_features, self.width_1, self.width_2, outputs_of(self.task, self.loss)
 
 
 @dataclass(frozen=True)
 class FitPlan:
-    """Everything that a fit's result depends on besides samples and initial weights."""
+    """All that a fit's result depends on besides samples and initial weights."""
 
     key: ModelKey
     params: HeadParameters
@@ -60,26 +106,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Scores:
-    """A watched set after an epoch: its loss, and accuracy (classifier) or MAE in months (regressor)."""
+    """Loss of the watched set after an epoch, and its accuracy (classifier) or MAE in months (regressor)."""
 
     loss: float
     metric: float
-
-
-class Engine(Protocol):
-    """Carries out a plan epoch by epoch. `start` resets everything, so that one engine serves many fits."""
-
-    def start(self, plan: FitPlan, weights: list[np.ndarray], train: Batch, watch: Batch | None) -> None:
-        """Take weights and samples, zero the optimizer's state, the step counter and the dropout's seed."""
-
-    def epoch(self, order: np.ndarray) -> float:
-        """Train one epoch over the rows in `order` (int32) and return the mean loss over its samples."""
-
-    def watch(self) -> Scores:
-        """Score the watched set with the present weights."""
-
-    def weights(self) -> list[np.ndarray]:
-        """Return a copy of the present weights."""
 
 
 def targets_of(key: ModelKey, ages: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def tuned_backbone(
         sexes=tuple(str(sex) for sex in rows["sex"]),
         ages=rows["age_months"].to_numpy("float32"),
     )
-    tuned = fine_tune(backbone, films, settings, seed=job.config.study.seed, progress=stage("fine-tune backbone"))
+    tuned, _ = fine_tune(backbone, films, settings, seed=job.config.study.seed, progress=stage("fine-tune backbone"))
     file.parent.mkdir(parents=True, exist_ok=True)
-    tuned.backbone.save(file)
-    return tuned.backbone, learnt
+    tuned.save(file)
+    return tuned, learnt

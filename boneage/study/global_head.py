@@ -11,7 +11,7 @@ from boneage.cascade.stack import Stack
 from boneage.config import Config
 from boneage.groups import Sex
 from boneage.learn.crossval import fold_seed
-from boneage.learn.fit import Samples, joined
+from boneage.learn.fit import Samples, concatenate
 from boneage.learn.global_head import WholeRange, ensemble_of, fit_whole_range, with_sex
 from boneage.learn.heads import halved
 from boneage.learn.own_head import own_head
@@ -31,7 +31,7 @@ def fit_global(materials: Materials) -> list[WholeRange]:
     plain = _with_sex(materials.part.samples(ids), sexes)
     members = []
     for number in range(config.data.folds):
-        train = joined([view.take(fold != number) for view in views])
+        train = concatenate([view.take(fold != number) for view in views])
         seed = fold_seed(config.study.seed, number)
         members.append(fit_whole_range(kind, train, plain.take(fold == number), config.global_head, seed=seed))
     return members

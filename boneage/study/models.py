@@ -22,8 +22,9 @@ from boneage.learn.crossval import (
     evaluate_head,
     train_final,
 )
-from boneage.learn.fit import FitResult, Samples, predict_head
+from boneage.learn.fit import FitResult, Samples, concatenate
 from boneage.learn.global_head import with_sex
+from boneage.learn.heads import predict_head
 from boneage.learn.metrics import confusion
 from boneage.study.materials import Materials
 from boneage.tracking import plots
@@ -89,8 +90,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
             "add images of this sex and age group, or lower data.folds"
         )
     views = materials.training_views(ids)
-    columns = ("features", "ages", "groups")
-    train = Samples(*(np.concatenate([getattr(part, name) for part in views]) for name in columns))
+    train = concatenate(views)
     validation_ids = materials.ids(key, materials.splits.validation)
     validation = materials.part.samples(validation_ids)
     if config.training.joint_sexes:

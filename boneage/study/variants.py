@@ -15,7 +15,7 @@ from boneage.config import Config, GlobalHeadConfig, HeadParameters
 from boneage.evaluation.metrics_table import routed_ages
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
 from boneage.learn.backbone_table import BackboneError
-from boneage.learn.fit import joined
+from boneage.learn.fit import concatenate
 from boneage.learn.global_head import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
 from boneage.learn.heads import fold_constant
 from boneage.learn.own_head import own_head
@@ -170,7 +170,7 @@ def views(bench: Bench) -> Ages:
     ages = hard_and_soft(bench.base, trio.validation, f"{count} views averaged at estimate time")
     taught = fit_heads(trio.train, trio.watch, bench.config)
     ages |= hard_and_soft(taught, trio.validation, f"{count} views averaged in training and at estimate time")
-    every = Set(joined([part.samples for part in data.views]), np.concatenate([part.sexes for part in data.views]))
+    every = Set(concatenate([part.samples for part in data.views]), np.concatenate([part.sexes for part in data.views]))
     taught = fit_heads(every, trio.watch, bench.config)
     return ages | hard_and_soft(
         taught, trio.validation, f"each of {count} views in training, averaged at estimate time"

@@ -9,8 +9,7 @@ from boneage.learn.features import FeatureError, apply_view, extract
 from boneage.learn.fit import Samples, fit_head
 from boneage.learn.frozen import FrozenBackbone, identify
 from boneage.learn.heads import build_head, initial_weights, target_of
-from boneage.learn.plan import targets_of
-from boneage.learn.schedule import CosineSchedule
+from boneage.learn.plan import CosineSchedule, targets_of
 
 
 def tiny_model(size=32, channels=6):

@@ -37,22 +37,22 @@ def tuned(images):
 
 
 def test_the_loss_falls_and_only_the_named_block_and_later_ones_move(tuned):
-    sha256, before, found, steps = tuned
-    assert len(found.losses) == 5 and found.losses[-1] < found.losses[1] < found.losses[0]
+    sha256, before, (found, losses), steps = tuned
+    assert len(losses) == 5 and losses[-1] < losses[1] < losses[0]
     assert steps[-1] == (5 * len(AGES), 5 * len(AGES))
     moved = {
         layer.name
-        for layer in found.backbone.model.layers
+        for layer in found.model.layers
         if any(not np.array_equal(a, b) for a, b in zip(before[layer.name], layer.get_weights(), strict=True))
     }
     assert {"block6_conv1", "last"} <= moved
     assert not any(name.startswith(("stem", *(f"block{number}_" for number in range(6)))) for name in moved)
-    assert found.backbone.sha256 != sha256
-    assert not found.backbone.model.trainable_weights
+    assert found.sha256 != sha256
+    assert not found.model.trainable_weights
 
 
 def test_a_tuned_backbone_is_saved_and_loaded_as_any(tuned, images, tmp_path):
-    backbone = tuned[2].backbone
+    backbone, _ = tuned[2]
     again = FrozenBackbone.load(backbone.save(tmp_path / "backbone.npz"))
     assert again.sha256 == backbone.sha256
     np.testing.assert_allclose(again.pooled(images[:2]), backbone.pooled(images[:2]), rtol=1e-4, atol=1e-5)
