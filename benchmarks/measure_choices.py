@@ -63,7 +63,7 @@ def main() -> None:
             continue
         changed = with_config(materials, load_config(args.config, [*args.overrides, *changes]))
         outcomes = own if not changes or name in NOT_REFITTED else fitted(changed)
-        learnt = learn_from_folds(changed, outcomes, changed.seen)
+        learnt = learn_from_folds(changed, outcomes)
         experts, stacked = errors(learnt)
         reference = stacked if reference is None else reference
         print(row(name, experts, stacked, reference, learnt), flush=True)

@@ -34,9 +34,8 @@ from boneage.learn.crossval import cross_validate, evaluate_head, train_final
 from boneage.learn.heads import predict_head
 from boneage.paths import study_folder
 from boneage.study.materials import gather
-from boneage.study.models import ModelTask, model_task
+from boneage.study.models import ModelTask, base_parameters, model_task
 from tuning.spaces import starting_points, suggest
-from tuning.study import base_parameters
 
 MODELS = ("regressor-female-1", "regressor-female-4", "regressor-male-2", "regressor-male-4")
 FOLDS = 5

@@ -14,15 +14,15 @@ import numpy as np
 from boneage import stopping
 from boneage.databases import file_lock
 from boneage.errors import BoneageError
-from boneage.learn.crossval import FoldHooks, FoldResult, cross_validate
+from boneage.learn.crossval import FoldHooks, FoldResult
 from boneage.learn.fit import DivergedError
 from boneage.paths import study_folder
-from boneage.study.models import Chosen, ModelTask, cross_validate_tracked
+from boneage.study.models import Chosen, ModelTask, base_parameters, cross_validate_tracked
 from boneage.study.saved_fits import FoldStore, load_chosen, save_chosen
 from tuning.budget import trials_left
 from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest
-from tuning.study import ask_again, base_parameters, open_study, queue_next, storage_for
+from tuning.study import ask_again, open_study, queue_next, storage_for
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
@@ -135,10 +135,8 @@ def best_of(task: ModelTask, study: Any) -> Chosen:
     kept = load_chosen(best_file(task, study))
     if kept is not None and kept.trial == best.number:
         return kept
-    config = task.config
-    params = suggest(FixedTrial(best.params), task.key.task, base_parameters(config, task.key))
-    cv = cross_validate(task.key, task.train, task.fold, params, config.training, seed=config.study.seed)
-    return Chosen(params, cv, best.number)
+    params = suggest(FixedTrial(best.params), task.key.task, base_parameters(task.config, task.key))
+    return Chosen(params, task.cross_validate(params), best.number)
 
 
 def best_file(task: ModelTask, study: Any) -> Path:

@@ -14,10 +14,11 @@ from typing import Any
 from boneage.config import Config, HeadParameters, config_sha256, to_mapping
 from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked
 from boneage.files import write_whole
-from boneage.groups import ModelKey, Task
+from boneage.groups import ModelKey
 from boneage.learn.backbones import weights_identity
 from boneage.paths import project_root
 from boneage.preprocess.preparer import Preparer
+from boneage.study.models import base_parameters
 from tuning.budget import finished
 from tuning.goals import goal_of
 from tuning.spaces import starting_points
@@ -95,11 +96,6 @@ def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
     text = json.dumps([settings, split_sha256, config.study.seed], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{config.study.name}/{key}/{digest[:12]}"
-
-
-def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
-    """Return the configured hyperparameters of a model's kind."""
-    return config.classifier if key.task is Task.CLASSIFIER else config.regressor
 
 
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:

@@ -87,8 +87,8 @@ def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
     from boneage.evaluation.metrics_table import account
     from boneage.study.ablation import ablation_table, gather_ablation
     from boneage.study.finish import score
+    from boneage.study.job import build_cascade
     from boneage.study.materials import gather
-    from boneage.study.untracked import build_cascade
     from boneage.study.variants import PAPER, run_ablation, unequalised
 
     config = load_config(args.config, args.overrides)

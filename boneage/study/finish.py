@@ -1,4 +1,4 @@
-"""From ten trained models to one cascade: assembled, scored on what it never fitted, bundled and registered."""
+"""Assemble the cascade of ten trained models, score it on images that it was not fitted on, and report it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
 from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
+from boneage.evaluation.stress import DISTURBANCES, stress, stress_figures, stress_summary
 from boneage.evaluation.text import markdown_report
 from boneage.files import write_whole
 from boneage.groups import RANGE_LABELS, ModelKey
-from boneage.learn.seen_images import SeenImages
 from boneage.preprocess.pipeline import Preparer
-from boneage.study.materials import Materials, Part
+from boneage.study.materials import Materials, Part, Stage, silent
 from boneage.study.models import ModelOutcome
 from boneage.study.noise_guard import film_levels, fit_noise_guard
 from boneage.study.out_of_fold import learn_from_folds
+from boneage.study.sampling import sample
 from boneage.tracking import plots
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 Outcomes = Mapping[ModelKey, ModelOutcome]
 
 
-def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Cascade:
+def assemble(materials: Materials, outcomes: Outcomes) -> Cascade:
     """Put the ten final heads on the shared backbone, with intervals from the folds."""
-    config, learnt = materials.config, learn_from_folds(materials, outcomes, seen)
+    config, learnt = materials.config, learn_from_folds(materials, outcomes)
     rows = materials.part.table.loc[list(materials.splits.train)]
     card: dict[str, Any] = {
         "study": config.study.name,
@@ -39,7 +40,7 @@ def assemble(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Casc
         "images": {"train": len(materials.splits.train), "validation": len(materials.splits.validation)},
         "left_out": len(materials.problems),
         "split_sha256": materials.splits.sha256,
-        "backbone_saw_images": seen.describe(materials.part.content_sha256.values()),
+        "backbone_saw_images": materials.seen.describe(materials.part.content_sha256.values()),
         "out_of_fold": {
             "images": learnt.images,
             "temperatures": learnt.temperatures,
@@ -104,6 +105,21 @@ def report(evaluation: Evaluation, name: str, cascade: Cascade, tracker: StudyTr
     for figure_name, figure in _figures(evaluation, name).items():
         figure.savefig(folder / f"{name}-{figure_name}.png", dpi=110)
         tracker.log_figure(run_id, figure, f"{name}/{figure_name}.png")
+
+
+def card_stress(cascade: Cascade, materials: Materials, stage: Stage = silent) -> dict[str, Any]:
+    """Run the stress test of the model card on as many validation films as `study.stress_films` says.
+
+    Returns:
+        `stress`: `films` and `figures` (`boneage.evaluation.stress.stress_figures`); empty where no film is asked for.
+    """
+    count = materials.config.study.stress_films
+    if count < 1:
+        return {}
+    films = sample(materials.part.table.loc[list(materials.splits.validation)].reset_index(), count)
+    summary = stress_summary(stress(cascade, films, tuple(DISTURBANCES), stage("stress")))
+    figures = {name: round(value, 4) for name, value in stress_figures(summary).items()}
+    return {"stress": {"films": len(films), "figures": figures}}
 
 
 def _figures(evaluation: Evaluation, name: str) -> dict[str, Any]:

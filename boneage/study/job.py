@@ -1,4 +1,4 @@
-"""The main job: materials, ten models, one cascade; evaluated, bundled, registered."""
+"""Run a study: materials, ten models, one cascade; evaluated, bundled, registered."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ import pandas as pd
 
 from boneage import stopping
 from boneage.cascade.bundle import save_bundle
+from boneage.cascade.cascade import Cascade
 from boneage.config import Config
 from boneage.evaluation.evaluate import Evaluation
 from boneage.evaluation.metrics_table import account
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.learn.seen_images import SeenImages
 from boneage.paths import study_folder
 from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade, validation_table
 from boneage.registry.stress_record import stress_tags
-from boneage.study.finish import assemble, report, score
-from boneage.study.materials import Materials, Part, Stage, gather, silent
-from boneage.study.models import Choose, ModelOutcome, ModelTask, choose_configured, model_task, train_model
+from boneage.study.finish import assemble, card_stress, report, score
+from boneage.study.materials import Materials, Part, Progress, Stage, gather, silent
+from boneage.study.models import (
+    Choose,
+    Chosen,
+    ModelOutcome,
+    ModelTask,
+    base_parameters,
+    choose_configured,
+    model_task,
+    train_model,
+)
 from boneage.study.paper_table import paper_page
-from boneage.study.stress import card_stress
 from boneage.tracking.datasets import set_sha256
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
@@ -37,7 +45,7 @@ Sweep = Callable[[StudyTracker], int]
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What a study ended with; `version` is None when not all ten models were trained.
+    """Results of a study; `version` is None when not all ten models were trained.
 
     Attributes:
         outcomes: the trained models.
@@ -88,8 +96,7 @@ def run_study(
     tracker = StudyTracker(client, config, materials.splits.sha256, stopped=stopped)
     with tracker.study_run() as run_id:
         sweep(tracker)
-        seen = materials.seen
-        _log_materials(materials, seen, tracker, run_id)
+        _log_materials(materials, tracker, run_id)
         tasks = [model_task(materials, key) for key in keys]
         try:
             outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)
@@ -113,9 +120,23 @@ def one_by_one(
     return outcomes
 
 
-def _log_materials(materials: Materials, seen: SeenImages, tracker: StudyTracker, run_id: str) -> None:
+def build_cascade(materials: Materials, progress: Progress = lambda _done, _total: None) -> Cascade:
+    """Fit the ten models with the configuration's own hyperparameters and assemble the cascade, without a store.
+
+    The same samples, seeds and functions as in a study with fixed hyperparameters, hence the same cascade.
+    """
+    outcomes = {}
+    for done, key in enumerate(ALL_MODELS, start=1):
+        task, params = model_task(materials, key), base_parameters(materials.config, key)
+        cv = task.cross_validate(params)
+        outcomes[key] = ModelOutcome(key, Chosen(params, cv, 0), task.train_final(params, cv), {}, "")
+        progress(done, len(ALL_MODELS))
+    return assemble(materials, outcomes)
+
+
+def _log_materials(materials: Materials, tracker: StudyTracker, run_id: str) -> None:
     """Log what the models are made of: dataset inputs, the split, the problems and who saw which images."""
-    hashes = materials.part.content_sha256
+    hashes, seen = materials.part.content_sha256, materials.seen
     tracker.client.set_tag(run_id, "backbone_saw_images", seen.describe(hashes[i] for i in materials.splits.train))
     tracker.client.set_tag(
         run_id, "backbone_saw_validation_images", seen.describe(hashes[i] for i in materials.splits.validation)
@@ -149,7 +170,7 @@ def _finish(
     materials: Materials, outcomes: dict[ModelKey, ModelOutcome], tracker: StudyTracker, stage: Stage
 ) -> StudyOutcome:
     config, folder = materials.config, study_folder(materials.config.study.name) / "report"
-    cascade = assemble(materials, outcomes, materials.seen)
+    cascade = assemble(materials, outcomes)
     stopping.check()
     validation = score(cascade, materials.part, materials.splits.validation)
     report(validation, "validation", cascade, tracker, folder)

@@ -1,4 +1,4 @@
-"""One model of the ten: five folds for a set of hyperparameters, then the final training, every step tracked."""
+"""Train one of the ten models: five folds for a set of hyperparameters, then the final training, every step tracked."""
 
 from __future__ import annotations
 
@@ -50,6 +50,17 @@ class ModelTask:
     fold: np.ndarray
     ids: tuple[str, ...]
     validation: Samples
+
+    def cross_validate(self, params: HeadParameters, hooks: FoldHooks = NO_HOOKS) -> CVResult:
+        """Fit and judge the model once per fold."""
+        seed, training = self.config.study.seed, self.config.training
+        return cross_validate(self.key, self.train, self.fold, params, training, seed=seed, hooks=hooks)
+
+    def train_final(self, params: HeadParameters, cv: CVResult) -> FitResult:
+        """Train on all folds from the best one's weights, stopped as the configuration says (METHOD part 5)."""
+        config = self.config
+        watch = self.validation if config.training.final_stop == "validation" and len(self.validation) else None
+        return train_final(self.key, self.train, cv, params, config.training, watch=watch, seed=config.study.seed)
 
 
 @dataclass(frozen=True)
@@ -112,9 +123,14 @@ def _training_ids(materials: Materials, key: ModelKey) -> tuple[str, ...]:
     return tuple(rows.index[wanted])
 
 
+def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
+    """Return the configured hyperparameters of a model's kind."""
+    return config.classifier if key.task is Task.CLASSIFIER else config.regressor
+
+
 def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Take the configuration's own hyperparameters, without a search."""
-    params = task.config.classifier if task.key.task is Task.CLASSIFIER else task.config.regressor
+    params = base_parameters(task.config, task.key)
     return Chosen(params, cross_validate_tracked(task, params, 0, tracker), 0)
 
 
@@ -136,8 +152,7 @@ def cross_validate_tracked(
             if number != last:
                 stopping.check()
 
-        seed, logged = task.config.study.seed, FoldHooks(hooks.finished, after)
-        cv = cross_validate(task.key, task.train, task.fold, params, task.config.training, seed=seed, hooks=logged)
+        cv = task.cross_validate(params, FoldHooks(hooks.finished, after))
         tracker.log_cv(run_id, cv)
     return cv
 
@@ -160,15 +175,11 @@ def train_model(task: ModelTask, choose: Choose, tracker: StudyTracker) -> Model
 
 
 def _finish(task: ModelTask, chosen: Chosen, tracker: StudyTracker) -> ModelOutcome:
-    config = task.config
-    watch = task.validation if config.training.final_stop == "validation" and len(task.validation.ages) else None
     with tracker.final_run(task.key, chosen.params) as run_id:
-        final = train_final(
-            task.key, task.train, chosen.cv, chosen.params, config.training, watch=watch, seed=config.study.seed
-        )
+        final = task.train_final(chosen.params, chosen.cv)
         tracker.log_fit(run_id, final)
         metrics: dict[str, float] = {}
-        if len(task.validation.ages):
+        if len(task.validation):
             predictions = predict_head(task.key, final.weights, chosen.params, task.validation.features)
             metrics = evaluate_head(task.key, task.validation, predictions)
             tracker.log_metrics(run_id, {f"val_{name}": value for name, value in metrics.items()})

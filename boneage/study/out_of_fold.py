@@ -1,12 +1,12 @@
-"""What a cascade learns from its own folds: estimates of training images by heads that had not seen them.
+"""Fit temperatures, the share of the head for all ages and intervals on estimates of training images out of fold.
 
-Only images that the backbone had not seen count, for on others it looks better than it is. From these estimates come
-the classifiers' temperatures, the share of the head for all ages, and the intervals. Validation takes no part.
+Each image is estimated by heads that had not seen it. Only images that the backbone had not seen count, for on others
+it looks better than it is. Validation takes no part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +17,11 @@ from boneage.cascade.routing import Routed, route
 from boneage.cascade.stack import FEWEST, Stack, fit_shares
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
-from boneage.learn.fit import Samples
-from boneage.learn.global_head import SEX_FLAGS, WholeRange
+from boneage.learn.crossval import fold_seed
+from boneage.learn.fit import FitResult, Samples, concatenate
+from boneage.learn.global_head import SEX_FLAGS, WholeRange, ensemble_of, fit_whole_range, with_sex
 from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature, halved
-from boneage.learn.seen_images import SeenImages
-from boneage.study.global_head import fit_global, global_out_of_fold, stacked_head
+from boneage.learn.own_head import own_head
 from boneage.study.materials import Materials
 from boneage.study.models import ModelOutcome
 
@@ -32,7 +32,7 @@ _TEMPERATURES = np.geomspace(0.4, 3.0, 41)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """N training images that the backbone had not seen, with the features that estimates are made from.
+    """Training images that the backbone had not seen, with the features that estimates are made from.
 
     Attributes:
         samples: features, ages and true groups.
@@ -49,7 +49,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What the folds taught.
+    """Heads, shares, temperatures and intervals that were fitted out of fold.
 
     Attributes:
         heads: the ten that are served.
@@ -92,9 +92,9 @@ class Learnt:
         return _stacked(routed, global_out_of_fold(self.members, features, sexes, fold), self.stack.shares, held)
 
 
-def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages) -> Learnt:
+def learn_from_folds(materials: Materials, outcomes: Outcomes) -> Learnt:
     """Turn ten trained models into the heads that are served, with all that is fitted on estimates out of fold."""
-    config, held = materials.config, held_out(materials, seen)
+    config, held = materials.config, held_out(materials)
     folds = [fold_heads(outcomes, config, number) for number in range(config.data.folds)]
     temperatures = fit_temperatures(route_out_of_fold(folds, held, config), held) if config.cascade.temperature else {}
     folds = [tempered(heads, temperatures) for heads in folds]
@@ -120,19 +120,17 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes, seen: SeenImages)
     )
 
 
-def held_out(materials: Materials, seen: SeenImages) -> HeldOut:
+def held_out(materials: Materials) -> HeldOut:
     """Collect the training images that the backbone had not seen."""
-    ids = tuple(name for name in materials.splits.train if not seen.saw(materials.part.content_sha256[name]))
+    hashes = materials.part.content_sha256
+    ids = tuple(name for name in materials.splits.train if not materials.seen.saw(hashes[name]))
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
     return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids), ids)
 
 
 def fold_heads(outcomes: Outcomes, config: Config, number: int) -> dict[ModelKey, Head]:
     """Return the ten heads that were fitted without one fold."""
-    return {
-        key: Head(key, done.chosen.params, _of_one_sex(key, done.chosen.cv.folds[number].fit.weights, config))
-        for key, done in outcomes.items()
-    }
+    return _heads(outcomes, config, lambda done: [done.chosen.cv.folds[number].fit])
 
 
 def route_out_of_fold(folds: Sequence[Heads], held: HeldOut, config: Config) -> Routed:
@@ -153,6 +151,50 @@ def route_out_of_fold(folds: Sequence[Heads], held: HeldOut, config: Config) -> 
         names=tuple(names[int(row)] for row in back),
         warnings=((),) * len(back),
     )
+
+
+def fit_global(materials: Materials) -> list[WholeRange]:
+    """Fit the head for all ages once per fold, each without that fold; nothing where none is configured."""
+    config, ids = materials.config, materials.splits.train
+    kind = config.global_head.kind
+    if kind == "none":
+        return []
+    if kind == "own":  # it saw none of the images that are held out, so it is its own member for every fold
+        return [own_head(config)] * config.data.folds
+    fold, sexes = materials.folds(ids), materials.part.table.loc[list(ids), "sex"].to_numpy()
+    views = [_with_sex(samples, sexes) for samples in materials.training_views(ids)]
+    plain = _with_sex(materials.part.samples(ids), sexes)
+    members = []
+    for number in range(config.data.folds):
+        train = concatenate([view.take(fold != number) for view in views])
+        seed = fold_seed(config.study.seed, number)
+        members.append(fit_whole_range(kind, train, plain.take(fold == number), config.global_head, seed=seed))
+    return members
+
+
+def global_out_of_fold(
+    members: Sequence[WholeRange], features: np.ndarray, sexes: Sequence[Sex], fold: np.ndarray
+) -> np.ndarray:
+    """Estimate every image with the member that had not seen its fold, float64 (N,), months.
+
+    Args:
+        members: one per fold.
+        features: float32 (N, D).
+        sexes: N sexes.
+        fold: int (N,), the fold of each image.
+    """
+    months, names = np.zeros(len(sexes)), np.array([str(sex) for sex in sexes], dtype=str)
+    for number, member in enumerate(members):
+        rows = fold == number
+        if rows.any():
+            months[rows] = member.predict(features[rows], names[rows])
+    return months
+
+
+def stacked_head(members: Sequence[WholeRange], shares: dict[str, float], config: Config) -> Stack:
+    """Return the head that is served, with its share per sex: the members' mean, or the backbone's own."""
+    head = members[0] if config.global_head.kind == "own" else ensemble_of(members)
+    return Stack(replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head, shares)
 
 
 def fit_temperatures(routed: Routed, held: HeldOut) -> dict[str, float]:
@@ -187,15 +229,19 @@ def tempered(heads: Heads, temperatures: Mapping[str, float]) -> dict[ModelKey, 
 def _served(outcomes: Outcomes, config: Config) -> dict[ModelKey, Head]:
     """Return the final heads, or the ensembles of the fold heads."""
     if config.cascade.members == "final":
-        return {
-            key: Head(key, done.chosen.params, _of_one_sex(key, done.final.weights, config))
-            for key, done in outcomes.items()
-        }
+        return _heads(outcomes, config, lambda done: [done.final])
+    return _heads(outcomes, config, lambda done: [fold.fit for fold in done.chosen.cv.folds])
+
+
+def _heads(
+    outcomes: Outcomes, config: Config, members: Callable[[ModelOutcome], Sequence[FitResult]]
+) -> dict[ModelKey, Head]:
+    """Make a head of each model from one fit or, as an ensemble, from several."""
     return {
         key: Head(
             key,
             done.chosen.params,
-            tuple(w for fold in done.chosen.cv.folds for w in _of_one_sex(key, fold.fit.weights, config)),
+            tuple(weight for fit in members(done) for weight in _of_one_sex(key, fit.weights, config)),
         )
         for key, done in outcomes.items()
     }
@@ -222,3 +268,7 @@ def _intervals(routed: Routed, held: HeldOut, config: Config) -> Intervals:
     if not held.sexes:
         return Intervals(config.cascade.coverage)
     return fit_intervals(held.sexes, routed.ages, held.samples.ages, config.cascade.coverage, surest)
+
+
+def _with_sex(samples: Samples, sexes: np.ndarray) -> Samples:
+    return replace(samples, features=with_sex(samples.features, sexes))

@@ -8,7 +8,7 @@ import numpy as np
 from boneage.config import Config, GlobalHeadConfig
 from boneage.groups import Sex
 from boneage.learn.own_head import own_head
-from boneage.study.global_head import fit_global, global_out_of_fold, stacked_head
+from boneage.study.out_of_fold import fit_global, global_out_of_fold, stacked_head
 
 CONFIG = replace(Config(), global_head=GlobalHeadConfig("own"))
 

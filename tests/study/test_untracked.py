@@ -10,12 +10,13 @@ from boneage.cascade.cascade import Cascade
 from boneage.config import from_mapping
 from boneage.data.annotations import read_row
 from boneage.groups import ALL_MODELS
+from boneage.learn.seen_images import SeenImages
 from boneage.preprocess.preparer import Preparer
 from boneage.study import noise_guard as noisefit
 from boneage.study.finish import score
+from boneage.study.job import build_cascade
 from boneage.study.materials import gather
 from boneage.study.out_of_fold import held_out, learn_from_folds, route_out_of_fold
-from boneage.study.untracked import build_cascade
 
 FILMS = 48
 CONFIG = {
@@ -65,7 +66,7 @@ def test_one_pass_is_made_per_image_and_view_and_none_again(materials):
 
 
 def test_only_the_fold_that_fine_tuning_left_out_is_held_out(materials):
-    held = held_out(materials, materials.seen)
+    held = held_out(materials)
     assert set(held.fold.tolist()) == {0}
     assert len(held.sexes) == sum(fold == 0 for fold in materials.splits.fold.values())
 
@@ -107,7 +108,7 @@ def test_images_out_of_fold_are_routed_by_the_heads_of_their_own_fold(materials)
             return np.full(len(features), self.months) if self.key.group else np.full((len(features), 4), 0.25)
 
     ids = materials.splits.train
-    held = replace(held_out(materials, replace(materials.seen, prefixes=frozenset())), fold=materials.folds(ids))
+    held = replace(held_out(replace(materials, seen=SeenImages(frozenset()))), fold=materials.folds(ids))
     folds = [{key: Expert(key, 50.0 + number) for key in ALL_MODELS} for number in range(3)]
     routed = route_out_of_fold(folds, held, materials.config)
     np.testing.assert_allclose(routed.ages, 50 + held.fold)
@@ -129,7 +130,7 @@ def _check_noise_guard(materials, learnt, monkeypatch):
     assert guard.copies >= 12 and guard.widening >= 1
     levels = noisefit.film_levels(materials.part.table.loc[list(ids)].reset_index(), materials.config.preprocess, 128)
     assert np.mean([guard.noisy(level) for level in levels]) == pytest.approx(0.5, abs=0.03)
-    few = replace(learnt, held=held_out(materials, materials.seen))
+    few = replace(learnt, held=held_out(materials))
     assert noisefit.fit_noise_guard(materials, served, few) is None
 
 
@@ -137,9 +138,9 @@ def test_with_enough_images_out_of_fold_shares_temperatures_and_intervals_are_fi
     monkeypatch.setattr("boneage.study.out_of_fold.FEWEST", 10)
     monkeypatch.setattr("boneage.cascade.stack.FEWEST", 10)
     outcomes = {}
-    monkeypatch.setattr("boneage.study.untracked.assemble", lambda materials, found, seen: outcomes.update(found))
+    monkeypatch.setattr("boneage.study.job.assemble", lambda materials, found: outcomes.update(found))
     build_cascade(materials)
-    learnt = learn_from_folds(materials, outcomes, replace(materials.seen, prefixes=frozenset()))
+    learnt = learn_from_folds(replace(materials, seen=SeenImages(frozenset())), outcomes)
     _check_noise_guard(materials, learnt, monkeypatch)
     assert learnt.images == len(materials.splits.train)
     assert set(learnt.temperatures) == set(learnt.stack.shares) == {"female", "male"}

@@ -27,13 +27,13 @@ from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
 from boneage.files import write_whole
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.learn.backbones import weights_identity
-from boneage.learn.crossval import FoldHooks, cross_validate
+from boneage.learn.crossval import FoldHooks
 from boneage.learn.seen_images import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.preprocess.preparer import Preparer
 from boneage.study.job import describe_set
 from boneage.study.materials import Materials, Stage, gather, silent
-from boneage.study.models import Chosen, ModelOutcome, model_task
+from boneage.study.models import Chosen, ModelOutcome, base_parameters, model_task
 from boneage.study.out_of_fold import fold_heads, held_out, route_out_of_fold
 from boneage.tracking.datasets import dataset_input
 from boneage.tracking.environment import run_tags
@@ -42,7 +42,7 @@ from boneage.tracking.values import to_metrics, to_params
 from tuning.budget import finished
 from tuning.figures import search_page
 from tuning.spaces import suggest_upstream, upstream_choices, upstream_own
-from tuning.study import base_parameters, storage_for
+from tuning.study import storage_for
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,7 +109,7 @@ def settings(config: Config) -> list[dict[str, Any]]:
     return [every[0], *(every[number] for number in order)]
 
 
-def score(materials: Materials, seen: SeenImages, stage: Stage = silent) -> dict[str, float]:
+def score(materials: Materials, stage: Stage = silent) -> dict[str, float]:
     """Cross-validate all ten models on a study's materials and score their cascade out of fold.
 
     Returns:
@@ -122,10 +122,10 @@ def score(materials: Materials, seen: SeenImages, stage: Stage = silent) -> dict
         name = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
         figures[f"cv_val_{name}_mean.{key}"] = outcomes[key].chosen.cv.mean[name]
         progress(done, len(ALL_MODELS))
-    held = held_out(materials, seen)
+    held = held_out(materials)
     if not held.sexes:
         # Every image was seen: the comparison is biased towards that backbone, but the only one there is.
-        held = held_out(materials, SeenImages(frozenset()))
+        held = held_out(replace(materials, seen=SeenImages(frozenset())))
     folds = [fold_heads(outcomes, config, number) for number in range(config.data.folds)]
     errors = np.abs(route_out_of_fold(folds, held, config).ages - held.samples.ages)
     known = errors[np.isfinite(errors)]
@@ -143,10 +143,8 @@ def _backbones(config: Config) -> list[BackboneConfig]:
 
 
 def _cross_validated(materials: Materials, key: ModelKey) -> ModelOutcome:
-    task = model_task(materials, key)
-    params, config = base_parameters(task.config, key), task.config
-    hooks = FoldHooks(after=lambda _number, _result: stopping.check())
-    cv = cross_validate(key, task.train, task.fold, params, config.training, seed=config.study.seed, hooks=hooks)
+    params = base_parameters(materials.config, key)
+    cv = model_task(materials, key).cross_validate(params, FoldHooks(after=lambda _number, _result: stopping.check()))
     return ModelOutcome(key, Chosen(params, cv, 0), cv.folds[cv.best].fit, {}, "")
 
 
@@ -165,9 +163,9 @@ def _run_trial(
     ).info.run_id
     try:
         client.log_batch(run_id, params=to_params(setting))
-        materials = gather(suggest_upstream(trial, config), stage)
+        materials = replace(gather(suggest_upstream(trial, config), stage), seen=seen_by_any(config))
         _log_images(materials, client, run_id)
-        figures = score(materials, seen_by_any(config), stage)
+        figures = score(materials, stage)
         client.log_batch(run_id, metrics=to_metrics(figures))
         told = {"values": figures[METRIC]}
     finally:
