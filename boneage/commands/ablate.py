@@ -122,7 +122,7 @@ def _coverage(base: pd.DataFrame, cascade: Cascade, materials: Materials) -> pd.
     import pandas as pd
 
     from boneage.groups import Sex
-    from boneage.study.coverage import held_table
+    from boneage.study.ablation import held_table
 
     ids = materials.splits.validation
     samples = materials.part.samples(ids)

@@ -1,4 +1,4 @@
-"""What each idea beyond the paper is worth, on the same features and the same validation images.
+"""Fit and compare heads of an ablation: data, tables with paired intervals, coverage of conformal intervals.
 
 Every head is fitted on the training part without the watched images, which stop the fits and set temperature and share.
 Watched are images that the backbone never saw (where it saw some), so these choices are honest; the validation images
@@ -7,27 +7,30 @@ choose nothing. What is compared is paired: the same images, resampled together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from boneage.cascade.head import Head
+from boneage.cascade.intervals import Intervals, fit_intervals
 from boneage.cascade.routing import Predictor, Routed, route
 from boneage.config import Config
-from boneage.groups import AGE_GROUPS, ALL_MODELS, ModelKey, Sex, Task, group_of
+from boneage.groups import AGE_GROUPS, ALL_MODELS, CLASSIFIERS, RANGE_LABELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head
 from boneage.study.materials import Materials
+from boneage.study.models import base_parameters
 
-Progress = Callable[[int, int], None]
 Heads = Mapping[ModelKey, Predictor]
 BASE = "hard"
+RESAMPLES = 2000
+Estimated = tuple[Routed, Sequence[Sex], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Set:
-    """Images of one role: samples and their N sexes."""
+    """Samples of one role (training, watched or validation) and their N sexes."""
 
     samples: Samples
     sexes: np.ndarray
@@ -40,7 +43,7 @@ class Set:
 
 @dataclass(frozen=True)
 class Trio:
-    """The sets that heads are fitted on, stopped by and judged on."""
+    """Training, watched and validation samples."""
 
     train: Set
     watch: Set
@@ -49,7 +52,7 @@ class Trio:
 
 @dataclass(frozen=True)
 class AblationData:
-    """What an ablation works on.
+    """Samples of an ablation.
 
     Attributes:
         plain: features of the films as they are.
@@ -87,7 +90,7 @@ def ablation_frame(validation: Set, ages: Mapping[str, np.ndarray]) -> pd.DataFr
 
 
 def ablation_table(
-    frame: pd.DataFrame, base: str = BASE, minus: str = "minus_hard", resamples: int = 2000, seed: int = 0
+    frame: pd.DataFrame, base: str = BASE, minus: str = "minus_hard", resamples: int = RESAMPLES, seed: int = 0
 ) -> pd.DataFrame:
     """Return per variant MAE, group accuracy by the routed age, and the paired difference to a base variant.
 
@@ -101,29 +104,81 @@ def ablation_table(
     for name in (name for name in names if name != "true"):
         ages = frame[f"{name}_months"].to_numpy(float)
         error = np.abs(ages - true)
-        low, high = np.percentile(error[picks].mean(axis=1), (2.5, 97.5))
-        minus_low, minus_high = np.percentile((error - reference)[picks].mean(axis=1), (2.5, 97.5))
         right = np.array([group_of(float(age)) == group for age, group in zip(ages, groups, strict=True)])
-        accuracy = (right.mean(), *np.percentile(right[picks].mean(axis=1), (2.5, 97.5)))
-        rows.append((name, error.mean(), low, high, *accuracy, (error - reference).mean(), minus_low, minus_high))
+        rows.append((name, *(value for each in (error, right, error - reference) for value in _mean(each, picks))))
     columns = ["variant", "mae_months", "low", "high", "group_accuracy", "accuracy_low", "accuracy_high"]
     columns += [minus, "minus_low", "minus_high"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], float))
 
 
-def fit_heads(train: Set, watch: Set, config: Config, seed: int | None = None) -> dict[ModelKey, Head]:
-    """Fit all ten heads."""
-    seed = config.study.seed if seed is None else seed
-    heads = fit_experts(train, watch, config, seed=seed)
+def _mean(values: np.ndarray, picks: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of values (N,) and its 95 % bootstrap interval over rows of picks (resamples, N)."""
+    low, high = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
+    return float(values.mean()), float(low), float(high)
+
+
+def coverage_table(fitted: Estimated, held_out: Estimated, coverage: float) -> pd.DataFrame:
+    """Fit intervals on some images and count how often they hold on others.
+
+    Args:
+        fitted: estimates, N sexes and true ages in months (N,) of images that no head was fitted on.
+        held_out: the same of other images.
+        coverage: the wanted coverage, 0-1.
+
+    Returns:
+        Per kind (plain, widened) and part of the set: images, coverage with its 95 % interval, mean width in months.
+    """
+    rows = []
+    for kind in ("plain", "widened"):
+        routed, sexes, true = fitted
+        surest = routed.probabilities.max(axis=1) if kind == "widened" else None
+        intervals = fit_intervals(list(sexes), routed.ages, true, coverage, surest)
+        rows += [{"intervals": kind, **row} for row in held_table(intervals, *held_out)]
+    return pd.DataFrame(rows)
+
+
+def held_table(intervals: Intervals, routed: Routed, sexes: Sequence[Sex], true: np.ndarray) -> list[dict[str, object]]:
+    """Count how often intervals hold: over all, per sex, where the classifier is sure or not, per sex and true group.
+
+    Args:
+        intervals: any.
+        routed: N estimates.
+        sexes: N sexes.
+        true: months, float (N,).
+
+    Returns:
+        One row per part: images, coverage with its 95 % bootstrap interval, mean width in months.
+    """
+    surest = routed.probabilities.max(axis=1)
+    both = [intervals.bounds(s, float(a), float(p)) for s, a, p in zip(sexes, routed.ages, surest, strict=True)]
+    bounds = np.array([(np.nan, np.nan) if low is None else (low, high) for low, high in both], dtype=float)
+    inside = (bounds[:, 0] <= true) & (true <= bounds[:, 1])
+    known, of_sex = np.isfinite(bounds[:, 0]), np.array([str(sex) for sex in sexes])
+    parts = {"all": known, **{str(sex): known & (of_sex == str(sex)) for sex in Sex}}
+    parts |= {"surest above 0.9": known & (surest > 0.9), "surest below 0.6": known & (surest < 0.6)}
     for sex in Sex:
-        key = ModelKey(Task.CLASSIFIER, sex)
-        heads[key] = fit_one(key, train.of(sex), watch.of(sex), config, seed)
-    return heads
+        for group in AGE_GROUPS:
+            in_group = (true >= group.low) & ((true < group.high) | (group.number == len(AGE_GROUPS)))
+            parts[f"{sex} {RANGE_LABELS[group.number - 1]}"] = parts[str(sex)] & in_group
+    rows: list[dict[str, object]] = []
+    for name, chosen in parts.items():
+        if not chosen.any():
+            continue
+        count = int(chosen.sum())
+        share, low, high = _mean(inside[chosen], np.random.default_rng(0).integers(0, count, (RESAMPLES, count)))
+        width = float((bounds[chosen, 1] - bounds[chosen, 0]).mean())
+        found = {"coverage": share, "low": low, "high": high, "width_months": width}
+        rows.append({"part": name, "images": count, **found})
+    return rows
 
 
-def fit_experts(
-    train: Set, watch: Set, config: Config, *, overlap_months: float = 0.0, seed: int | None = None
-) -> dict[ModelKey, Head]:
+def fit_heads(train: Set, watch: Set, config: Config) -> dict[ModelKey, Head]:
+    """Fit all ten heads."""
+    heads = fit_experts(train, watch, config)
+    return heads | {key: fit_one(key, train.of(key.sex), watch.of(key.sex), config) for key in CLASSIFIERS}
+
+
+def fit_experts(train: Set, watch: Set, config: Config, *, overlap_months: float = 0.0) -> dict[ModelKey, Head]:
     """Fit the eight regressors on their groups, widened by some months on either side."""
     heads = {}
     for key in (key for key in ALL_MODELS if key.task is Task.REGRESSOR):
@@ -133,18 +188,19 @@ def fit_experts(
             ages = part.samples.ages
             near = (ages >= group.low - overlap_months) & (ages < group.high + overlap_months)
             parts.append(part.of(key.sex, near | (part.samples.groups == group.number)))
-        heads[key] = fit_one(key, parts[0], parts[1], config, config.study.seed if seed is None else seed)
+        heads[key] = fit_one(key, parts[0], parts[1], config)
     return heads
 
 
-def fit_one(key: ModelKey, train: Samples, watch: Samples, config: Config, seed: int) -> Head:
+def fit_one(key: ModelKey, train: Samples, watch: Samples, config: Config) -> Head:
     """Fit one head, stopped by the watched samples where there are any."""
-    params = config.classifier if key.task is Task.CLASSIFIER else config.regressor
-    fitted = fit_head(key, train, watch if len(watch) else None, params, config.training, seed=seed)
+    params = base_parameters(config, key)
+    seed, stopped_by = config.study.seed, watch if len(watch) else None
+    fitted = fit_head(key, train, stopped_by, params, config.training, seed=seed)
     return Head(key, params, tuple(fitted.weights))
 
 
-def softly(heads: Heads, part: Set) -> Routed:
+def route_softly(heads: Heads, part: Set) -> Routed:
     """Route a set's images softly."""
     sexes = [Sex(sex) for sex in part.sexes]
     return route(heads, part.samples.features, sexes, [None] * len(sexes), "soft")
@@ -152,7 +208,7 @@ def softly(heads: Heads, part: Set) -> Routed:
 
 def hard_and_soft(heads: Heads, part: Set, name: str) -> dict[str, np.ndarray]:
     """Return a variant's hard and soft ages, under `hard, <name>` and `soft, <name>`."""
-    routed = softly(heads, part)
+    routed = route_softly(heads, part)
     return {f"hard, {name}": routed.hard_ages, f"soft, {name}": routed.ages}
 
 

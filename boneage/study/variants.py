@@ -1,4 +1,4 @@
-"""The variants that the ablation compares: each an idea beyond the paper, alone or with another."""
+"""Define the variants of the ablation: each an idea beyond the paper, alone or with another."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from boneage.study.ablation import (
     Set,
     Trio,
     ablation_frame,
+    coverage_table,
     fit_experts,
     fit_heads,
     fit_one,
     hard_and_soft,
-    softly,
+    route_softly,
     with_loss,
 )
-from boneage.study.coverage import coverage_table
 from boneage.study.out_of_fold import HeldOut, fit_temperatures, tempered
 
 Progress = Callable[[int, int], None]
@@ -42,7 +42,7 @@ PAPER = "hard, the paper's heads"
 
 @dataclass(frozen=True)
 class Bench:
-    """What every variant starts from: the data, the settings, and ten heads fitted without any idea."""
+    """Data, settings and ten plain heads that every variant starts from."""
 
     data: AblationData
     config: Config
@@ -51,7 +51,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class AblationOutcome:
-    """What an ablation found on the validation images.
+    """Results of an ablation on the validation images.
 
     Attributes:
         frame: one row per image: sex, true_months, true_group, and `<variant>_months` per variant.
@@ -92,9 +92,9 @@ def routings(bench: Bench) -> Ages:
 def temperature(bench: Bench) -> Ages:
     """Calibrate the classifiers' probabilities."""
     trio = bench.data.plain
-    found = fit_temperatures(softly(bench.base, trio.watch), held(trio.watch))
+    found = fit_temperatures(route_softly(bench.base, trio.watch), held(trio.watch))
     words = ", ".join(f"{sex} {value:.2f}" for sex, value in sorted(found.items()))
-    return {f"soft, temperature ({words})": softly(tempered(bench.base, found), trio.validation).ages}
+    return {f"soft, temperature ({words})": route_softly(tempered(bench.base, found), trio.validation).ages}
 
 
 def windows(bench: Bench) -> Ages:
@@ -113,7 +113,7 @@ def sexes_together(bench: Bench) -> Ages:
     for number in (None, 1, 2, 3, 4):
         key = ModelKey(Task.REGRESSOR if number else Task.CLASSIFIER, Sex.MALE, number)
         rows = [None if number is None else part.samples.groups == number for part in (train, watch)]
-        fitted = fit_one(key, train.of(None, rows[0]), watch.of(None, rows[1]), bench.config, bench.config.study.seed)
+        fitted = fit_one(key, train.of(None, rows[0]), watch.of(None, rows[1]), bench.config)
         for each in (each for each in ALL_MODELS if (each.task, each.group) == (key.task, number)):
             own = tuple(fold_constant(fitted.weights, SEX_FLAGS[each.sex]))
             heads[each] = Head(each, fitted.params, own)
@@ -131,7 +131,7 @@ def distributions(bench: Bench) -> Ages:
 def whole_range(bench: Bench) -> Ages:
     """One head for all ages, alone and stacked with the softly routed experts."""
     trio, ages = bench.data.plain, Ages()
-    experts = [softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
+    experts = [route_softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
     names = {"regression": "one regressor for all ages", "distribution": "label distribution for all ages"}
     for kind, name in names.items():
         settings = GlobalHeadConfig(kind, epochs=bench.config.training.epochs)  # type: ignore[arg-type]
@@ -184,8 +184,9 @@ def folds(bench: Bench) -> Ages:
     settings = GlobalHeadConfig("distribution", epochs=config.training.epochs)
     for number in np.unique(data.fold):
         seed = config.study.seed + int(number)
+        reseeded = replace(config, study=replace(config.study, seed=seed))
         train = part_of(trio.train, data.fold != number)
-        estimates.append(softly(fit_heads(train, trio.watch, config, seed=seed), trio.validation))
+        estimates.append(route_softly(fit_heads(train, trio.watch, reseeded), trio.validation))
         samples = flagged(train).samples, flagged(trio.watch).samples
         members.append(fit_whole_range("distribution", *samples, settings, seed=seed))
     ages = {f"{kind}, ensemble of folds": np.mean(found, axis=0) for kind, found in (
@@ -203,7 +204,7 @@ def papers_heads(bench: Bench) -> Ages:
     """Hard routing with the paper's heads (1024/512, no scaling of features), on our backbone."""
     trio = bench.data.plain
     config = replace(bench.config, classifier=HeadParameters(), regressor=HeadParameters())
-    return {PAPER: softly(fit_heads(trio.train, trio.watch, config), trio.validation).hard_ages}
+    return {PAPER: route_softly(fit_heads(trio.train, trio.watch, config), trio.validation).hard_ages}
 
 
 Variant = Callable[[Bench], Ages]
@@ -236,4 +237,4 @@ def held(part: Set) -> HeldOut:
 
 
 def _estimated(bench: Bench, part: Set) -> tuple[Routed, list[Sex], np.ndarray]:
-    return softly(bench.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)
+    return route_softly(bench.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from boneage.config import Config, HeadParameters, TrainingConfig
-from boneage.groups import ALL_MODELS, Sex, group_of
+from boneage.groups import ALL_MODELS, CLASSIFIERS, group_of
 from boneage.learn.fit import Samples
-from boneage.study.ablation import AblationData, Set, Trio, ablation_table, fit_experts, softly
+from boneage.study.ablation import AblationData, Set, Trio, ablation_table, fit_experts, route_softly
 from boneage.study.out_of_fold import fit_temperatures
 from boneage.study.variants import PAPER, held, run_ablation
 
@@ -57,7 +57,7 @@ def test_wider_windows_give_the_experts_more_images(data, config, monkeypatch):
     seen = {0.0: {}, 24.0: {}}
     for months, sizes in seen.items():
 
-        def count(key, train, watch, config, seed, sizes=sizes):
+        def count(key, train, watch, config, sizes=sizes):
             sizes[key.name] = (len(train), float(train.ages.min()), float(train.ages.max()))
 
         monkeypatch.setattr("boneage.study.ablation.fit_one", count)
@@ -79,11 +79,5 @@ def test_the_temperature_flattens_a_classifier_that_is_too_sure(data):
             return np.full(len(features), 100.0)
 
     watch = data.plain.watch
-    heads = {key: Sure() if key in _classifiers() else Expert() for key in ALL_MODELS}
-    assert fit_temperatures(softly(heads, watch), held(watch)) == {"female": 3.0, "male": 3.0}
-
-
-def _classifiers():
-    from boneage.groups import CLASSIFIERS
-
-    return [key for key in CLASSIFIERS if key.sex in list(Sex)]
+    heads = {key: Sure() if key in CLASSIFIERS else Expert() for key in ALL_MODELS}
+    assert fit_temperatures(route_softly(heads, watch), held(watch)) == {"female": 3.0, "male": 3.0}
