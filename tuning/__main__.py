@@ -1,4 +1,4 @@
-"""`python -m tuning CONFIG`: search, final training, cascade, evaluation, registration."""
+"""Run a study with a search: `python -m tuning CONFIG` searches, trains the cascade, evaluates and registers it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
-from tuning.budget import with_budget
 
 if TYPE_CHECKING:
     from tuning.workers import Places
@@ -35,19 +35,28 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; return the exit status."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = parser().parse_args(arguments)
-    try:
+
+    def search() -> None:
         keys = [_key(name) for name in options.models] if options.models else list(ALL_MODELS)
         shares = len(keys) / (options.workers or 1)
         config = with_budget(load_config(options.config, options.set), options.trials, options.minutes, shares)
         run(config, keys, options.workers, promote=options.promote, ray=options.ray)
+
+    return run_command("python -m tuning", arguments, search)
+
+
+def run_command(program: str, arguments: Sequence[str] | None, command: Callable[[], None]) -> int:
+    """Run a search's command; return its exit status: 0, 1 with the fault in a sentence, or 130 after Ctrl-C."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        command()
     except BoneageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-        print(f"stopped; what is finished is kept. To go on: python -m tuning {again}", file=sys.stderr)
+        print(f"stopped; what is finished is kept. To go on: {program} {again}", file=sys.stderr)
         return 130
     return 0
 
@@ -64,12 +73,9 @@ def run(
         promote: whether the new cascade is promoted, if it passes the gate.
         ray: the address of a Ray cluster that has the workers; "" for processes here.
     """
-    from optuna import TrialPruned
-
     from boneage.commands.common import stage
     from tuning.display import interruptible
     from tuning.machines import help_search, leadership
-    from tuning.objective import choose_by_search
     from tuning.workers import places_for
 
     places = places_for(workers, ray)
@@ -77,30 +83,27 @@ def run(
         if leads:
             _lead(config, keys, places, promote)
             return
-        done = help_search(config, keys, choose_by_search, places, (TrialPruned,), stage)
+        done = help_search(config, keys, places, stage)
         print(f"the search is finished, {done} trials of it here; the process that leads the study does the rest")
 
 
 def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: bool) -> None:
     """Run a whole study and print where to look."""
-    from optuna import TrialPruned
-
     from boneage.commands.common import stage
     from boneage.commands.studies import print_outcome, promote_version
     from boneage.paths import study_folder
     from boneage.study.job import run_study
-    from tuning.display import shown
+    from tuning.display import with_display
     from tuning.objective import choose_by_search
-    from tuning.study import export_best
+    from tuning.study import STOPPED, export_best
     from tuning.workers import spread, sweep_for
 
-    stopped = (TrialPruned,)
     outcome = run_study(
         config,
         keys=keys,
         choose=choose_by_search,
-        train_all=shown(spread(places, stopped)),
-        stopped=stopped,
+        train_all=with_display(spread(places)),
+        stopped=STOPPED,
         sweep=sweep_for(keys),
         stage=stage,
     )
@@ -110,6 +113,31 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
     print(f"best parameters: {path}")
     if promote and outcome.version is not None:
         promote_version(config, outcome.version)
+
+
+def with_budget(config: Config, trials: int | None, minutes: float | None, shares: float) -> Config:
+    """Return a configuration with the command line's budget in the place of its own.
+
+    Args:
+        config: the study's settings.
+        trials: trials per model; None leaves the configuration's, or no limit where minutes are given.
+        minutes: how long the whole search may take; None for no limit but the configuration's.
+        shares: models per worker; each model gets that part of the minutes.
+
+    Raises:
+        BoneageError: when nothing limits the search.
+    """
+    tuning = config.tuning
+    if minutes is not None:
+        tuning = replace(tuning, trials=0, seconds=60.0 * minutes / max(shares, 1.0))
+    if trials is not None:
+        tuning = replace(tuning, trials=trials)
+    if tuning.trials < 0 or tuning.seconds < 0 or not (tuning.trials or tuning.seconds):
+        raise BoneageError(
+            f"a search needs a budget, but {tuning.trials} trials and {tuning.seconds:g} seconds were given: "
+            "use --trials or --minutes, or `boneage train` for no search"
+        )
+    return replace(config, tuning=tuning)
 
 
 def _key(name: str) -> ModelKey:

@@ -1,39 +1,57 @@
-"""One search that many workers share through a database: every trial is claimed once, within one budget.
+"""Share one search between many workers through a database: every trial is claimed once, within one budget.
 
 A worker claims its next trial while it holds a lock that all machines see: it gives the trials of dead workers back,
 counts what is finished and under way, and asks only where the budget leaves one. So the budget is neither exceeded nor
-lost. Signs of life go to the database while a trial runs.
+lost. Signs of life go to the database while a trial runs; open runs of dead workers are ended by what Optuna says.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
 from boneage import stopping
+from boneage.config import config_sha256
 from boneage.databases import database_lock
+from boneage.groups import ModelKey
 from boneage.study.models import ModelTask
-from tuning.budget import UNLIMITED, finished, trials_left
+from boneage.tracking.values import every_page, key_tags
 from tuning.objective import Objective, best_file
-from tuning.study import ask_again, open_study, sampler_for, storage_for, storage_url, study_name
-from tuning.sweep import close_dead
+from tuning.progress import in_background
+from tuning.study import (
+    ask_again,
+    fail,
+    open_study,
+    sampler_for,
+    storage_for,
+    storage_url,
+    study_name,
+    trials_in,
+    trials_left,
+)
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
+
     from boneage.tracking.runs import StudyTracker
 
 _CLAIMED = "claimed"
 _POLL_SECONDS = 1.0
-_COUNT_SECONDS = 3.0
 
 
 @dataclass
 class SharedSearch:
-    """One model's search as one of its workers sees it.
+    """Claims and runs trials of one model for one of its workers.
 
     Attributes:
         task: the model's samples and folds.
@@ -54,16 +72,14 @@ class SharedSearch:
 
     def claim(self) -> Any | None:
         """Return a new trial of this worker's own, or None while all that the budget leaves are taken."""
-        import optuna
-
         with database_lock(self._url, self._name):
             self._give_back()
-            if self._left() <= self._count(optuna.trial.TrialState.RUNNING):
+            if self._left() <= len(trials_in(self.study, TrialState.RUNNING)):
                 return None
             # Workers that drew with one seed would all draw the same; a trial's number tells them apart.
             self.study.sampler = sampler_for(self.task.config, len(self.study.get_trials(deepcopy=False)))
             with warnings.catch_warnings():
-                # Optuna warns that it gives no signs of life for trials that were asked; `_alive` does.
+                # Optuna warns that it gives no signs of life for trials that were asked; `_give_signs` does.
                 warnings.simplefilter("ignore", UserWarning)
                 trial = self.study.ask()
             self.storage.record_heartbeat(trial._trial_id)
@@ -72,38 +88,30 @@ class SharedSearch:
 
     def run(self, trial: Any) -> None:
         """Cross-validate a claimed trial and tell its result; one that was interrupted is asked again."""
-        import optuna
-
-        states = optuna.trial.TrialState
         objective = Objective(self.task, self.tracker, best_file(self.task, self.study))
-        told: dict[str, Any] = {"state": states.FAIL}
+        told: dict[str, Any] = {"state": TrialState.FAIL}
         try:
-            with self._alive(trial):
+            with in_background(lambda end: self._give_signs(trial, end)):
                 told = {"values": objective(trial)}
         except optuna.TrialPruned:
-            told = {"state": states.PRUNED}
+            told = {"state": TrialState.PRUNED}
         finally:
             frozen = self.study.tell(trial, skip_if_finished=True, **told)
-            if told == {"state": states.FAIL}:
+            if told == {"state": TrialState.FAIL}:
                 ask_again(self.study, frozen)
-        if frozen.state == states.FAIL:
+        if frozen.state == TrialState.FAIL:
             # This worker was taken for dead meanwhile and another one has the trial.
             close_dead(self.tracker, self.task.key, self.study)
 
     def finished(self) -> bool:
         """Tell whether nothing is left to claim and nobody has a trial under way."""
-        import optuna
-
         with database_lock(self._url, self._name):
             self._give_back()
-            return self._left() == 0 and not self._count(optuna.trial.TrialState.RUNNING)
+            return self._left() == 0 and not trials_in(self.study, TrialState.RUNNING)
 
     def _left(self) -> int:
         """Return how many trials the budget leaves that are not finished."""
         return trials_left(self.study, self.task.config.tuning)
-
-    def _count(self, state: Any) -> int:
-        return len(self.study.get_trials(deepcopy=False, states=(state,)))
 
     def _give_back(self) -> None:
         """Fail the trials of dead workers and ask them again; call it with the lock held.
@@ -111,31 +119,21 @@ class SharedSearch:
         Those without the mark of a claim were left by a worker that died while it held the lock, before its first sign
         of life; the others are told by their heartbeats.
         """
-        import optuna
-
-        running = self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        running = trials_in(self.study, TrialState.RUNNING)
         for trial in running:
             if _CLAIMED not in trial.user_attrs:
-                self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-                ask_again(self.study, trial)
+                fail(self.study, trial)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
-        if self._count(optuna.trial.TrialState.RUNNING) < len(running):
+        if len(trials_in(self.study, TrialState.RUNNING)) < len(running):
             close_dead(self.tracker, self.task.key, self.study)
 
-    @contextmanager
-    def _alive(self, trial: Any) -> Iterator[None]:
-        """Give signs of life while a trial runs."""
-        end = threading.Event()
-        interval = self.task.config.tuning.heartbeat_seconds
-        thread = threading.Thread(target=_beat, args=(self.storage, trial._trial_id, interval, end), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
+    def _give_signs(self, trial: Any, end: threading.Event) -> None:
+        """Record a sign of life at every interval; a database that is away for a moment is tried again."""
+        while not end.wait(self.task.config.tuning.heartbeat_seconds):
+            with contextlib.suppress(SQLAlchemyError, StorageInternalError):
+                self.storage.record_heartbeat(trial._trial_id)
 
 
 def search_together(tasks: Sequence[ModelTask], first: int, tracker: StudyTracker, storage: Any) -> int:
@@ -166,43 +164,51 @@ def search_together(tasks: Sequence[ModelTask], first: int, tracker: StudyTracke
     return done
 
 
-@contextmanager
-def counted(tasks: Sequence[ModelTask], split_sha256: str, progress: Callable[[int, int], None]) -> Iterator[None]:
-    """Call `progress` with (finished, wanted) trials of all models, whoever finishes them, until the block ends."""
-    end = threading.Event()
-    thread = threading.Thread(target=_count, args=(tasks, split_sha256, progress, end), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
+def close_dead(tracker: StudyTracker, key: ModelKey, study: Any) -> int:
+    """End as KILLED the runs of one model's trials and folds that are open, or done but failed in Optuna's eyes.
+
+    Args:
+        tracker: gives the store and the tags.
+        key: the model.
+        study: its Optuna study; trials that are RUNNING there have a worker and are left alone.
+
+    Returns:
+        How many runs were ended.
+    """
+    states = {f"{trial.number:03d}": trial.state for trial in study.get_trials(deepcopy=False)}
+    ended = 0
+    for run in _runs(tracker, key, ("trial", "fold")):
+        status, state = run.info.status, states.get(run.data.tags["trial"])
+        left = status == "RUNNING" and state != TrialState.RUNNING
+        if left or (status == "FINISHED" and state == TrialState.FAIL):
+            tracker.end(run.info.run_id, "KILLED")
+            ended += 1
+    return ended
 
 
-def _count(
-    tasks: Sequence[ModelTask], split_sha256: str, progress: Callable[[int, int], None], end: threading.Event
-) -> None:
-    """Count at every interval what the database has."""
-    import optuna
-
-    states = optuna.trial.TrialState
-    config = tasks[0].config
-    names = {study_name(config, task.key, split_sha256) for task in tasks}
-    storage = storage_for(config)
-    while not end.wait(_COUNT_SECONDS):
-        there = names & {study.study_name for study in storage.get_all_studies()}
-        studies = [optuna.load_study(study_name=name, storage=storage) for name in there]
-        done = sum(len(finished(study, states.COMPLETE, states.PRUNED)) for study in studies)
-        progress(done, (config.tuning.trials or UNLIMITED) * len(names))
+def close_finals(tracker: StudyTracker, key: ModelKey) -> int:
+    """End the open final trainings of a model that nobody trains now; return how many."""
+    left = [run for run in _runs(tracker, key, ("final",)) if run.info.status == "RUNNING"]
+    for run in left:
+        tracker.end(run.info.run_id, "KILLED")
+    return len(left)
 
 
-def _beat(storage: Any, trial_id: int, interval: int, end: threading.Event) -> None:
-    """Record a sign of life at every interval; a database that is away for a moment is tried again."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
+def close_all_dead(tracker: StudyTracker, keys: Sequence[ModelKey]) -> int:
+    """End the runs that dead workers left open, while other machines may be working on the same study.
 
-    while not end.wait(interval):
-        try:
-            storage.record_heartbeat(trial_id)
-        except (SQLAlchemyError, StorageInternalError):
-            continue
+    Final trainings belong to the one process that leads the study, which calls this before it begins.
+    """
+    storage, ended = storage_for(tracker.config), 0
+    for key in keys:
+        ended += close_finals(tracker, key)
+        ended += close_dead(tracker, key, open_study(tracker.config, key, tracker.split_sha256, storage))
+    return ended
+
+
+def _runs(tracker: StudyTracker, key: ModelKey, levels: Sequence[str]) -> list[Run]:
+    """Return the runs of one model on some levels, with these settings and splits."""
+    settings = {"config_sha256": config_sha256(tracker.config), "split_sha256": tracker.split_sha256}
+    query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in {**key_tags(key), **settings}.items())
+    found = every_page(lambda token: tracker.client.search_runs([tracker.experiment_id], query, page_token=token))
+    return [run for run in found if run.data.tags.get("level") in levels]

@@ -1,4 +1,4 @@
-"""Several machines on one study: the first leads it, the others help with its trials (the same command on each)."""
+"""Share a study between machines: the first one leads it, the others help with its trials (same command on each)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from boneage.databases import database_lock, file_lock
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
 from boneage.study.materials import Stage, gather
-from boneage.study.models import Choose, model_task
+from boneage.study.models import model_task
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 from boneage.tracking.values import every_page, key_tags
-from tuning.study import journal_file, storage_url
-from tuning.workers import Places, make_job, search
+from tuning.objective import choose_by_search
+from tuning.study import STOPPED, journal_file, storage_url
+from tuning.workers import Job, Places, heaviest_first, search
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ _TRIES = 4
 
 
 class StudyBusyError(BoneageError):
-    """Another process leads this study, and this one cannot help it; the message says why."""
+    """Report that another process leads this study and why this one cannot help it."""
 
 
 @contextmanager
@@ -60,14 +60,7 @@ def leadership(config: Config) -> Iterator[bool]:
         yield leads
 
 
-def help_search(
-    config: Config,
-    keys: Sequence[ModelKey],
-    choose: Choose,
-    places: Places,
-    stopped: tuple[type[BaseException], ...],
-    stage: Stage,
-) -> int:
+def help_search(config: Config, keys: Sequence[ModelKey], places: Places, stage: Stage) -> int:
     """Work on the trials of a study that another process leads; return how many were done here.
 
     This machine prepares the same data on its own and needs the same configuration; the leader's splits are checked.
@@ -76,18 +69,11 @@ def help_search(
         StudyBusyError: when the leader has other data, or has ended before this machine was ready.
     """
     materials = gather(config, stage)
-    tracker = StudyTracker(open_store(), config, materials.splits.sha256, stopped=stopped)
+    tracker = StudyTracker(open_store(), config, materials.splits.sha256, stopped=STOPPED)
     tracker.study_run_id = _wait_for(lambda: _study_run(tracker), config)
-    ids = _wait_for(lambda: _model_runs(tracker, keys), config)
-    tracker = StudyTracker(
-        tracker.client,
-        config,
-        tracker.split_sha256,
-        study_run_id=tracker.study_run_id,
-        stopped=stopped,
-        model_run_ids=ids,
-    )
-    return search(make_job([model_task(materials, key) for key in keys], choose, tracker, stopped), places)
+    runs = _wait_for(lambda: _model_runs(tracker, keys), config)
+    tasks = heaviest_first([model_task(materials, key) for key in keys])
+    return search(Job(tasks, choose_by_search, tracker.split_sha256, tracker.study_run_id, runs), places)
 
 
 def _wait_for(look: Callable[[], T | None], config: Config) -> T:
@@ -109,7 +95,7 @@ def _study_run(tracker: StudyTracker) -> str | None:
     Raises:
         StudyBusyError: when the leader works on other splits.
     """
-    runs = _open_runs(tracker.client, tracker, {"level": "study", "config_sha256": config_sha256(tracker.config)})
+    runs = _open_runs(tracker, {"level": "study", "config_sha256": config_sha256(tracker.config)})
     same = [run for run in runs if run.data.tags.get("split_sha256") == tracker.split_sha256]
     if runs and not same:
         raise StudyBusyError(
@@ -125,14 +111,14 @@ def _model_runs(tracker: StudyTracker, keys: Sequence[ModelKey]) -> dict[ModelKe
     found: dict[ModelKey, str] = {}
     for key in keys:
         tags = {"level": "model", **key_tags(key), "mlflow.parentRunId": str(tracker.study_run_id)}
-        runs = _open_runs(tracker.client, tracker, tags)
+        runs = _open_runs(tracker, tags)
         if not runs:
             return None
         found[key] = str(runs[0].info.run_id)
     return found
 
 
-def _open_runs(client: MlflowClient, tracker: StudyTracker, tags: dict[str, str]) -> list[Run]:
+def _open_runs(tracker: StudyTracker, tags: dict[str, str]) -> list[Run]:
     query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    query += " and attributes.status = 'RUNNING'"
-    return list(every_page(lambda token: client.search_runs([tracker.experiment_id], query, page_token=token)))
+    query, experiment = f"{query} and attributes.status = 'RUNNING'", [tracker.experiment_id]
+    return list(every_page(lambda token: tracker.client.search_runs(experiment, query, page_token=token)))

@@ -1,4 +1,4 @@
-"""One trial is one cross-validation: reported fold by fold, so that a hopeless one is pruned between folds.
+"""Score a trial by cross-validation, reported fold by fold, so that a hopeless one is pruned between folds.
 
 Finished folds are kept in files until their trial has ended: one that was interrupted goes on with its next fold.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import optuna
+from optuna.trial import FixedTrial, TrialState
 
 from boneage import stopping
 from boneage.databases import file_lock
@@ -19,10 +21,8 @@ from boneage.learn.fit import DivergedError
 from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, base_parameters, cross_validate_tracked
 from boneage.study.saved_fits import FoldStore, load_chosen, save_chosen
-from tuning.budget import trials_left
-from tuning.goals import Goal, goal_of
 from tuning.spaces import suggest
-from tuning.study import ask_again, open_study, queue_next, storage_for
+from tuning.study import Goal, ask_again, goal_of, open_study, queue_next, storage_for, trials_left
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
@@ -54,8 +54,6 @@ class Objective:
             optuna.TrialPruned: when it cannot win any more, or its loss was no finite number.
             KeyboardInterrupt: after the fold under way, when the search was asked to stop.
         """
-        import optuna
-
         params = suggest(trial, self.task.key.task, base_parameters(self.task.config, self.task.key))
         folds = FoldStore(self.file.with_suffix(".folds"), params)
         numbers = [int(number) for number in np.unique(self.task.fold)]
@@ -99,16 +97,14 @@ def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
 
 def run_trial(study: Any, objective: Objective) -> None:
     """Run the next trial; one that is interrupted fails in Optuna's eyes and is asked again when the search goes on."""
-    import optuna
-
-    trial, told = study.ask(), {"state": optuna.trial.TrialState.FAIL}
+    trial, told = study.ask(), {"state": TrialState.FAIL}
     try:
         told = {"values": objective(trial)}
     except optuna.TrialPruned:
-        told = {"state": optuna.trial.TrialState.PRUNED}
+        told = {"state": TrialState.PRUNED}
     finally:
         frozen = study.tell(trial, **told)
-        if frozen.state == optuna.trial.TrialState.FAIL:
+        if frozen.state == TrialState.FAIL:
             ask_again(study, frozen)
 
 
@@ -123,8 +119,6 @@ def best_of(task: ModelTask, study: Any) -> Chosen:
     It is read from its file; where that is gone, or lies on another machine, it is computed again: same seed, same
     folds, same result. The trial's run is there already, so nothing is logged twice.
     """
-    from optuna.trial import FixedTrial
-
     try:
         best = study.best_trial
     except ValueError as error:

@@ -1,26 +1,31 @@
-"""How far each model's search is, read from the storage: whoever works on it, here or on other machines."""
+"""Show how far each model's search is, whoever works on it: read from the storage, drawn as a bar per model."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
+
+import optuna
+from optuna.trial import TrialState
 
 from boneage.config import Config
 from boneage.groups import ModelKey
 from boneage.study.models import ModelTask
-from tuning.budget import finished, spent_seconds
-from tuning.goals import Goal, goal_of
-from tuning.study import storage_for, study_name
+from tuning.study import ENDED, UNLIMITED, Goal, goal_of, spent_seconds, storage_for, study_name, trials_in
 
 EVERY_SECONDS = 1.0
+_COUNT_SECONDS = 3.0
+_FORMAT = "{desc:<20} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} left{postfix}"
+_UNITS = {"mae_months": "months"}
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """One model's search at a moment.
+    """Progress of one model's search.
 
     Attributes:
         key: the model.
@@ -60,33 +65,26 @@ Show = Callable[[SearchState], None]
 
 def read_state(study: Any, config: Config, key: ModelKey) -> SearchState:
     """Read how far a study is."""
-    import optuna
-
-    states, tuning = optuna.trial.TrialState, config.tuning
-    ended = finished(study, states.COMPLETE, states.PRUNED)
-    under_way = sum(len(trial.intermediate_values) for trial in finished(study, states.RUNNING))
-    best = study.best_trial if finished(study, states.COMPLETE) else None
+    under_way = sum(len(trial.intermediate_values) for trial in trials_in(study, TrialState.RUNNING))
+    best = study.best_trial if trials_in(study, TrialState.COMPLETE) else None
     return SearchState(
         key=key,
         goal=goal_of(config, key),
-        trials=len(ended),
-        wanted=tuning.trials,
+        trials=len(trials_in(study, *ENDED)),
+        wanted=config.tuning.trials,
         folds=under_way / config.data.folds,
         best=best.value if best else None,
         best_trial=best.number if best else None,
         spent=spent_seconds(study),
-        seconds=tuning.seconds,
+        seconds=config.tuning.seconds,
     )
 
 
 @contextmanager
-def watching(tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: float = EVERY_SECONDS) -> Iterator[None]:
-    """Call `show` for every model whose search has moved, about once a second and once more at the end.
-
-    It is called from a thread of its own; the models are shown in the order in which they are first seen.
-    """
+def in_background(action: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run an action in a thread of its own until the block ends, which the event tells it."""
     end = threading.Event()
-    thread = threading.Thread(target=_watch, args=(tasks, split_sha256, show, every, end), daemon=True)
+    thread = threading.Thread(target=action, args=(end,), daemon=True)
     thread.start()
     try:
         yield
@@ -95,24 +93,80 @@ def watching(tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: f
         thread.join()
 
 
-def _watch(tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: float, end: threading.Event) -> None:
-    storage = storage_for(tasks[0].config)
-    seen: dict[ModelKey, SearchState] = {}
-    while True:
-        last = end.wait(every)
-        for state in _states(tasks, split_sha256, storage):
-            if seen.get(state.key) != state:
-                seen[state.key] = state
-                show(state)
-        if last:
-            return
+def watching(
+    tasks: Sequence[ModelTask], split_sha256: str, show: Show, every: float = EVERY_SECONDS
+) -> AbstractContextManager[None]:
+    """Call `show` for every model whose search has moved, about once a second and once more at the end.
+
+    It is called from a thread of its own; the models are shown in the order in which they are first seen.
+    """
+
+    def watch(end: threading.Event) -> None:
+        storage, seen, last = storage_for(tasks[0].config), dict[ModelKey, SearchState](), False
+        while not last:
+            last = end.wait(every)
+            for state in _states(tasks, split_sha256, storage):
+                if seen.get(state.key) != state:
+                    seen[state.key] = state
+                    show(state)
+
+    return in_background(watch)
+
+
+def counting(
+    tasks: Sequence[ModelTask], split_sha256: str, progress: Callable[[int, int], None]
+) -> AbstractContextManager[None]:
+    """Call `progress` with (finished, wanted) trials of all models, whoever finishes them, until the block ends."""
+    counts, wanted = dict[ModelKey, int](), (tasks[0].config.tuning.trials or UNLIMITED) * len(tasks)
+
+    def show(state: SearchState) -> None:
+        counts[state.key] = state.trials
+        progress(sum(counts.values()), wanted)
+
+    return watching(tasks, split_sha256, show, _COUNT_SECONDS)
 
 
 def _states(tasks: Sequence[ModelTask], split_sha256: str, storage: Any) -> Iterator[SearchState]:
-    import optuna
-
     there = {study.study_name for study in storage.get_all_studies()}
     for task in tasks:
         name = study_name(task.config, task.key, split_sha256)
         if name in there:
             yield read_state(optuna.load_study(study_name=name, storage=storage), task.config, task.key)
+
+
+@contextmanager
+def bars(stream: TextIO | None = None) -> Iterator[Show | None]:
+    """Give what shows a search's state, or None where nobody would see it: the stream (stderr) is no terminal."""
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield None
+        return
+    shown: dict[ModelKey, Any] = {}
+    try:
+        yield lambda state: _show(shown, state, stream)
+    finally:
+        for bar in shown.values():
+            bar.close()
+
+
+def _show(shown: dict[ModelKey, Any], state: SearchState, stream: TextIO) -> None:
+    from tqdm import tqdm
+
+    if state.key not in shown:
+        # What was done before this bar began must not count for its speed.
+        shown[state.key] = tqdm(
+            desc=state.key.name, total=state.total, initial=state.done, file=stream, bar_format=_FORMAT, leave=True
+        )
+    bar = shown[state.key]
+    bar.n = state.done
+    bar.set_postfix_str(sentence(state))
+
+
+def sentence(state: SearchState) -> str:
+    """Say a search's state in a few words: `7 of 20 trials, best mae_months 6.812 (trial 4)`."""
+    trials = f"{state.trials} of {state.wanted} trials" if state.wanted else f"{state.trials} trials"
+    if state.best is None:
+        return trials
+    unit = _UNITS.get(state.goal.metric)
+    figure = f"{state.best:.2f} {unit}" if unit else f"{state.goal.metric} {state.best:.3f}"
+    return f"{trials}, best {figure} (trial {state.best_trial})"

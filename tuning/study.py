@@ -1,4 +1,4 @@
-"""One Optuna study per model: opened or resumed, its stale trials swept, its best parameters exported as TOML."""
+"""Open or resume one Optuna study per model, with its goal, budget, sampler and pruner; export the best parameters."""
 
 from __future__ import annotations
 
@@ -8,26 +8,87 @@ import os
 import tomllib
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boneage.config import Config, HeadParameters, config_sha256, to_mapping
+import numpy as np
+import optuna
+import tomli_w
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from boneage.config import Config, HeadParameters, TuningConfig, config_sha256, to_mapping
 from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked
 from boneage.files import write_whole
-from boneage.groups import ModelKey
+from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.paths import project_root
 from boneage.preprocess.preparer import Preparer
 from boneage.study.models import base_parameters
-from tuning.budget import finished
-from tuning.goals import goal_of
 from tuning.spaces import starting_points
 
+UNLIMITED = 10**9
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+STOPPED = (optuna.TrialPruned,)
 WILCOXON_P = 0.26
 """The smallest p of a signed-rank test is 0.25 on two folds and 0.125 on three: this one can act after two.
 
 Chosen by `benchmarks/measure_pruners.py` (docs/how-to/tuning.md): it saves most and hardly ever loses the best trial.
 """
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Metric that a search optimises, and its direction.
+
+    Attributes:
+        metric: its name in a fold's metrics: `accuracy`, `log_loss`, `quadratic_kappa` or `mae_months`.
+        higher: whether more is better.
+    """
+
+    metric: str
+    higher: bool
+
+    @property
+    def direction(self) -> str:
+        """Return Optuna's word for it."""
+        return "maximize" if self.higher else "minimize"
+
+    def better(self, figures: Mapping[str, float], than: Mapping[str, float]) -> bool:
+        """Tell whether one set of figures is better than another."""
+        sign = 1.0 if self.higher else -1.0
+        return sign * figures[self.metric] > sign * than[self.metric]
+
+
+def goal_of(config: Config, key: ModelKey) -> Goal:
+    """Return the goal of a model's kind."""
+    if key.task is Task.REGRESSOR:
+        return Goal(config.tuning.regressor_objective, higher=False)
+    return Goal(config.tuning.classifier_objective, higher=config.tuning.classifier_objective != "log_loss")
+
+
+def trials_left(study: Any, tuning: TuningConfig) -> int:
+    """Return how many trials are left of a budget; failed ones do not count.
+
+    A limit in time never ends a search before its first result, and never a trial that has begun.
+    """
+    if tuning.seconds and spent_seconds(study) >= tuning.seconds and trials_in(study, TrialState.COMPLETE):
+        return 0
+    done = len(trials_in(study, *ENDED))
+    return max(0, tuning.trials - done) if tuning.trials else UNLIMITED
+
+
+def spent_seconds(study: Any) -> float:
+    """Return how long a study's finished trials took, whoever ran them and when."""
+    durations = [trial.duration for trial in trials_in(study, *ENDED)]
+    # A clock that was set back makes a trial end before it began.
+    return sum(max(0.0, duration.total_seconds()) for duration in durations if duration is not None)
+
+
+def trials_in(study: Any, *states: Any) -> list[Any]:
+    """Return a study's trials in some TrialState."""
+    return list(study.get_trials(deepcopy=False, states=states))
 
 
 def storage_url(config: Config) -> str:
@@ -50,8 +111,6 @@ def storage_for(config: Config) -> Any:
     Raises:
         DatabaseError: when the database cannot be opened.
     """
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = storage_url(config)
     if url:
@@ -69,7 +128,6 @@ def journal_file() -> Path:
 def _database(url: str, heartbeat_seconds: int) -> Any:
     """Open a database; a trial whose worker gave no sign of life for six heartbeats is failed and asked again."""
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         # Several at once on a new database would each make its tables.
@@ -105,8 +163,6 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
     A trial left RUNNING by a killed process is failed and asked again with the same parameters. In a journal only one
     process works on a model at a time, which the workers see to; in a database the heartbeats tell who is alive.
     """
-    import optuna
-
     study = optuna.create_study(
         study_name=study_name(config, key, split_sha256),
         storage=storage,
@@ -116,9 +172,8 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
         load_if_exists=True,
     )
     if not storage_url(config):
-        for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            ask_again(study, trial)
+        for trial in trials_in(study, TrialState.RUNNING):
+            fail(study, trial)
     if not study.trials:
         points = starting_points(key.task, base_parameters(config, key))
         for point in points if storage_url(config) else points[:1]:
@@ -132,23 +187,23 @@ def queue_next(study: Any, config: Config, key: ModelKey) -> None:
     So a search that was interrupted proposes what it would have proposed otherwise: the next starting point, or the
     sampler's choice from a seed of its own. A trial that waits to be asked again goes first.
     """
-    import optuna
-
-    states = optuna.trial.TrialState
-    done = len(finished(study, states.COMPLETE, states.PRUNED))
+    done = len(trials_in(study, *ENDED))
     study.sampler = sampler_for(config, done)
     points = starting_points(key.task, base_parameters(config, key))
-    if done < len(points) and not finished(study, states.WAITING):
+    if done < len(points) and not trials_in(study, TrialState.WAITING):
         study.enqueue_trial(points[done])
 
 
 def sampler_for(config: Config, number: int) -> Any:
     """Return the sampler of one trial, seeded by the study's seed and the trial's number."""
-    import numpy as np
-    import optuna
-
     seed = int(np.random.SeedSequence((config.study.seed, number)).generate_state(1)[0] >> 1)
     return optuna.samplers.TPESampler(seed=seed if number else config.study.seed, n_startup_trials=5)
+
+
+def fail(study: Any, trial: Any) -> None:
+    """Fail a trial that a dead process left and ask it again."""
+    study.tell(trial.number, state=TrialState.FAIL)
+    ask_again(study, trial)
 
 
 def ask_again(study: Any, trial: Any) -> None:
@@ -158,8 +213,6 @@ def ask_again(study: Any, trial: Any) -> None:
 
 def pruner_of(name: str) -> Any:
     """Return Optuna's pruner of a configured name; docs/how-to/tuning.md says what each saves and loses."""
-    import optuna
-
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
     if name == "wilcoxon":
@@ -174,8 +227,6 @@ def export_best(path: Path, config: Config, best: Mapping[ModelKey, HeadParamete
 
     Models that this run left out (`--models`) keep what an earlier run of the same settings found.
     """
-    import tomli_w
-
     tree = {
         "study": {"name": config.study.name, "config_sha256": config_sha256(config)},
         "models": _kept(path, config) | {key.name: to_mapping(params) for key, params in best.items()},

@@ -1,4 +1,4 @@
-"""How the search is spread: in this process, over several here, or over the machines of a Ray cluster.
+"""Spread a search over this process, several processes, or the machines of a Ray cluster.
 
 With a journal, which knows no signs of life, a model belongs to one worker from its first trial to its final training.
 With a database the workers share every model's search trial by trial, and the models' final trainings follow.
@@ -24,10 +24,10 @@ from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store, store_uri
-from tuning.claims import counted, search_together
+from tuning.claims import close_all_dead, close_dead, close_finals, search_together
 from tuning.objective import choose_found
-from tuning.study import open_study, storage_for, storage_url
-from tuning.sweep import close_all_dead, close_dead, close_finals
+from tuning.progress import counting
+from tuning.study import STOPPED, open_study, storage_for, storage_url
 
 _MOST_BREAKS = 5
 _JOBS: list[Job] = []
@@ -35,7 +35,7 @@ _JOBS: list[Job] = []
 
 @dataclass(frozen=True)
 class Places:
-    """Where workers run: so many processes here, or so many tasks on the Ray cluster at an address."""
+    """Number of workers, and the address of the Ray cluster that they run on; "" for processes here."""
 
     workers: int = 1
     ray: str = ""
@@ -56,7 +56,7 @@ def places_for(workers: int | None, ray: str) -> Places:
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker of a study needs; picklable.
+    """Models and runs that every worker of a study works on; picklable.
 
     Attributes:
         tasks: the models.
@@ -64,7 +64,6 @@ class Job:
         split_sha256: the splits' hash.
         study_run_id: the study's run.
         model_run_ids: the models' runs, made before any worker starts.
-        stopped: exceptions that end a trial early on purpose.
         environment: variables that say where the stores are, for workers on other machines.
     """
 
@@ -73,7 +72,6 @@ class Job:
     split_sha256: str
     study_run_id: str
     model_run_ids: Mapping[ModelKey, str]
-    stopped: tuple[type[BaseException], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def tracker(self) -> StudyTracker:
@@ -83,7 +81,7 @@ class Job:
             self.tasks[0].config,
             self.split_sha256,
             study_run_id=self.study_run_id,
-            stopped=self.stopped,
+            stopped=STOPPED,
             model_run_ids=self.model_run_ids,
         )
 
@@ -91,7 +89,7 @@ class Job:
 Work = Callable[[Job, int], Any]
 
 
-def spread(places: Places, stopped: tuple[type[BaseException], ...] = ()) -> TrainAll:
+def spread(places: Places) -> TrainAll:
     """Return a way to train the models in these places."""
 
     def train_all(
@@ -101,9 +99,10 @@ def spread(places: Places, stopped: tuple[type[BaseException], ...] = ()) -> Tra
         shared = bool(storage_url(config))
         if not shared and places == Places():
             return one_by_one(tasks, choose, tracker, stage)
-        job = make_job(tasks, choose, tracker, stopped)
+        runs = {task.key: tracker.model_run_id(task.key) for task in tasks}
+        job = Job(heaviest_first(tasks), choose, tracker.split_sha256, tracker.study_run_id or "", runs)
         if shared:
-            with counted(job.tasks, tracker.split_sha256, stage("trials")):
+            with counting(job.tasks, tracker.split_sha256, stage("trials")):
                 search(job, places)
             close_all_dead(tracker, [task.key for task in tasks])
             job = replace(job, choose=choose_found)
@@ -116,13 +115,9 @@ def spread(places: Places, stopped: tuple[type[BaseException], ...] = ()) -> Tra
     return train_all
 
 
-def make_job(
-    tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stopped: tuple[type[BaseException], ...]
-) -> Job:
-    """Collect what the workers need; the heaviest model is first: started last it would keep the others waiting."""
-    ordered = tuple(sorted(tasks, key=lambda task: -len(task.train.ages)))
-    ids = {task.key: tracker.model_run_id(task.key) for task in ordered}
-    return Job(ordered, choose, tracker.split_sha256, tracker.study_run_id or "", ids, stopped)
+def heaviest_first(tasks: Sequence[ModelTask]) -> tuple[ModelTask, ...]:
+    """Order models by their samples: the heaviest, started last, would keep the other workers waiting."""
+    return tuple(sorted(tasks, key=lambda task: -len(task.train)))
 
 
 def search(job: Job, places: Places) -> int:

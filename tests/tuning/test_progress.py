@@ -6,12 +6,10 @@ import optuna
 import pytest
 
 from tests.tuning.conftest import SPLIT, make_task
-from tuning.bars import bars, sentence
-from tuning.budget import UNLIMITED, trials_left, with_budget
-from tuning.figures import search_page
-from tuning.goals import goal_of
-from tuning.progress import read_state, watching
-from tuning.study import open_study, storage_for
+from tuning.__main__ import with_budget
+from tuning.display import search_page
+from tuning.progress import bars, read_state, sentence, watching
+from tuning.study import UNLIMITED, goal_of, open_study, storage_for, trials_left
 
 
 class Terminal(io.StringIO):

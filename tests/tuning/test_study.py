@@ -5,8 +5,7 @@ import pytest
 
 from boneage.config import from_mapping, head_parameters
 from boneage.groups import ModelKey
-from tuning.budget import trials_left
-from tuning.study import export_best, open_study, pruner_of, queue_next, study_name
+from tuning.study import export_best, open_study, pruner_of, queue_next, study_name, trials_left
 
 KEY = ModelKey.parse("regressor-female-2")
 CLASSIFIER = ModelKey.parse("classifier-male")

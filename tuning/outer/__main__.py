@@ -1,10 +1,8 @@
-"""`python -m tuning.outer CONFIG`: search what is upstream of the heads; the winner is written as a configuration."""
+"""Search what is upstream of the heads (`python -m tuning.outer CONFIG`); write the best as a configuration."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from boneage import stopping
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
+from tuning.__main__ import run_command
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,21 +24,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the outer search; return the exit status."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = parser().parse_args(arguments)
-    try:
+
+    def search() -> None:
         config = load_config(options.config, options.set)
         if (options.trials or config.outer.trials) < 1:
             raise BoneageError(f"a search needs a trial or more, but {options.trials or config.outer.trials} was given")
         run(config, options.trials)
-    except BoneageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-        print(f"stopped; what is finished is kept. To go on: python -m tuning.outer {again}", file=sys.stderr)
-        return 130
-    return 0
+
+    return run_command("python -m tuning.outer", arguments, search)
 
 
 def run(config: Config, trials: int | None) -> None:

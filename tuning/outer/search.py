@@ -1,4 +1,4 @@
-"""One outer trial: prepare and compute features (both cached), cross-validate ten heads, score the cascade out of fold.
+"""Search preparation, backbone and views: cross-validate ten heads per setting, score the cascade out of fold.
 
 The heads keep the configuration's hyperparameters, so that trials differ by what is upstream alone. A trial is scored
 by the routed cascade's mean absolute error on training images, each estimated by heads of the fold that held it out;
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.trial import FixedTrial
+import optuna
+import tomli_w
+from optuna.trial import FixedTrial, TrialState
 
 from boneage import stopping
 from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
@@ -39,10 +41,9 @@ from boneage.tracking.datasets import dataset_input
 from boneage.tracking.environment import run_tags
 from boneage.tracking.store import ensure_experiment, open_store
 from boneage.tracking.values import to_metrics, to_params
-from tuning.budget import finished
-from tuning.figures import search_page
+from tuning.display import search_page
 from tuning.spaces import suggest_upstream, upstream_choices, upstream_own
-from tuning.study import storage_for
+from tuning.study import storage_for, trials_in
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -152,11 +153,9 @@ def _run_trial(
     study: Any, config: Config, setting: Mapping[str, Any], place: tuple[MlflowClient, str, str], stage: Stage
 ) -> None:
     """Score one setting and log it as a run under the search's own."""
-    import optuna
-
     client, experiment, parent = place
     study.enqueue_trial(dict(setting))
-    trial, told = study.ask(), {"state": optuna.trial.TrialState.FAIL}
+    trial, told = study.ask(), {"state": TrialState.FAIL}
     tags = {"level": "outer", "trial": f"{trial.number:03d}", **_tags(config)}
     run_id = client.create_run(
         experiment, tags={**tags, "mlflow.parentRunId": parent}, run_name=f"outer-{trial.number:03d}"
@@ -190,8 +189,6 @@ def _log_images(materials: Materials, client: MlflowClient, run_id: str) -> None
 
 def _study(config: Config) -> Any:
     """Open or resume the outer study; a trial that a killed process left is failed, for its setting is next anyway."""
-    import optuna
-
     tree = {name: value for name, value in to_mapping(config).items() if name not in {"tuning", "cascade"}}
     tree["outer"] = {name: value for name, value in tree["outer"].items() if name != "trials"}
     tree["data"] = {name: value for name, value in tree["data"].items() if name != "root"}
@@ -200,15 +197,13 @@ def _study(config: Config) -> Any:
     study = optuna.create_study(
         study_name=f"{config.study.name}-outer/{digest}", storage=storage_for(config), load_if_exists=True
     )
-    for trial in finished(study, optuna.trial.TrialState.RUNNING):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    for trial in trials_in(study, TrialState.RUNNING):
+        study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
 def _complete(study: Any) -> list[Any]:
-    import optuna
-
-    return finished(study, optuna.trial.TrialState.COMPLETE)
+    return trials_in(study, TrialState.COMPLETE)
 
 
 def _parent(client: MlflowClient, experiment: str, name: str, config: Config) -> str:
@@ -225,8 +220,6 @@ def _parent(client: MlflowClient, experiment: str, name: str, config: Config) ->
 
 def _winner(study: Any, config: Config) -> Winner:
     """Write the best settings as a configuration of their own."""
-    import tomli_w
-
     best = suggest_upstream(FixedTrial(study.best_trial.params), config)
     best = replace(best, study=replace(best.study, name=f"{config.study.name}-best"))
     folder = study_folder(f"{config.study.name}-outer")
