@@ -1,7 +1,9 @@
-"""What a study works on: usable images, the splits drawn once, and the frozen backbone's features."""
+"""Gather what a study works on: usable images, the splits drawn once, and the frozen backbone's features."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,21 +13,21 @@ import pandas as pd
 
 from boneage import stopping
 from boneage.audit.duplicates import refuse_near_copies
-from boneage.config import Config, SourceConfig
+from boneage.config import Config, SourceConfig, config_sha256
 from boneage.data.annotations import TrainingSet, load_test, load_training
 from boneage.data.splits import Splits, check_leaks, load_or_draw
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import open_backbone
 from boneage.learn.features import Features, extract
+from boneage.learn.finetune import Films, fine_tune
 from boneage.learn.fit import Samples
 from boneage.learn.frozen import FrozenBackbone
 from boneage.learn.ray_features import SpreadBackbone
-from boneage.learn.seen_images import SeenImages, seen_images
+from boneage.learn.seen_images import SeenImages, seen_images, seen_too
 from boneage.paths import project_root, study_folder, workspace
 from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
-from boneage.study.fine_tuned import TuneJob, tuned_backbone
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], Progress]
@@ -101,8 +103,7 @@ def resolve_sources(config: Config, stage: Stage = silent) -> Config:
 
     A source with `layout = "phantom"` becomes an RSNA folder of `count` simulated hands; those already drawn are kept.
     """
-    root = Path(config.data.root).expanduser() if config.data.root else workspace()
-    root = root if root.is_absolute() else project_root() / root
+    root = project_root() / (Path(config.data.root).expanduser() if config.data.root else workspace())
     sources = tuple(_drawn(source, root, stage) for source in config.data.sources)
     return replace(config, data=replace(config.data, root=str(root), sources=sources))
 
@@ -129,24 +130,23 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
     stage = stopping.watched(stage)
     stopping.check()
     resolved = resolve_sources(config, stage)
-    training, prepared = _usable(load_training(resolved.data), resolved, stage, ray)
-    test = load_test(resolved.data)
+    work = _Gathering(resolved, stage, ray)
+    training, prepared = work.usable(load_training(resolved.data))
+    test, test_prepared = load_test(resolved.data), None
     splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, resolved.data, config.study.seed)
-    test_prepared = None
     if len(test.table):
-        test_prepared = _prepare(test.table, config, stage("prepare test images"), ray)
+        test_prepared = work.prepare(test.table, "prepare test images")
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
     _refuse_near_copies(splits, (training.table, prepared), (test.table, test_prepared))
     backbone, seen = open_backbone(config.backbone, config.preprocess.size), seen_images(config.backbone)
     if config.training.fine_tune.from_block:
-        backbone, seen = tuned_backbone(TuneJob(config, training.table, prepared, splits), backbone, seen, stage)
+        backbone, seen = work.tune(backbone, seen, training.table, prepared, splits)
     spread = SpreadBackbone(backbone, ray) if ray else backbone
-    part = _part(training.table, prepared, spread, config, stage("features"))
+    part = work.part(training.table, prepared, spread, "features")
     problems, test_part = [training.problems, test.problems], None
     if test_prepared is not None:
         problems.append(test_prepared.problems)
-        readable = test.table[test.table["id"].isin(test_prepared.content_sha256)].reset_index(drop=True)
-        test_part = _part(readable, test_prepared, spread, config, stage("test features"))
+        test_part = work.part(_readable(test.table, test_prepared), test_prepared, spread, "test features")
     return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part, seen)
 
 
@@ -162,32 +162,67 @@ def _refuse_near_copies(
     refuse_near_copies(sets)
 
 
-def _prepare(table: pd.DataFrame, config: Config, progress: Progress, ray: str) -> PreparedSet:
-    return prepare_table(table, config.preprocess, workspace() / "prepared", progress=progress, ray=ray)
+def _readable(table: pd.DataFrame, prepared: PreparedSet) -> pd.DataFrame:
+    """Return the rows whose images could be prepared."""
+    return table[table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
 
 
-def _usable(training: TrainingSet, config: Config, stage: Stage, ray: str) -> tuple[TrainingSet, PreparedSet]:
-    """Prepare the images; those that cannot be read leave the table and join the problems."""
-    prepared = _prepare(training.table, config, stage("prepare images"), ray)
-    table = training.table[training.table["id"].isin(prepared.content_sha256)].reset_index(drop=True)
-    if table.empty:
-        raise BoneageError(
-            f"no usable image under {config.data.root}: {len(training.problems)} rows were refused; "
-            "run `boneage audit CONFIG` to see the reasons"
-        )
-    problems = pd.concat([training.problems, prepared.problems], ignore_index=True)
-    return replace(training, table=table, problems=problems), prepared
+@dataclass(frozen=True)
+class _Gathering:
+    """The steps of `gather` for one study, its stages and its Ray cluster ("" for none)."""
 
+    config: Config
+    stage: Stage
+    ray: str
 
-def _part(
-    table: pd.DataFrame,
-    prepared: PreparedSet,
-    backbone: FrozenBackbone | SpreadBackbone,
-    config: Config,
-    progress: Progress,
-) -> Part:
-    ids, views = list(table["id"]), config.cascade.views
-    wanted = tuple(dict.fromkeys((*config.backbone.views, *views)))
-    features = extract(prepared, ids, backbone, wanted, workspace() / "features", progress=progress)
-    hashes = {name: prepared.content_sha256[name] for name in ids}
-    return Part(table.set_index("id"), features, hashes, views)
+    def prepare(self, table: pd.DataFrame, name: str) -> PreparedSet:
+        """Prepare the images of a table."""
+        folder, progress = workspace() / "prepared", self.stage(name)
+        return prepare_table(table, self.config.preprocess, folder, progress=progress, ray=self.ray)
+
+    def usable(self, training: TrainingSet) -> tuple[TrainingSet, PreparedSet]:
+        """Prepare the training images; those that cannot be read leave the table and join the problems."""
+        prepared = self.prepare(training.table, "prepare images")
+        table = _readable(training.table, prepared)
+        if table.empty:
+            raise BoneageError(
+                f"no usable image under {self.config.data.root}: {len(training.problems)} rows were refused; "
+                "run `boneage audit CONFIG` to see the reasons"
+            )
+        problems = pd.concat([training.problems, prepared.problems], ignore_index=True)
+        return replace(training, table=table, problems=problems), prepared
+
+    def tune(
+        self, backbone: FrozenBackbone, seen: SeenImages, table: pd.DataFrame, prepared: PreparedSet, splits: Splits
+    ) -> tuple[FrozenBackbone, SeenImages]:
+        """Fine-tune the backbone on all folds but one, or load what an earlier run of the same study tuned.
+
+        Returns:
+            The backbone, frozen again, and all images that it has learnt from by now: heads, temperatures, shares and
+            intervals know by them which residuals are honest.
+        """
+        settings, study = self.config.training.fine_tune, self.config.study
+        ids = [name for name in splits.train if splits.fold[name] != settings.fold]
+        learnt = seen_too(seen, (prepared.content_sha256[name] for name in ids))
+        facts = [config_sha256(settings), backbone.sha256, splits.sha256, prepared.config_sha256, study.seed]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        file = study_folder(study.name) / f"backbone-{key}.npz"
+        if file.is_file():
+            return FrozenBackbone.load(file), learnt
+        rows = table.set_index("id").loc[ids]
+        sexes, ages = tuple(str(sex) for sex in rows["sex"]), rows["age_months"].to_numpy("float32")
+        films, progress = Films(lambda i: prepared.load(ids[i]), sexes, ages), self.stage("fine-tune backbone")
+        tuned, _ = fine_tune(backbone, films, settings, seed=study.seed, progress=progress)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tuned.save(file)
+        return tuned, learnt
+
+    def part(
+        self, table: pd.DataFrame, prepared: PreparedSet, backbone: FrozenBackbone | SpreadBackbone, name: str
+    ) -> Part:
+        """Compute the features of prepared images in every configured view."""
+        ids, views = list(table["id"]), self.config.cascade.views
+        wanted = tuple(dict.fromkeys((*self.config.backbone.views, *views)))
+        features = extract(prepared, ids, backbone, wanted, workspace() / "features", progress=self.stage(name))
+        hashes = {name: prepared.content_sha256[name] for name in ids}
+        return Part(table.set_index("id"), features, hashes, views)
