@@ -21,28 +21,15 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from boneage import stopping
-from boneage.config import config_sha256
 from boneage.databases import database_lock
 from boneage.groups import ModelKey
 from boneage.study.models import ModelTask
-from boneage.tracking.values import every_page, key_tags
-from tuning.objective import Objective, best_file
+from boneage.tracking.values import key_tags
+from tuning.objective import Objective, best_file, run_trial
 from tuning.progress import in_background
-from tuning.study import (
-    ask_again,
-    fail,
-    open_study,
-    sampler_for,
-    storage_for,
-    storage_url,
-    study_name,
-    trials_in,
-    trials_left,
-)
+from tuning.study import fail, open_study, sampler_for, storage_for, storage_url, study_name, trials_in, trials_left
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
-
     from boneage.tracking.runs import StudyTracker
 
 _CLAIMED = "claimed"
@@ -89,17 +76,9 @@ class SharedSearch:
     def run(self, trial: Any) -> None:
         """Cross-validate a claimed trial and tell its result; one that was interrupted is asked again."""
         objective = Objective(self.task, self.tracker, best_file(self.task, self.study))
-        told: dict[str, Any] = {"state": TrialState.FAIL}
-        try:
-            with in_background(lambda end: self._give_signs(trial, end)):
-                told = {"values": objective(trial)}
-        except optuna.TrialPruned:
-            told = {"state": TrialState.PRUNED}
-        finally:
-            frozen = self.study.tell(trial, skip_if_finished=True, **told)
-            if told == {"state": TrialState.FAIL}:
-                ask_again(self.study, frozen)
-        if frozen.state == TrialState.FAIL:
+        with in_background(lambda end: self._give_signs(trial, end)):
+            ended = run_trial(self.study, trial, objective)
+        if ended.state == TrialState.FAIL:
             # This worker was taken for dead meanwhile and another one has the trial.
             close_dead(self.tracker, self.task.key, self.study)
 
@@ -177,7 +156,7 @@ def close_dead(tracker: StudyTracker, key: ModelKey, study: Any) -> int:
     """
     states = {f"{trial.number:03d}": trial.state for trial in study.get_trials(deepcopy=False)}
     ended = 0
-    for run in _runs(tracker, key, ("trial", "fold")):
+    for run in [run for level in ("trial", "fold") for run in tracker.runs({"level": level, **key_tags(key)})]:
         status, state = run.info.status, states.get(run.data.tags["trial"])
         left = status == "RUNNING" and state != TrialState.RUNNING
         if left or (status == "FINISHED" and state == TrialState.FAIL):
@@ -188,7 +167,8 @@ def close_dead(tracker: StudyTracker, key: ModelKey, study: Any) -> int:
 
 def close_finals(tracker: StudyTracker, key: ModelKey) -> int:
     """End the open final trainings of a model that nobody trains now; return how many."""
-    left = [run for run in _runs(tracker, key, ("final",)) if run.info.status == "RUNNING"]
+    finals = tracker.runs({"level": "final", **key_tags(key)})
+    left = [run for run in finals if run.info.status == "RUNNING"]
     for run in left:
         tracker.end(run.info.run_id, "KILLED")
     return len(left)
@@ -204,11 +184,3 @@ def close_all_dead(tracker: StudyTracker, keys: Sequence[ModelKey]) -> int:
         ended += close_finals(tracker, key)
         ended += close_dead(tracker, key, open_study(tracker.config, key, tracker.split_sha256, storage))
     return ended
-
-
-def _runs(tracker: StudyTracker, key: ModelKey, levels: Sequence[str]) -> list[Run]:
-    """Return the runs of one model on some levels, with these settings and splits."""
-    settings = {"config_sha256": config_sha256(tracker.config), "split_sha256": tracker.split_sha256}
-    query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in {**key_tags(key), **settings}.items())
-    found = every_page(lambda token: tracker.client.search_runs([tracker.experiment_id], query, page_token=token))
-    return [run for run in found if run.data.tags.get("level") in levels]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from boneage import stopping
 from boneage.config import Config, config_sha256
@@ -16,13 +16,10 @@ from boneage.study.materials import Stage, gather
 from boneage.study.models import model_task
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
-from boneage.tracking.values import every_page, key_tags
+from boneage.tracking.values import key_tags
 from tuning.objective import choose_by_search
 from tuning.study import STOPPED, journal_file, storage_url
 from tuning.workers import Job, Places, heaviest_first, search
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 T = TypeVar("T")
 _POLL_SECONDS = 2.0
@@ -95,7 +92,8 @@ def _study_run(tracker: StudyTracker) -> str | None:
     Raises:
         StudyBusyError: when the leader works on other splits.
     """
-    runs = _open_runs(tracker, {"level": "study", "config_sha256": config_sha256(tracker.config)})
+    query = f"tags.level = 'study' and tags.config_sha256 = '{config_sha256(tracker.config)}'"
+    runs = tracker.client.search_runs([tracker.experiment_id], f"{query} and attributes.status = 'RUNNING'")
     same = [run for run in runs if run.data.tags.get("split_sha256") == tracker.split_sha256]
     if runs and not same:
         raise StudyBusyError(
@@ -110,15 +108,9 @@ def _model_runs(tracker: StudyTracker, keys: Sequence[ModelKey]) -> dict[ModelKe
     """Find the models' runs under the leader's study run; None until all are there."""
     found: dict[ModelKey, str] = {}
     for key in keys:
-        tags = {"level": "model", **key_tags(key), "mlflow.parentRunId": str(tracker.study_run_id)}
-        runs = _open_runs(tracker, tags)
+        models = tracker.runs({"level": "model", **key_tags(key)}, tracker.study_run_id)
+        runs = [run for run in models if run.info.status == "RUNNING"]
         if not runs:
             return None
         found[key] = str(runs[0].info.run_id)
     return found
-
-
-def _open_runs(tracker: StudyTracker, tags: dict[str, str]) -> list[Run]:
-    query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-    query, experiment = f"{query} and attributes.status = 'RUNNING'", [tracker.experiment_id]
-    return list(every_page(lambda token: tracker.client.search_runs(experiment, query, page_token=token)))

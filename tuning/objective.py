@@ -5,6 +5,7 @@ Finished folds are kept in files until their trial has ended: one that was inter
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,21 +92,22 @@ def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     while trials_left(study, task.config.tuning):
         stopping.check()
         queue_next(study, task.config, task.key)
-        run_trial(study, objective)
+        run_trial(study, study.ask(), objective)
     return best_of(task, study)
 
 
-def run_trial(study: Any, objective: Objective) -> None:
-    """Run the next trial; one that is interrupted fails in Optuna's eyes and is asked again when the search goes on."""
-    trial, told = study.ask(), {"state": TrialState.FAIL}
+def run_trial(study: Any, trial: Any, objective: Callable[[Any], float]) -> Any:
+    """Run a trial, tell its result and return it; one that is interrupted fails in Optuna's eyes and is asked again."""
+    told: dict[str, Any] = {"state": TrialState.FAIL}
     try:
         told = {"values": objective(trial)}
     except optuna.TrialPruned:
         told = {"state": TrialState.PRUNED}
     finally:
-        frozen = study.tell(trial, **told)
-        if frozen.state == TrialState.FAIL:
+        frozen = study.tell(trial, skip_if_finished=True, **told)
+        if told == {"state": TrialState.FAIL}:
             ask_again(study, frozen)
+    return frozen
 
 
 def choose_found(task: ModelTask, tracker: StudyTracker) -> Chosen:

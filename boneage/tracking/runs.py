@@ -113,7 +113,7 @@ class StudyTracker(RunLog):
         Where an interrupted study goes on, a model is trained anew: an earlier `final` of it is KILLED, for one counts.
         """
         tags, parent = {"level": "final", **key_tags(key), "trial": "final"}, self.model_run_id(key)
-        for earlier in self._search(self._filter(tags, parent)):
+        for earlier in self.runs(tags, parent):
             self.end(earlier.info.run_id, "KILLED")
         run_id = self._create("final", tags, parent)
         with self._ended(run_id):
@@ -161,6 +161,13 @@ class StudyTracker(RunLog):
         """
         source = {"study": self.config.study.name, "set": name, "split_sha256": self.split_sha256}
         self.client.log_inputs(run_id, [dataset_input(name, sha256, context, counts, source)])
+
+    def runs(self, tags: Mapping[str, str], parent: str | None = None) -> Iterable[Run]:
+        """Find the runs with these tags (below a run, where one is given) and with this study's settings and splits."""
+        wanted = {**tags, **({_PARENT: parent} if parent else {})}
+        return self._search(
+            self._common_filter() + "".join(f" and tags.`{name}` = '{value}'" for name, value in wanted.items())
+        )
 
     def end_stale(self) -> int:
         """Close trials and folds that a killed process left RUNNING; return how many.
@@ -217,19 +224,12 @@ class StudyTracker(RunLog):
 
     def _find_open(self, tags: Mapping[str, str], parent: str | None = None) -> str | None:
         """Find a run with these tags that did not finish well, and set it running again."""
-        unfinished = [
-            run for run in self._search(self._filter(tags, parent)) if run.info.status != "FINISHED" or parent
-        ]
+        unfinished = [run for run in self.runs(tags, parent) if run.info.status != "FINISHED" or parent]
         if not unfinished:
             return None
         run_id = str(unfinished[0].info.run_id)
         self.client.update_run(run_id, status="RUNNING")
         return run_id
-
-    def _filter(self, tags: Mapping[str, str], parent: str | None) -> str:
-        """Return the search for runs with these tags below a run, with these settings and splits."""
-        wanted = {**tags, **({_PARENT: parent} if parent else {})}
-        return self._common_filter() + "".join(f" and tags.`{name}` = '{value}'" for name, value in wanted.items())
 
     def _common_filter(self) -> str:
         return " and ".join(f"tags.`{name}` = '{self._common[name]}'" for name in ("config_sha256", "split_sha256"))
