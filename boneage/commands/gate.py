@@ -76,7 +76,7 @@ def run_fit(args: argparse.Namespace) -> int:
     import_keras_quietly()
     from boneage.gate.network import save_model
     from boneage.preprocess.background import mask_session
-    from boneage.pretrain.record import write_record
+    from boneage.shipped import write_record
 
     mask = mask_session("handmask")
     model, films = _fitted(args, mask) if args.network is None else _same_network(args, mask)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,100 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from boneage.preprocess import handmask as runtime
-from boneage.pretrain import filmaugment, maskfilms, masknet, outlines, record
+from boneage.pretrain import filmaugment, masknet
 from boneage.pretrain.ema import Average
-from boneage.pretrain.maskfilms import Films, MaskRecipe
+from boneage.pretrain.outlines import Films, Outlined, describe, load_films
+from boneage.shipped import write_record
 
 Progress = Callable[[str], None]
+WARM = 0.15
 
 
 def silent(line: str) -> None:
     """Take a line of progress and do nothing."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training, one learning-rate cycle long.
+
+    Attributes:
+        steps: Training steps.
+        rate: Highest learning rate.
+        phantom_share: Share of the films that are simulated, 0-1.
+        cast: Share of the films on which a plaster cast is drawn, 0-1.
+    """
+
+    steps: int
+    rate: float
+    phantom_share: float
+    cast: float
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step of this stage: up for 15 % of it, then down by a cosine."""
+        done = step / self.steps
+        if done < WARM:
+            return self.rate * (0.04 + 0.96 * done / WARM)
+        return self.rate * max(1e-4, (1 + math.cos(math.pi * (done - WARM) / (1 - WARM))) / 2)
+
+
+@dataclass(frozen=True)
+class MaskRecipe:
+    """How the network is trained.
+
+    Attributes:
+        side: Input in pixels.
+        stages: The parts of the training, in order.
+        batch: Films a step.
+        weight_decay: AdamW's.
+        decay: Decay a step of the moving average that ships.
+        phantoms: How many simulated hands are drawn.
+        seed: Seed of everything random.
+        save_every: Steps between checkpoints.
+        widths: Channels of the network.
+    """
+
+    side: int = runtime.SIDE
+    stages: tuple[Stage, ...] = (Stage(1600, 3e-3, 0.1, 0.1), Stage(500, 1e-3, 0.15, 0.15))
+    batch: int = 12
+    weight_decay: float = 1e-3
+    decay: float = 0.995
+    phantoms: int = 120
+    seed: int = 3
+    save_every: int = 100
+    widths: tuple[int, ...] = masknet.WIDTHS
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, int]:
+        """Return the stage that a step belongs to, and the step's number within it."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage, step
+            step -= stage.steps
+        raise ValueError(f"a step must be below {self.steps}, but one {step} beyond was given")
+
+
+class AugmentedFilms(IterableDataset[tuple[np.ndarray, np.ndarray]]):
+    """Augmented films one by one, without end; deterministic from the seed and the step that it starts at."""
+
+    def __init__(self, films: Films, recipe: MaskRecipe, start: int) -> None:
+        self.films, self.recipe, self.start = films, recipe, start
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng([self.recipe.seed, self.start])
+        stage, _ = self.recipe.stage_at(self.start)
+        accidents = filmaugment.Accidents(cast=stage.cast)
+        while True:
+            pool = self.films.phantoms if rng.random() < stage.phantom_share else self.films.train
+            film, truth = filmaugment.augment(pool[rng.integers(len(pool))], rng, self.recipe.side, accidents)
+            yield film[None], truth[None]
 
 
 class MaskTrainer:
@@ -41,7 +124,7 @@ class MaskTrainer:
         steps = min(steps, stage.steps - within)
         cv2.setNumThreads(1)  # before the fork: a forked OpenCV waits for ever on threads that only its parent has
         loader = DataLoader(
-            maskfilms.AugmentedFilms(films, self.recipe, self.step),
+            AugmentedFilms(films, self.recipe, self.step),
             self.recipe.batch,
             num_workers=1,
             multiprocessing_context="fork",
@@ -93,7 +176,8 @@ def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, p
     """
     chosen = recipe or MaskRecipe()
     out.mkdir(parents=True, exist_ok=True)
-    films, trainer, checkpoint = maskfilms.load_films(data, chosen), MaskTrainer(chosen), out / "handmask.pt"
+    films, trainer = load_films(data, chosen.phantoms, chosen.seed), MaskTrainer(chosen)
+    checkpoint = out / "handmask.pt"
     if checkpoint.is_file():
         trainer.resume(checkpoint)
         progress(f"resumed after step {trainer.step}")
@@ -113,7 +197,7 @@ def ship(trainer: MaskTrainer, films: Films, out: Path) -> Path:
     path, net, recipe = out / "handmask.onnx", trainer.average.average, trainer.recipe
     validation, coarse = (score(net, part, recipe.side) for part in (films.validation, films.coarse))
     masknet.export_onnx(net, path, recipe.side)
-    record.write_record(
+    write_record(
         path,
         {
             "network": "handmask",
@@ -121,7 +205,7 @@ def ship(trainer: MaskTrainer, films: Films, out: Path) -> Path:
             "output": f"hand float32 (1, 1, {recipe.side}, {recipe.side}), 0 to 1",
             "recipe": asdict(recipe),
             "accidents": asdict(filmaugment.Accidents()),
-            "data": maskfilms.describe(films),
+            "data": describe(films),
             "figures": {"validation": _summary(validation), "coarse_100px": _summary(coarse)},
             "command": "python -m boneage.pretrain handmask DATA --out DIR",
         },
@@ -164,6 +248,6 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
     return 1.0 if union == 0 else np.count_nonzero(a & b) / union
 
 
-def score(net: nn.Module, films: Sequence[outlines.Outlined], side: int) -> dict[str, float]:
+def score(net: nn.Module, films: Sequence[Outlined], side: int) -> dict[str, float]:
     """Return the overlap of each film by name."""
     return {film.name: overlap(predict_mask(net, film.image, side), film.mask) for film in films}

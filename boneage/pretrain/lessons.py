@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from boneage.pretrain import export, gpu, record
+from boneage.pretrain import export, gpu
 from boneage.pretrain.gpu import Films, GpuRecipe, GpuTrainer, Progress
 from boneage.pretrain.torchnet import EndToEnd, NetShape
+from boneage.shipped import write_record
 
 _TEACHER = GpuRecipe(shape=NetShape(drop_path=0.1), epochs=120)
 _PUPIL = GpuRecipe(epochs=220, stopped_after=105, strong=True, taught=0.8)
@@ -102,7 +103,7 @@ def ship(
     path = out / "handnet.npz"
     net = net.to("cpu")
     export.save_weights(net, path)
-    record.write_record(
+    write_record(
         path,
         {
             "network": "handnet",

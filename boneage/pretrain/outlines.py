@@ -1,4 +1,4 @@
-"""The reader-drawn hand outlines as masks, and which of them are kept for validation."""
+"""Read hand outlines drawn by readers as masks, keep some for validation, and draw phantoms with their masks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.groups import MAX_AGE_MONTHS, Sex
+from boneage.phantom import hand as phantom
 from boneage.pretrain import sources
 
 VALIDATION_COUNT = 15
@@ -106,3 +109,52 @@ def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         return image
     target = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Films:
+    """Films with outlines to train the mask network on and to measure it with."""
+
+    train: tuple[Outlined, ...]
+    phantoms: tuple[Outlined, ...]
+    validation: tuple[Outlined, ...]
+    coarse: tuple[Outlined, ...]
+    split: OutlineSplit
+
+
+def load_films(data: Path, phantoms: int, seed: int) -> Films:
+    """Read the outlined films and draw the phantoms; `coarse` are 100 px films of outlines that are not trained on."""
+    large, never = frozenset(sources.large_ids(data)), sources.validation_ids(data)
+    split = split_outlines(list(read_outlines(data)), large, never)
+    return Films(
+        tuple(load_outlined(data, split.train)),
+        draw_phantoms(phantoms, seed),
+        tuple(load_outlined(data, split.validation, large=True)),
+        tuple(load_outlined(data, split.validation + split.withheld, large=False)),
+        split,
+    )
+
+
+def draw_phantoms(count: int, seed: int) -> tuple[Outlined, ...]:
+    """Draw simulated hands of all ages with their masks."""
+    drawn = []
+    for number, age in enumerate(np.linspace(6, MAX_AGE_MONTHS, count)):
+        sex = tuple(Sex)[number % 2]
+        hand = phantom.draw(float(age), sex, seed=seed * 10_000 + number)
+        drawn.append(Outlined(f"phantom-{number}", hand.image, hand.mask.astype(np.uint8) * 255))
+    return tuple(drawn)
+
+
+def describe(films: Films) -> dict[str, Any]:
+    """Say what was trained on and what was kept for validation."""
+    return {
+        "outlines": "hand outlines drawn by readers, minhnt33/gr-bone-age, MIT",
+        "films_of_train": len(films.train),
+        "phantoms": len(films.phantoms),
+        "train_ids": list(films.split.train),
+        "validation_ids": list(films.split.validation),
+        "withheld_ids": list(films.split.withheld),
+        "left_out_ids": sorted(TWO_HANDS),
+        "ids_sha256": {"train": sources.ids_sha256(films.split.train)},
+        "validation_rule": "of the outlines with a 1024 px film: validation_ids.csv first, then ascending ids, 15",
+    }

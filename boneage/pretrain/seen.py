@@ -12,7 +12,8 @@ from boneage.config import SourceConfig
 from boneage.data.annotations import load_source, read_row
 from boneage.data.flags import pixels_sha256
 from boneage.learn.seen_images import SEEN_FILE, save_seen
-from boneage.pretrain import record, sources
+from boneage.pretrain import sources
+from boneage.shipped import write_record
 
 EVERY = 1000
 
@@ -36,7 +37,7 @@ def write_seen(data: Path, out: Path, *, progress: Callable[[str], None] = lambd
         if number % EVERY == 0:
             progress(f"hashed {number} films")
     path = save_seen(hashes, out / SEEN_FILE)
-    record.write_record(
+    write_record(
         path,
         {
             "content": "first 64 bits of the sha256 of the decoded pixels of every film the backbone was trained on",

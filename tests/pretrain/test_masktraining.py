@@ -65,8 +65,7 @@ def test_a_short_training_resumes_and_writes_network_and_record(torch, data, tmp
     import json
 
     pytest.importorskip("onnx", reason="onnx (extra `pretrain`) is not installed")
-    from boneage.pretrain.handmask import train_handmask
-    from boneage.pretrain.maskfilms import MaskRecipe, Stage
+    from boneage.pretrain.handmask import MaskRecipe, Stage, train_handmask
 
     stages = (Stage(2, 1e-3, 0.0, 0.0), Stage(2, 1e-3, 0.5, 0.5))
     recipe = MaskRecipe(side=64, stages=stages, batch=2, phantoms=2, save_every=2, widths=(4, 4, 8, 8, 8, 8))
