@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 
 
@@ -22,8 +21,6 @@ class Fold:
 
     fit: Fit
     metrics: dict
-    predictions: np.ndarray
-    indices: np.ndarray
 
 
 @pytest.fixture
@@ -35,4 +32,4 @@ def fold():
         "learning_rate": [1e-3, 5e-4, 1e-5],
     }
     figures = {"val_mae_months": 7.4, "val_mse_months2": 80.0, "val_loss": 7.5}
-    return Fold(Fit([], history, 1, 0.5), figures, np.zeros(4), np.arange(4))
+    return Fold(Fit([], history, 1, 0.5), figures)

@@ -1,4 +1,4 @@
-"""Five folds of one model, and the final training that starts from the best fold (METHOD.md part 5)."""
+"""Cross-validate one model in five folds, then train it finally from the best fold (METHOD.md part 5)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,21 @@ from boneage.learn.metrics import classification_metrics, ordinal_metrics, regre
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold as the validation set.
+    """Result of one fold as the validation set.
 
     Attributes:
         fit: the head fitted on the other folds.
         metrics: figures on this fold under the names of `boneage.learn.metrics` (`mae_months`, `accuracy`, ...; the
             tracker puts `val_` before them), and `loss`.
-        predictions: what the head says of this fold: probabilities float32 (n, 4) or months float32 (n,).
-        indices: rows of the samples that make this fold, int (n,), in the order of `predictions`.
     """
 
     fit: FitResult
     metrics: dict[str, float]
-    predictions: np.ndarray
-    indices: np.ndarray
 
 
 @dataclass(frozen=True)
 class CVResult:
-    """All folds: mean and standard deviation (population) of every figure, and the index in `folds` of the best one."""
+    """Results of all folds: mean and population deviation of every figure, and the index in `folds` of the best one."""
 
     folds: tuple[FoldResult, ...]
     mean: dict[str, float]
@@ -50,7 +46,7 @@ class CVResult:
 
 @dataclass(frozen=True)
 class FoldHooks:
-    """What happens around the folds.
+    """Folds known already and a callback after each fold.
 
     Attributes:
         finished: folds that were fitted before on the same samples, with the same parameters and seed (of a trial that
@@ -100,10 +96,10 @@ def cross_validate(
     for number in numbers:
         result = hooks.finished.get(number)
         if result is None:
-            held_out = np.flatnonzero(fold == number)
-            rest, watch = samples.take(np.flatnonzero(fold != number)), samples.take(held_out)
+            rest, watch = samples.take(fold != number), samples.take(fold == number)
             fit = fit_head(key, rest, watch, params, training, seed=fold_seed(seed, number))
-            result = _judge(key, fit, watch, params, held_out)
+            metrics = evaluate_head(key, watch, predict_head(key, fit.weights, params, watch.features))
+            result = FoldResult(fit, metrics | {"loss": fit.history["val_loss"][fit.best_epoch]})
         folds.append(result)
         if hooks.after is not None:
             hooks.after(number, result)
@@ -160,9 +156,3 @@ def evaluate_head(key: ModelKey, true: Samples, predictions: np.ndarray) -> dict
 def fold_seed(seed: int, number: int) -> int:
     """Make the seed of one fold (or of the final training, -1) from the study's, below 2**31."""
     return int(np.random.SeedSequence((seed, number + 1)).generate_state(1)[0] >> 2)
-
-
-def _judge(key: ModelKey, fit: FitResult, watch: Samples, params: HeadParameters, rows: np.ndarray) -> FoldResult:
-    predictions = predict_head(key, fit.weights, params, watch.features)
-    metrics = evaluate_head(key, watch, predictions) | {"loss": fit.history["val_loss"][fit.best_epoch]}
-    return FoldResult(fit, metrics, predictions, rows)

@@ -40,7 +40,8 @@ class ModelTask:
     Attributes:
         key: which of the ten.
         config: the study's settings.
-        train: the training part, N samples, with `fold` int (N,) and their `ids`.
+        train: the training part, N samples.
+        fold: int (N,), the fold of each.
         validation: the validation part of the same sex (and true group): judged on, never fitted on.
     """
 
@@ -48,7 +49,6 @@ class ModelTask:
     config: Config
     train: Samples
     fold: np.ndarray
-    ids: tuple[str, ...]
     validation: Samples
 
     def cross_validate(self, params: HeadParameters, hooks: FoldHooks = NO_HOOKS) -> CVResult:
@@ -108,7 +108,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         sexes = materials.part.table["sex"]
         train = replace(train, features=with_sex(train.features, list(sexes.loc[list(ids)]) * len(views)))
         validation = replace(validation, features=with_sex(validation.features, list(sexes.loc[list(validation_ids)])))
-    return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), ids * len(views), validation)
+    return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), validation)
 
 
 def _training_ids(materials: Materials, key: ModelKey) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""A model's best cross-validation, and the finished folds of one under way, as files: no fit is done twice.
+"""Keep a model's best cross-validation, and the finished folds of one under way, in files: no fit is done twice.
 
-Arrays (weights, predictions, rows) and a JSON text in an `.npz` without pickle, replaced at once.
+Weights and a JSON text in an `.npz` without pickle, replaced at once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ def save_chosen(path: Path, chosen: Chosen) -> Path:
     arrays: dict[str, Any] = {}
     for number, fold in enumerate(chosen.cv.folds):
         arrays |= {f"fold{number}_weight{i}": weight for i, weight in enumerate(fold.fit.weights)}
-        arrays[f"fold{number}_predictions"] = fold.predictions
-        arrays[f"fold{number}_indices"] = fold.indices
     facts = {
         "trial": chosen.trial,
         "params": asdict(chosen.params),
@@ -94,4 +92,4 @@ class FoldStore:
 def _fold(arrays: Any, number: int, facts: dict[str, Any]) -> FoldResult:
     weights = [arrays[f"fold{number}_weight{i}"] for i in range(facts["weights"])]
     fit = FitResult(weights, facts["history"], facts["best_epoch"], facts["seconds"])
-    return FoldResult(fit, facts["metrics"], arrays[f"fold{number}_predictions"], arrays[f"fold{number}_indices"])
+    return FoldResult(fit, facts["metrics"])

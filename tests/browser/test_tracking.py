@@ -13,7 +13,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tracking_pages import all_runs_of, compare_folds, open_runs, open_trial, run_names, sorted_trials
 
@@ -61,7 +60,7 @@ def place(store_template, tmp_path_factory):
 
 def _fold(mae: float) -> FoldResult:
     history = {"loss": [mae + 3, mae + 1], "val_loss": [mae + 4, mae], "learning_rate": [1e-3, 1e-4]}
-    return FoldResult(FitResult([], history, 1, 0.1), {"mae_months": mae, "loss": mae}, np.zeros(2), np.arange(2))
+    return FoldResult(FitResult([], history, 1, 0.1), {"mae_months": mae, "loss": mae})
 
 
 @pytest.fixture(scope="module")

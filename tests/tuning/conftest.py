@@ -25,8 +25,7 @@ def make_task(name="regressor-male-2", **tuning):
     config = from_mapping({**SETTINGS, "tuning": {**SETTINGS["tuning"], **tuning}})
     low, high = (58.0, 114.9) if key.group else (0.0, 228.0)
     train = make_samples(40, low, high)
-    ids = tuple(f"hand-{number}" for number in range(40))
-    return ModelTask(key, config, train, np.arange(40) % 5, ids, make_samples(12, low, high, seed=9))
+    return ModelTask(key, config, train, np.arange(40) % 5, make_samples(12, low, high, seed=9))
 
 
 @pytest.fixture
