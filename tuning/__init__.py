@@ -1,1 +1,1 @@
-"""The search: Optuna chooses each model's hyperparameters (`python -m tuning CONFIG`)."""
+"""Search each model's hyperparameters with Optuna (`python -m tuning CONFIG`)."""

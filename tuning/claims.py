@@ -116,7 +116,7 @@ class SharedSearch:
 
 
 def search_together(tasks: Sequence[ModelTask], first: int, tracker: StudyTracker, storage: Any) -> int:
-    """Work on every model's search until all are finished, whoever else works on them; return how many trials it did.
+    """Run trials of every model until all searches are finished, whoever else works on them; return how many it ran.
 
     Args:
         tasks: the models.

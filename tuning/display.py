@@ -33,7 +33,7 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 
 
 def with_display(train_all: TrainAll) -> TrainAll:
-    """Wrap a way to train the models with all that lets a user follow it."""
+    """Wrap a training of all models with progress bars and the page of plots."""
 
     def wrapped(
         tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage

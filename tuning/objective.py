@@ -45,7 +45,7 @@ class Objective:
 
     @property
     def goal(self) -> Goal:
-        """The figure that decides: the configuration's choice for this kind of model."""
+        """Metric that decides: the configuration's choice for this kind of model."""
         return goal_of(self.task.config, self.task.key)
 
     def __call__(self, trial: Any) -> float:
@@ -111,7 +111,7 @@ def run_trial(study: Any, trial: Any, objective: Callable[[Any], float]) -> Any:
 
 
 def choose_found(task: ModelTask, tracker: StudyTracker) -> Chosen:
-    """Take what a search that others have done found best."""
+    """Take the best trial of a search that others have run."""
     return best_of(task, open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config)))
 
 

@@ -136,7 +136,7 @@ def _states(tasks: Sequence[ModelTask], split_sha256: str, storage: Any) -> Iter
 
 @contextmanager
 def bars(stream: TextIO | None = None) -> Iterator[Show | None]:
-    """Give what shows a search's state, or None where nobody would see it: the stream (stderr) is no terminal."""
+    """Draw a bar per model on a stream (stderr): yield what shows a state, or None where the stream is no terminal."""
     stream = stream or sys.stderr
     if not stream.isatty():
         yield None

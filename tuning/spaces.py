@@ -1,4 +1,4 @@
-"""What is searched: the only `trial.suggest_*` calls of the project.
+"""Define the search spaces: the only `trial.suggest_*` calls of the project.
 
 Every value of the paper's architecture (widths 1024 and 512, dropout 0.2) lies in the space, because that architecture
 is always the first trial. Discrete steps keep the number of distinct networks small, so traced graphs are used again.
@@ -92,12 +92,12 @@ def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
 
 
 def starting_points(task: Task, base: HeadParameters) -> tuple[dict[str, Any], ...]:
-    """Return what is tried before the sampler proposes: the paper's architecture, then the known-good settings."""
+    """Return the hyperparameters of the first trials: the paper's architecture, then the known-good settings."""
     return (first_trial(task, base), *_KNOWN_GOOD[task])
 
 
 def upstream_choices(config: Config) -> dict[str, tuple[Any, ...]]:
-    """Return what the outer search varies and the values it takes, the study's own setting first in each."""
+    """Return the settings that the outer search varies with their values, the study's own first in each."""
     own, listed = upstream_own(config), config.outer
     values = {
         "contrast": listed.contrast,
@@ -110,7 +110,7 @@ def upstream_choices(config: Config) -> dict[str, tuple[Any, ...]]:
 
 
 def upstream_own(config: Config) -> dict[str, Any]:
-    """Return the study's own setting of what the outer search varies."""
+    """Return the study's own values of the settings that the outer search varies."""
     return {
         "contrast": config.preprocess.contrast,
         "crop": config.preprocess.crop,

@@ -52,7 +52,7 @@ class Goal:
 
     @property
     def direction(self) -> str:
-        """Return Optuna's word for it."""
+        """Return Optuna's name of the direction."""
         return "maximize" if self.higher else "minimize"
 
     def better(self, figures: Mapping[str, float], than: Mapping[str, float]) -> bool:
@@ -87,7 +87,7 @@ def spent_seconds(study: Any) -> float:
 
 
 def trials_in(study: Any, *states: Any) -> list[Any]:
-    """Return a study's trials in some TrialState."""
+    """Return a study's trials in some states."""
     return list(study.get_trials(deepcopy=False, states=states))
 
 
@@ -182,7 +182,7 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
 
 
 def queue_next(study: Any, config: Config, key: ModelKey) -> None:
-    """Settle what a lone worker's next trial is by the number of finished ones alone.
+    """Queue a lone worker's next trial by the number of finished ones alone.
 
     So a search that was interrupted proposes what it would have proposed otherwise: the next starting point, or the
     sampler's choice from a seed of its own. A trial that waits to be asked again goes first.

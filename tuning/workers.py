@@ -42,7 +42,7 @@ class Places:
 
 
 def places_for(workers: int | None, ray: str) -> Places:
-    """Return the places that a command asked for; on a cluster there is a worker per core unless it says how many.
+    """Decide how many workers there are and where; on a cluster one per core unless the command says how many.
 
     Raises:
         BoneageError: when there is to be no worker, or the cluster cannot be joined.
@@ -90,7 +90,7 @@ Work = Callable[[Job, int], Any]
 
 
 def spread(places: Places) -> TrainAll:
-    """Return a way to train the models in these places."""
+    """Return the function that trains all models in these places."""
 
     def train_all(
         tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
@@ -126,7 +126,7 @@ def search(job: Job, places: Places) -> int:
 
 
 def sweep_for(keys: Sequence[ModelKey]) -> Callable[[StudyTracker], int]:
-    """Return what ends the runs that dead workers left, before a study goes on."""
+    """Return the function that ends the runs of dead workers before a study goes on."""
 
     def sweep(tracker: StudyTracker) -> int:
         return close_all_dead(tracker, keys) if storage_url(tracker.config) else tracker.end_stale()

@@ -37,7 +37,7 @@ from boneage.gate.gate import Gate
 from boneage.gate.network import read_model, save_model
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.frozen import compact
-from boneage.learn.global_head import WholeRange
+from boneage.learn.global_head import GlobalHead
 from boneage.preprocess.background import network_file
 from boneage.preprocess.preparer import Preparer
 
@@ -194,7 +194,7 @@ def _save_stack(stack: Stack, folder: Path) -> dict[str, Any]:
 
 
 def _load_stack(entry: Mapping[str, Any], folder: Path) -> Stack:
-    return Stack(WholeRange(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]))
+    return Stack(GlobalHead(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]))
 
 
 def _save_arrays(weights: Sequence[np.ndarray], file: Path) -> None:

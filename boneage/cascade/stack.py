@@ -9,7 +9,7 @@ import numpy as np
 
 from boneage.cascade.routing import Routed
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
-from boneage.learn.global_head import WholeRange
+from boneage.learn.global_head import GlobalHead
 
 SHARES = np.linspace(0.0, 1.0, 21)
 FEWEST = 30
@@ -24,7 +24,7 @@ class Stack:
         shares: per sex the global head's share, 0-1; a sex that is missing keeps the routed age.
     """
 
-    head: WholeRange
+    head: GlobalHead
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def apply(self, routed: Routed, features: np.ndarray, sexes: Sequence[Sex]) -> Routed:

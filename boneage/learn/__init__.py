@@ -1,1 +1,1 @@
-"""The frozen backbone, its features and the ten heads fitted on them."""
+"""Extract features with a frozen backbone and fit the ten heads on them."""

@@ -52,7 +52,7 @@ class CompiledEngine:
         self._watch = tf.function(self._run_watch, input_signature=[samples, vector])
 
     def start(self, plan: FitPlan, weights: list[np.ndarray], train: Batch, watch: Batch | None) -> None:
-        """Reset weights, optimizer, step counter and samples."""
+        """Take weights and samples; reset optimizer, step counter and the seed of the dropout."""
         for variable, value in zip(self._weights, weights, strict=True):
             variable.assign(value)
         for variable in (*self._momenta, *self._velocities):
@@ -67,7 +67,7 @@ class CompiledEngine:
         self._watched = None if watch is None else (tf.constant(watch.features), tf.constant(watch.targets))
 
     def epoch(self, order: np.ndarray) -> float:
-        """Train one epoch in one call."""
+        """Train one epoch over the rows in `order` (int32) in one call; return the mean loss over its samples."""
         batch = self._plan.params.batch_size
         first, last = self._step, self._step + -(-len(order) // batch)
         self._step = last

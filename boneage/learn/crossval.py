@@ -147,7 +147,7 @@ def train_final(
 
 
 def evaluate_head(key: ModelKey, true: Samples, predictions: np.ndarray) -> dict[str, float]:
-    """Return a head's figures on a set, under the names of `boneage.learn.metrics`."""
+    """Measure a head's predictions on samples, under the names of `boneage.learn.metrics`."""
     if key.task is Task.CLASSIFIER:
         return classification_metrics(true.groups, predictions) | ordinal_metrics(true.groups, predictions)
     return regression_metrics(true.ages, predictions)

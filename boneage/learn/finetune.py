@@ -94,7 +94,7 @@ def fine_tune(
 
 
 def unfreeze(model: keras.Model, from_block: str) -> list[str]:
-    """Let a network learn from the first layer whose name begins with `from_block` on; return those layers' names.
+    """Make a network trainable from the first layer whose name begins with `from_block` on; return those layers' names.
 
     Batch normalisation keeps its statistics and its scale: small batches would spoil them.
 
@@ -118,7 +118,7 @@ def unfreeze(model: keras.Model, from_block: str) -> list[str]:
 
 
 def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a prepared image uint8 (S, S), mirrored or not, turned, scaled and brightened a little."""
+    """Mirror, turn, scale and brighten a prepared image uint8 (S, S) at random, a little."""
     import cv2
 
     height, width = image.shape

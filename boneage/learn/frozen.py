@@ -54,7 +54,7 @@ class FrozenBackbone:
         self.passes = 0
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
-        """Return the maps' averages, float32 (N, features), of prepared images uint8 (N, S, S).
+        """Compute pooled features, float32 (N, features), of prepared images uint8 (N, S, S).
 
         Raises:
             BackboneError: when the images have another form.
@@ -62,7 +62,7 @@ class FrozenBackbone:
         return self._run(self._pooled, images, (self.features,))
 
     def maps(self, images: np.ndarray) -> np.ndarray:
-        """Return feature maps, float32 (N, h, w, features), of prepared images uint8 (N, S, S).
+        """Compute feature maps, float32 (N, h, w, features), of prepared images uint8 (N, S, S).
 
         Raises:
             BackboneError: when the images have another form.
@@ -86,7 +86,7 @@ class FrozenBackbone:
 
     @classmethod
     def load(cls, path: Path) -> FrozenBackbone:
-        """Read back what `save` wrote.
+        """Open a backbone from a file that `save` wrote, or from shipped weights.
 
         Raises:
             BackboneError: when the file is missing, damaged or of a network this version does not know.
@@ -144,7 +144,7 @@ def fit_input(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def identify(name: str, input_size: int, model: keras.Model) -> Identity:
-    """Hash architecture name, input size and every weight."""
+    """Identify a backbone by a hash of its architecture name, input size and weights."""
     digest = hashlib.sha256(f"{name}@{input_size}".encode())
     for weight in model.get_weights():
         digest.update(f"{weight.dtype}{weight.shape}".encode())

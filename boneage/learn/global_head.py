@@ -1,4 +1,4 @@
-"""One head for all ages and both sexes: a regressor, or a distribution over bins of six months with its expectation.
+"""Fit one head for all ages and both sexes: a regressor, or a distribution over bins of six months.
 
 The cascade's rival in the ablation and, stacked with the routed experts, a part of it. Labels are heaped at multiples
 of six months, so soft labels (a normal curve over the bins) may suit them better than one number.
@@ -33,8 +33,8 @@ def with_sex(features: np.ndarray, sexes: Sequence[Sex | str] | np.ndarray) -> n
 
 
 @dataclass(frozen=True)
-class WholeRange:
-    """A fitted head.
+class GlobalHead:
+    """A fitted head for all ages and both sexes.
 
     Attributes:
         kind: `regression` or `distribution`.
@@ -66,13 +66,13 @@ class WholeRange:
         return np.asarray(raw[:, 0] * _HALF + _CENTRE if self.kind == "regression" else softmax(raw) @ BINS)
 
 
-def ensemble_of(members: Sequence[WholeRange]) -> WholeRange:
+def ensemble_of(members: Sequence[GlobalHead]) -> GlobalHead:
     """Return one head that averages several of the same kind."""
-    return WholeRange(members[0].kind, tuple(weight for member in members for weight in member.weights))
+    return GlobalHead(members[0].kind, tuple(weight for member in members for weight in member.weights))
 
 
-def fit_whole_range(kind: Kind, train: Samples, watch: Samples, settings: GlobalHeadConfig, *, seed: int) -> WholeRange:
-    """Fit one head with Adam and early stopping on the watched set.
+def fit_global_head(kind: Kind, train: Samples, watch: Samples, settings: GlobalHeadConfig, *, seed: int) -> GlobalHead:
+    """Fit one head for all ages with Adam and early stopping on the watched set.
 
     Args:
         kind: which head.
@@ -101,7 +101,7 @@ def fit_whole_range(kind: Kind, train: Samples, watch: Samples, settings: Global
         callbacks=[keras.callbacks.EarlyStopping(patience=8, restore_best_weights=True)],
         verbose=0,
     )
-    return WholeRange(kind, tuple(fold_scaling(model.get_weights(), mean, deviation)))
+    return GlobalHead(kind, tuple(fold_scaling(model.get_weights(), mean, deviation)))
 
 
 def _build(kind: Kind, n_features: int, width: int) -> Any:

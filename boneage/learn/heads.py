@@ -1,4 +1,4 @@
-"""The classifier head and the regressor head of METHOD.md part 4, on pooled features.
+"""Build the classifier head and the regressor head of METHOD.md part 4, and run them on pooled features.
 
 A regressor's last Dense gives a number `z` that a fixed affine turns into months, `centre + half * z` of its age group.
 So one initial learning rate means the same in every group, and an untrained head starts in the middle of its group.
@@ -33,7 +33,7 @@ _FEW_ROWS = 4
 
 
 class HeadError(BoneageError):
-    """Weights or features that do not fit a head."""
+    """Report weights or features that do not fit a head."""
 
 
 def target_of(key: ModelKey) -> AgeGroup | None:
@@ -47,7 +47,7 @@ def affine_of(target: AgeGroup | None) -> tuple[float, float]:
 
 
 def outputs_of(task: Task, loss: str = "mae") -> int:
-    """Return how many numbers the last Dense gives."""
+    """Return the number of outputs of a head's last layer."""
     if task is Task.CLASSIFIER:
         return len(AGE_GROUPS)
     return len(POSITIONS) if loss == "distribution" else 1

@@ -1,4 +1,4 @@
-"""Numbers from arrays: what METHOD.md part 5 reports of classifiers and regressors. No Keras, no MLflow.
+"""Compute the metrics of classifiers and regressors (METHOD.md part 5) from arrays, without Keras or MLflow.
 
 A class without samples has neither a sensitivity nor a specificity worth the name: it is left out of the dictionary
 and of the macro mean, so that no figure is ever NaN.
@@ -17,11 +17,11 @@ GROUP_NUMBERS: tuple[int, ...] = tuple(group.number for group in AGE_GROUPS)
 
 
 class MetricError(BoneageError):
-    """Arrays from which no figure can be computed."""
+    """Report arrays from which no metric can be computed."""
 
 
 def regression_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Compare ages in months.
+    """Compute the errors of estimated ages in months.
 
     Args:
         true: ages, any shape that flattens to (N,), months.
@@ -53,7 +53,7 @@ def regression_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, flo
 
 
 def classification_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Compare age groups with the probabilities a classifier gave.
+    """Compute accuracy, sensitivity and specificity of a classifier of age groups.
 
     Args:
         true_groups: int (N,), 1-4.
@@ -80,7 +80,7 @@ def classification_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -
 
 
 def ordinal_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Compare age groups with probabilities by figures that know more than right and wrong.
+    """Compute log loss and quadratic kappa of a classifier of age groups.
 
     Args:
         true_groups: int (N,), 1-4.
@@ -104,7 +104,7 @@ def ordinal_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -> dict[
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Count int64 (4, 4): rows are the true groups 1-4, columns the predicted ones.
+    """Count a confusion matrix int64 (4, 4): rows are the true groups 1-4, columns the predicted ones.
 
     Raises:
         MetricError: when the arrays are empty, differ in length or hold anything but 1-4.

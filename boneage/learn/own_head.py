@@ -11,16 +11,16 @@ import numpy as np
 from boneage.config import Config
 from boneage.learn.backbone_table import HANDNET, BackboneError
 from boneage.learn.backbones import weights_file
-from boneage.learn.global_head import BINS, WholeRange
+from boneage.learn.global_head import BINS, GlobalHead
 from boneage.learn.handnet import BIN_COUNT, BIN_MONTHS, read_weights
 
 _LAYERS = ("head_hidden", "head_out")
 
 
-def own_head(config: Config) -> WholeRange:
+def own_head(config: Config) -> GlobalHead:
     """Return the head that came with a study's backbone.
 
-    Its sex feature is 0 or 1, that of `WholeRange` -1 or 1; the first layer is rewritten so that the ages are the same.
+    Its sex feature is 0 or 1, that of `GlobalHead` -1 or 1; the first layer is rewritten so that the ages are the same.
 
     Raises:
         BackboneError: when the backbone is no handnet, has no weights with a head, or is to be tuned further.
@@ -40,4 +40,4 @@ def own_head(config: Config) -> WholeRange:
     kernel, bias = arrays["head_hidden.kernel"].copy(), arrays["head_hidden.bias"]
     kernel[-1] /= 2
     weights = (kernel, bias + kernel[-1], arrays["head_out.kernel"], arrays["head_out.bias"])
-    return WholeRange("distribution", tuple(np.asarray(each, np.float32) for each in weights))
+    return GlobalHead("distribution", tuple(np.asarray(each, np.float32) for each in weights))

@@ -113,7 +113,7 @@ class Scores:
 
 
 def targets_of(key: ModelKey, ages: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return what a head is fitted to: one-hot groups float32 (N, 4), or months float32 (N, 1)."""
+    """Return the targets that a head is fitted to: one-hot groups float32 (N, 4), or months float32 (N, 1)."""
     if key.task is Task.CLASSIFIER:
         return np.eye(len(AGE_GROUPS), dtype=np.float32)[np.asarray(groups, dtype=np.int64) - 1]
     return np.asarray(ages, dtype=np.float32)[:, None]

@@ -1,4 +1,4 @@
-"""A frozen backbone whose passes are spread over a Ray cluster; for `extract` it is a backbone like any other."""
+"""Compute the features of a frozen backbone on a Ray cluster; `extract` takes it as any other backbone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SpreadBackbone:
             self._weights = connect(address).put(backbone.save(Path(folder) / "backbone.npz").read_bytes())
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
-        """Return pooled features, float32 (N, D), of prepared images uint8 (N, S, S).
+        """Compute pooled features, float32 (N, D), of prepared images uint8 (N, S, S).
 
         Raises:
             ClusterError: when a batch could not be done anywhere.

@@ -1,4 +1,4 @@
-"""Which images the embedded backbone was trained on: figures on features of such images look better than they are."""
+"""List the images that the embedded backbone was trained on: metrics on such images look better than they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: the files of `keras.applications`, their checksums, and how they get in place.
+"""Download and verify the weights files of `keras.applications`.
 
 The names and MD5 sums are those in Keras 3's own sources; a test compares every row with the installed Keras.
 """
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 class WeightsError(BoneageError):
-    """Weights that are missing, damaged or not those that were wanted."""
+    """Report weights that are missing, damaged or not those that were wanted."""
 
 
 @dataclass(frozen=True)

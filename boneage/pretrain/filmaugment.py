@@ -1,4 +1,4 @@
-"""Accidents of radiographs, drawn at random over an outlined film, to train the mask network on."""
+"""Augment outlined films for the mask network with accidents of radiographs: plates, frames, casts, noise."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Accidents:
 def augment(
     film: Outlined, rng: np.random.Generator, side: int, accidents: Accidents | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw one training pair.
+    """Draw one augmented training pair of film and mask.
 
     Returns:
         The network's input float32 (side, side), -1 to 1, and the hand float32 (side, side), 0 to 1.

@@ -30,7 +30,7 @@ CHECKPOINT_EVERY = 5
 
 @dataclass(frozen=True)
 class GpuRecipe:
-    """How a network is trained.
+    """Hyperparameters of a training.
 
     Attributes:
         shape: Sizes of the network.

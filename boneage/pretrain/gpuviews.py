@@ -1,4 +1,4 @@
-"""Training views of a whole batch at once, drawn on the device that trains: as `handaugment` does, with tensors."""
+"""Augment a whole batch of prepared hands at once with tensors, on the device that trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Accidents:
-    """How strong the accidents are: standard deviations or ranges, and shares of films (0-1).
+    """Strength of the augmentation: standard deviations or ranges, and shares of films (0-1).
 
     Attributes:
         turn: Degrees (normal, cut at 2.5 deviations).

@@ -54,7 +54,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class MaskRecipe:
-    """How the network is trained.
+    """Hyperparameters of the mask network's training.
 
     Attributes:
         side: Input in pixels.

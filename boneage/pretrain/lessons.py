@@ -1,4 +1,4 @@
-"""The shipped backbone as it was made: four teachers, two pupils of theirs, and one pupil that goes on from both.
+"""Train the shipped backbone by distillation: four teachers, two pupils of theirs, one pupil that goes on from both.
 
 Each lesson is one training (`boneage.pretrain.gpu`). A lesson that is finished is a file in the output folder, one that
 was interrupted has a checkpoint there; a second call goes on.
@@ -24,7 +24,7 @@ _PUPIL = GpuRecipe(epochs=220, stopped_after=105, strong=True, taught=0.8)
 
 @dataclass(frozen=True)
 class Lesson:
-    """One training: how, which finished lessons teach it, and which one's weights it begins with ("" for none)."""
+    """One training: its recipe, the lessons that teach it, and the one whose weights it begins with ("" for none)."""
 
     recipe: GpuRecipe
     teachers: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def learn(films: Films, out: Path, lessons: Mapping[str, Lesson] = LESSONS, *, p
 
 
 def rehearsal(lessons: Mapping[str, Lesson] = LESSONS) -> dict[str, Lesson]:
-    """Return the same lessons of one pass each: every part of the way in minutes, and a network of no use."""
+    """Return the same lessons of one pass each, to try the whole training in minutes; the network is of no use."""
     return {
         name: replace(lesson, recipe=replace(lesson.recipe, epochs=1, stopped_after=0))
         for name, lesson in lessons.items()

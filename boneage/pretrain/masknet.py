@@ -1,4 +1,4 @@
-"""The mask network in PyTorch: a small U-Net with additive skips and sub-pixel output."""
+"""Define the mask network in PyTorch, a small U-Net with additive skips and sub-pixel output, and export it as ONNX."""
 
 from __future__ import annotations
 

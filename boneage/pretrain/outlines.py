@@ -146,7 +146,7 @@ def draw_phantoms(count: int, seed: int) -> tuple[Outlined, ...]:
 
 
 def describe(films: Films) -> dict[str, Any]:
-    """Say what was trained on and what was kept for validation."""
+    """Describe for the training record what was trained on and what was kept for validation."""
     return {
         "outlines": "hand outlines drawn by readers, minhnt33/gr-bone-age, MIT",
         "films_of_train": len(films.train),

@@ -1,4 +1,4 @@
-"""Which children the backbone is trained on, kept unseen by it, and measured on; and their prepared films."""
+"""Divide the children into those to train the backbone on, to keep unseen, and to validate on; prepare their films."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load_study(data: Path, cache: Path, contrast: str, progress: Callable[[str],
 
 
 def describe(study: Study, contrast: str) -> dict[str, Any]:
-    """Return what the training record says of the data: counts, hashes of the id lists, every id kept unseen."""
+    """Describe the data for the training record: counts, hashes of the id lists, every id kept unseen."""
     sets = {"train": study.train.ids, "unseen": study.unseen.ids, "validation": study.validation.ids}
     config = prepare.preparation(contrast)
     return {

@@ -1,1 +1,1 @@
-"""The main job as a library: data to features, ten models, one cascade, evaluated and registered."""
+"""Run a whole study as a library: data to features, ten models, one cascade, evaluated and registered."""

@@ -19,6 +19,7 @@ from boneage.cascade.routing import Predictor, Routed, route
 from boneage.config import Config
 from boneage.groups import AGE_GROUPS, ALL_MODELS, CLASSIFIERS, RANGE_LABELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head
+from boneage.learn.global_head import with_sex
 from boneage.study.materials import Materials
 from boneage.study.models import base_parameters
 
@@ -29,7 +30,7 @@ Estimated = tuple[Routed, Sequence[Sex], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Set:
+class SampleSet:
     """Samples of one role (training, watched or validation) and their N sexes."""
 
     samples: Samples
@@ -40,14 +41,22 @@ class Set:
         chosen = np.ones(len(self.sexes), bool) if sex is None else self.sexes == str(sex)
         return self.samples.take(chosen if rows is None else chosen & rows)
 
+    def take(self, rows: np.ndarray) -> SampleSet:
+        """Return some of the samples with their sexes."""
+        return SampleSet(self.samples.take(rows), self.sexes[rows])
+
+    def with_sex(self) -> SampleSet:
+        """Append the sex to the features."""
+        return replace(self, samples=replace(self.samples, features=with_sex(self.samples.features, self.sexes)))
+
 
 @dataclass(frozen=True)
-class Trio:
+class SampleSets:
     """Training, watched and validation samples."""
 
-    train: Set
-    watch: Set
-    validation: Set
+    train: SampleSet
+    watch: SampleSet
+    validation: SampleSet
 
 
 @dataclass(frozen=True)
@@ -61,10 +70,10 @@ class AblationData:
         views: the training part in every view.
     """
 
-    plain: Trio
+    plain: SampleSets
     fold: np.ndarray
-    averaged: Trio | None = None
-    views: tuple[Set, ...] = ()
+    averaged: SampleSets | None = None
+    views: tuple[SampleSet, ...] = ()
 
 
 def gather_ablation(materials: Materials) -> AblationData:
@@ -75,13 +84,13 @@ def gather_ablation(materials: Materials) -> AblationData:
     train = tuple(ids[~watched])
     roles = (train, tuple(ids[watched]), materials.splits.validation)
     views = materials.config.cascade.views
-    averaged = Trio(*(_set(materials, names, None) for names in roles)) if len(views) > 1 else None
+    averaged = SampleSets(*(_set(materials, names, None) for names in roles)) if len(views) > 1 else None
     each = tuple(_set(materials, train, view) for view in views) if len(views) > 1 else ()
-    plain = Trio(*(_set(materials, names, "original") for names in roles))
+    plain = SampleSets(*(_set(materials, names, "original") for names in roles))
     return AblationData(plain, materials.folds(train), averaged, each)
 
 
-def ablation_frame(validation: Set, ages: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def ablation_frame(validation: SampleSet, ages: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return one row per image: sex, true_months, true_group, and `<variant>_months` per variant."""
     true = validation.samples.ages.astype(float)
     frame = pd.DataFrame({"sex": validation.sexes, "true_months": true})
@@ -172,13 +181,15 @@ def held_table(intervals: Intervals, routed: Routed, sexes: Sequence[Sex], true:
     return rows
 
 
-def fit_heads(train: Set, watch: Set, config: Config) -> dict[ModelKey, Head]:
+def fit_heads(train: SampleSet, watch: SampleSet, config: Config) -> dict[ModelKey, Head]:
     """Fit all ten heads."""
     heads = fit_experts(train, watch, config)
     return heads | {key: fit_one(key, train.of(key.sex), watch.of(key.sex), config) for key in CLASSIFIERS}
 
 
-def fit_experts(train: Set, watch: Set, config: Config, *, overlap_months: float = 0.0) -> dict[ModelKey, Head]:
+def fit_experts(
+    train: SampleSet, watch: SampleSet, config: Config, *, overlap_months: float = 0.0
+) -> dict[ModelKey, Head]:
     """Fit the eight regressors on their groups, widened by some months on either side."""
     heads = {}
     for key in (key for key in ALL_MODELS if key.task is Task.REGRESSOR):
@@ -200,21 +211,21 @@ def fit_one(key: ModelKey, train: Samples, watch: Samples, config: Config) -> He
     return Head(key, params, tuple(fitted.weights))
 
 
-def route_softly(heads: Heads, part: Set) -> Routed:
+def route_softly(heads: Heads, part: SampleSet) -> Routed:
     """Route a set's images softly."""
     sexes = [Sex(sex) for sex in part.sexes]
     return route(heads, part.samples.features, sexes, [None] * len(sexes), "soft")
 
 
-def hard_and_soft(heads: Heads, part: Set, name: str) -> dict[str, np.ndarray]:
+def hard_and_soft(heads: Heads, part: SampleSet, name: str) -> dict[str, np.ndarray]:
     """Return a variant's hard and soft ages, under `hard, <name>` and `soft, <name>`."""
     routed = route_softly(heads, part)
     return {f"hard, {name}": routed.hard_ages, f"soft, {name}": routed.ages}
 
 
-def _set(materials: Materials, ids: tuple[str, ...], view: str | None) -> Set:
+def _set(materials: Materials, ids: tuple[str, ...], view: str | None) -> SampleSet:
     sexes = materials.part.table.loc[list(ids), "sex"].astype(str).to_numpy()
-    return Set(materials.part.samples(ids, view), sexes)
+    return SampleSet(materials.part.samples(ids, view), sexes)
 
 
 def with_loss(config: Config, loss: str) -> Config:

@@ -30,7 +30,7 @@ Outcomes = Mapping[ModelKey, ModelOutcome]
 
 
 def assemble(materials: Materials, outcomes: Outcomes) -> Cascade:
-    """Put the ten final heads on the shared backbone, with intervals from the folds."""
+    """Assemble the cascade: ten final heads on the shared backbone, with intervals from the folds."""
     config, learnt = materials.config, learn_from_folds(materials, outcomes)
     rows = materials.part.table.loc[list(materials.splits.train)]
     card: dict[str, Any] = {

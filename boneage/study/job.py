@@ -158,7 +158,7 @@ def _log_set(tracker: StudyTracker, run_id: str, named: tuple[str, str], part: P
 
 
 def describe_set(part: Part, ids: Sequence[str]) -> tuple[str, dict[str, int]]:
-    """Return the hash of what some images of a part hold, and how many there are, in all and per sex and group."""
+    """Return the hash of the contents of some images, and their count, in all and per sex and group."""
     rows = part.table.loc[list(ids)]
     profile = Counter(f"{sex}-{group}" for sex, group in zip(rows["sex"], rows["group"], strict=True))
     contents = (part.content_sha256[name] for name in ids)

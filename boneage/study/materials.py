@@ -41,7 +41,7 @@ def silent(_name: str) -> Progress:
 
 @dataclass(frozen=True)
 class Part:
-    """Images that belong together: a table indexed by id (sex, age_months, group, source) and their features.
+    """Annotation table of some images, indexed by id (sex, age_months, group, source), and their features.
 
     `views` are those that an estimate averages (`cascade.views`).
     """
@@ -67,7 +67,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Materials:
-    """Everything that the ten models of a study are made from; `seen` are the images that the backbone learnt from."""
+    """Data, splits and backbone that a study trains its models from; `seen` are the images the backbone learnt from."""
 
     config: Config
     part: Part
@@ -78,7 +78,7 @@ class Materials:
     seen: SeenImages = SeenImages(frozenset())
 
     def ids(self, key: ModelKey, among: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those ids that a model concerns: its sex and, for a regressor, its true age group."""
+        """Return the ids of a model's sex and, for a regressor, of its true age group."""
         rows = self.part.table.loc[list(among)]
         wanted = rows["sex"] == key.sex.value
         if key.task is Task.REGRESSOR:
@@ -86,7 +86,7 @@ class Materials:
         return tuple(rows.index[wanted])
 
     def training_views(self, ids: tuple[str, ...]) -> list[Samples]:
-        """Return what heads learn from: one set of samples per view of `backbone.views`, all of the same ids.
+        """Return the training samples of some ids in every view of `backbone.views`.
 
         A single view means the features that estimates are made from, which `cascade.views` may average.
         """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelTask:
-    """All that one model is trained from; picklable, so that a worker process can take it.
+    """Samples and settings that one model is trained from; picklable, so that a worker process can take it.
 
     Attributes:
         key: which of the ten.

@@ -1,4 +1,4 @@
-"""The guard against noise, fitted: how noisy clean films are, and how much wider intervals of noisy ones must be.
+"""Fit the guard against noise: how noisy clean films are, and how much wider intervals of noisy ones must be.
 
 Only training images take part that neither the backbone nor the heads that estimate them had seen: the limit is a
 quantile of their own noise, and the widening is conformal, from errors on copies of them to which noise was added, as
@@ -30,18 +30,18 @@ FEWEST = 20
 
 
 def film_levels(table: pd.DataFrame, config: PreprocessConfig, side: int) -> list[float]:
-    """Return the noise of every film of a table in grey levels; what was prepared before is taken from the cache."""
+    """Measure the noise of every film of a table in grey levels; films prepared before come from the cache."""
     prepared = prepare_table(table, config, workspace() / "prepared")
     return [noise_level(prepared.load(str(name)), side) for name in table["id"]]
 
 
 def fit_noise_guard(materials: Materials, cascade: Cascade, learnt: Learnt) -> NoiseGuard | None:
-    """Fit the guard; None without enough images out of fold.
+    """Fit the guard against noise; None without enough images out of fold.
 
     Args:
         materials: of the study.
         cascade: assembled, with its intervals.
-        learnt: what the folds taught, for estimates by heads that had not seen an image.
+        learnt: fitted out of fold, for estimates by heads that had not seen an image.
     """
     held = learnt.held
     if len(held.ids) < FEWEST:

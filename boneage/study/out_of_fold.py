@@ -19,7 +19,7 @@ from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
 from boneage.learn.crossval import fold_seed
 from boneage.learn.fit import FitResult, Samples, concatenate
-from boneage.learn.global_head import SEX_FLAGS, WholeRange, ensemble_of, fit_whole_range, with_sex
+from boneage.learn.global_head import SEX_FLAGS, GlobalHead, ensemble_of, fit_global_head, with_sex
 from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature, halved
 from boneage.learn.own_head import own_head
 from boneage.study.materials import Materials
@@ -68,7 +68,7 @@ class Learnt:
     temperatures: dict[str, float]
     held: HeldOut
     folds: list[dict[ModelKey, Head]]
-    members: list[WholeRange]
+    members: list[GlobalHead]
     config: Config
 
     @property
@@ -153,7 +153,7 @@ def route_out_of_fold(folds: Sequence[Heads], held: HeldOut, config: Config) -> 
     )
 
 
-def fit_global(materials: Materials) -> list[WholeRange]:
+def fit_global(materials: Materials) -> list[GlobalHead]:
     """Fit the head for all ages once per fold, each without that fold; nothing where none is configured."""
     config, ids = materials.config, materials.splits.train
     kind = config.global_head.kind
@@ -168,12 +168,12 @@ def fit_global(materials: Materials) -> list[WholeRange]:
     for number in range(config.data.folds):
         train = concatenate([view.take(fold != number) for view in views])
         seed = fold_seed(config.study.seed, number)
-        members.append(fit_whole_range(kind, train, plain.take(fold == number), config.global_head, seed=seed))
+        members.append(fit_global_head(kind, train, plain.take(fold == number), config.global_head, seed=seed))
     return members
 
 
 def global_out_of_fold(
-    members: Sequence[WholeRange], features: np.ndarray, sexes: Sequence[Sex], fold: np.ndarray
+    members: Sequence[GlobalHead], features: np.ndarray, sexes: Sequence[Sex], fold: np.ndarray
 ) -> np.ndarray:
     """Estimate every image with the member that had not seen its fold, float64 (N,), months.
 
@@ -191,7 +191,7 @@ def global_out_of_fold(
     return months
 
 
-def stacked_head(members: Sequence[WholeRange], shares: dict[str, float], config: Config) -> Stack:
+def stacked_head(members: Sequence[GlobalHead], shares: dict[str, float], config: Config) -> Stack:
     """Return the head that is served, with its share per sex: the members' mean, or the backbone's own."""
     head = members[0] if config.global_head.kind == "own" else ensemble_of(members)
     return Stack(replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head, shares)

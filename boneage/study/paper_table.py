@@ -1,4 +1,4 @@
-"""The study's figures beside the paper's (METHOD.md part 7) as one HTML page: every row of the paper's tables."""
+"""Write a study's metrics beside the paper's (METHOD.md part 7) as one HTML page: every row of the paper's tables."""
 
 from __future__ import annotations
 

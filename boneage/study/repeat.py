@@ -1,4 +1,4 @@
-"""Training a past choice again: hyperparameters read from a run of the store instead of searched.
+"""Train again with the hyperparameters of a past run, read from the store instead of searched.
 
 Fits depend on images, splits, settings, hyperparameters and seed alone, so on the same machine a repeated trial gives
 the figures of the first time. What differs from then is told.
@@ -28,12 +28,12 @@ _ELSEWHERE = ("data.root", "backbone.batch_size")
 
 
 class RepeatError(BoneageError):
-    """A run from which nothing can be trained again."""
+    """Report a run whose hyperparameters cannot be read."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of a past choice.
+    """Hyperparameters and settings of a past run.
 
     Attributes:
         params: the hyperparameters per model.
@@ -50,7 +50,7 @@ class Past:
     split_sha256: str = ""
 
     def differences(self, config: Config) -> list[str]:
-        """Say which settings that matter to a fit are not those of then."""
+        """List the settings of a fit that have changed since then."""
         now = flatten(to_mapping(config))
         names = [name for name in now if name.startswith(_MATTERS) and name not in _ELSEWHERE]
         changed = [name for name in names if name in self.settings and self.settings[name] != now[name]]

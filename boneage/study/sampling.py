@@ -1,4 +1,4 @@
-"""Rows of a study's parts for whatever measures on them: training or validation, as many large as small films."""
+"""Draw samples of a study's training or validation films, as many large as small ones."""
 
 from __future__ import annotations
 

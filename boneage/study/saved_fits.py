@@ -25,7 +25,7 @@ _FACTS = "facts"
 
 
 def save_chosen(path: Path, chosen: Chosen) -> Path:
-    """Write hyperparameters, folds and trial number."""
+    """Write a cross-validation: hyperparameters, folds and trial number."""
     arrays: dict[str, Any] = {}
     for number, fold in enumerate(chosen.cv.folds):
         arrays |= {f"fold{number}_weight{i}": weight for i, weight in enumerate(fold.fit.weights)}
@@ -48,7 +48,7 @@ def save_chosen(path: Path, chosen: Chosen) -> Path:
 
 
 def load_chosen(path: Path) -> Chosen | None:
-    """Read back what `save_chosen` wrote; None where there is nothing, or nothing whole."""
+    """Read a cross-validation that `save_chosen` wrote; None where there is none, or none whole."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             facts = json.loads(bytes(arrays[_FACTS]))
@@ -61,7 +61,7 @@ def load_chosen(path: Path) -> Chosen | None:
 
 
 class FoldStore:
-    """The finished folds of a cross-validation under way, so that an interrupted one goes on with its next fold.
+    """Keeps the finished folds of a cross-validation under way, so that an interrupted one goes on with its next fold.
 
     Args:
         folder: belongs to one model, its samples, seed and settings of training.

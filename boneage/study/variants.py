@@ -16,13 +16,13 @@ from boneage.evaluation.metrics_table import routed_ages
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
 from boneage.learn.backbone_table import BackboneError
 from boneage.learn.fit import concatenate
-from boneage.learn.global_head import SEX_FLAGS, ensemble_of, fit_whole_range, with_sex
+from boneage.learn.global_head import SEX_FLAGS, ensemble_of, fit_global_head
 from boneage.learn.heads import fold_constant
 from boneage.learn.own_head import own_head
 from boneage.study.ablation import (
     AblationData,
-    Set,
-    Trio,
+    SampleSet,
+    SampleSets,
     ablation_frame,
     coverage_table,
     fit_experts,
@@ -84,7 +84,7 @@ def run_ablation(
 
 
 def routings(bench: Bench) -> Ages:
-    """Compare hard, soft, thresholded, all-knowing and absent routing."""
+    """Route the same heads hard, soft, by a threshold, by the true group and not at all."""
     part = bench.data.plain.validation
     return routed_ages(bench.base, part.samples.features, list(part.sexes), list(part.samples.groups))
 
@@ -92,13 +92,13 @@ def routings(bench: Bench) -> Ages:
 def temperature(bench: Bench) -> Ages:
     """Calibrate the classifiers' probabilities."""
     trio = bench.data.plain
-    found = fit_temperatures(route_softly(bench.base, trio.watch), held(trio.watch))
+    found = fit_temperatures(route_softly(bench.base, trio.watch), as_held_out(trio.watch))
     words = ", ".join(f"{sex} {value:.2f}" for sex, value in sorted(found.items()))
     return {f"soft, temperature ({words})": route_softly(tempered(bench.base, found), trio.validation).ages}
 
 
 def windows(bench: Bench) -> Ages:
-    """Let the experts learn beyond their groups."""
+    """Train the experts on ages beyond their groups, too."""
     trio, ages = bench.data.plain, Ages()
     for months in OVERLAPS:
         wide = bench.base | fit_experts(trio.train, trio.watch, bench.config, overlap_months=months)
@@ -109,7 +109,7 @@ def windows(bench: Bench) -> Ages:
 def sexes_together(bench: Bench) -> Ages:
     """Fit one classifier and four experts for both sexes, with the sex as a feature."""
     trio, heads = bench.data.plain, {}
-    train, watch = flagged(trio.train), flagged(trio.watch)
+    train, watch = trio.train.with_sex(), trio.watch.with_sex()
     for number in (None, 1, 2, 3, 4):
         key = ModelKey(Task.REGRESSOR if number else Task.CLASSIFIER, Sex.MALE, number)
         rows = [None if number is None else part.samples.groups == number for part in (train, watch)]
@@ -121,7 +121,7 @@ def sexes_together(bench: Bench) -> Ages:
 
 
 def distributions(bench: Bench) -> Ages:
-    """Let the experts end in a softmax over bins instead of one number."""
+    """Fit experts that end in a softmax over bins instead of one number."""
     trio, config = bench.data.plain, with_loss(bench.config, "distribution")
     return hard_and_soft(
         bench.base | fit_experts(trio.train, trio.watch, config), trio.validation, "label distribution"
@@ -129,14 +129,14 @@ def distributions(bench: Bench) -> Ages:
 
 
 def whole_range(bench: Bench) -> Ages:
-    """One head for all ages, alone and stacked with the softly routed experts."""
+    """Fit one head for all ages; take it alone and stacked with the softly routed experts."""
     trio, ages = bench.data.plain, Ages()
     experts = [route_softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
     names = {"regression": "one regressor for all ages", "distribution": "label distribution for all ages"}
     for kind, name in names.items():
         settings = GlobalHeadConfig(kind, epochs=bench.config.training.epochs)  # type: ignore[arg-type]
-        train, watch = flagged(trio.train).samples, flagged(trio.watch).samples
-        head = fit_whole_range(kind, train, watch, settings, seed=bench.config.study.seed)  # type: ignore[arg-type]
+        train, watch = trio.train.with_sex().samples, trio.watch.with_sex().samples
+        head = fit_global_head(kind, train, watch, settings, seed=bench.config.study.seed)  # type: ignore[arg-type]
         own = [head.predict(part.samples.features, part.sexes) for part in (trio.watch, trio.validation)]
         mixed = np.outer(1 - SHARES, experts[0]) + np.outer(SHARES, own[0])
         share = float(SHARES[np.abs(mixed - trio.watch.samples.ages).mean(axis=1).argmin()])
@@ -145,8 +145,8 @@ def whole_range(bench: Bench) -> Ages:
     return ages
 
 
-def networks_own(bench: Bench) -> Ages:
-    """The head that the backbone was trained with, alone and averaged over the views' features; none is fitted."""
+def backbones_own_head(bench: Bench) -> Ages:
+    """Take the head that the backbone was trained with, alone and averaged over the views; nothing is fitted."""
     try:
         head = own_head(bench.config)
     except BackboneError:
@@ -170,7 +170,8 @@ def views(bench: Bench) -> Ages:
     ages = hard_and_soft(bench.base, trio.validation, f"{count} views averaged at estimate time")
     taught = fit_heads(trio.train, trio.watch, bench.config)
     ages |= hard_and_soft(taught, trio.validation, f"{count} views averaged in training and at estimate time")
-    every = Set(concatenate([part.samples for part in data.views]), np.concatenate([part.sexes for part in data.views]))
+    sexes = np.concatenate([part.sexes for part in data.views])
+    every = SampleSet(concatenate([part.samples for part in data.views]), sexes)
     taught = fit_heads(every, trio.watch, bench.config)
     return ages | hard_and_soft(
         taught, trio.validation, f"each of {count} views in training, averaged at estimate time"
@@ -185,10 +186,10 @@ def folds(bench: Bench) -> Ages:
     for number in np.unique(data.fold):
         seed = config.study.seed + int(number)
         reseeded = replace(config, study=replace(config.study, seed=seed))
-        train = part_of(trio.train, data.fold != number)
+        train = trio.train.take(data.fold != number)
         estimates.append(route_softly(fit_heads(train, trio.watch, reseeded), trio.validation))
-        samples = flagged(train).samples, flagged(trio.watch).samples
-        members.append(fit_whole_range("distribution", *samples, settings, seed=seed))
+        samples = train.with_sex().samples, trio.watch.with_sex().samples
+        members.append(fit_global_head("distribution", *samples, settings, seed=seed))
     ages = {f"{kind}, ensemble of folds": np.mean(found, axis=0) for kind, found in (
         ("hard", [routed.hard_ages for routed in estimates]), ("soft", [routed.ages for routed in estimates])
     )}  # fmt: skip
@@ -200,8 +201,8 @@ def folds(bench: Bench) -> Ages:
     }
 
 
-def papers_heads(bench: Bench) -> Ages:
-    """Hard routing with the paper's heads (1024/512, no scaling of features), on our backbone."""
+def paper_heads(bench: Bench) -> Ages:
+    """Route hard with the paper's heads (1024/512, no scaling of features) on our backbone."""
     trio = bench.data.plain
     config = replace(bench.config, classifier=HeadParameters(), regressor=HeadParameters())
     return {PAPER: route_softly(fit_heads(trio.train, trio.watch, config), trio.validation).hard_ages}
@@ -209,32 +210,21 @@ def papers_heads(bench: Bench) -> Ages:
 
 Variant = Callable[[Bench], Ages]
 VARIANTS: tuple[Variant, ...] = (
-    routings, papers_heads, temperature, windows, sexes_together, distributions, whole_range, networks_own, views,
+    routings, paper_heads, temperature, windows, sexes_together, distributions, whole_range, backbones_own_head, views,
     folds,
 )  # fmt: skip
 
 
-def unequalised(trio: Trio, config: Config) -> Ages:
+def unequalised(trio: SampleSets, config: Config) -> Ages:
     """Fit hard and soft routing on features of films whose contrast was left alone."""
     config = with_loss(config, "mae")
     return hard_and_soft(fit_heads(trio.train, trio.watch, config), trio.validation, "not equalised")
 
 
-def flagged(part: Set) -> Set:
-    """Append the sex to a set's features."""
-    features = with_sex(part.samples.features, part.sexes)
-    return replace(part, samples=replace(part.samples, features=features))
-
-
-def part_of(whole: Set, rows: np.ndarray) -> Set:
-    """Return some rows of a set."""
-    return Set(whole.samples.take(rows), whole.sexes[rows])
-
-
-def held(part: Set) -> HeldOut:
-    """Look at a set as images held out of every fold."""
+def as_held_out(part: SampleSet) -> HeldOut:
+    """Take a set as images that were held out of every fold."""
     return HeldOut(part.samples, [Sex(sex) for sex in part.sexes], np.zeros(len(part.sexes), int))
 
 
-def _estimated(bench: Bench, part: Set) -> tuple[Routed, list[Sex], np.ndarray]:
+def _estimated(bench: Bench, part: SampleSet) -> tuple[Routed, list[Sex], np.ndarray]:
     return route_softly(bench.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)

@@ -12,7 +12,7 @@ from boneage.cascade.stack import Stack, fit_shares
 from boneage.config import BackboneConfig, CascadeConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import ALL_MODELS, Sex
 from boneage.learn.features import apply_view
-from boneage.learn.global_head import BINS, WholeRange, ensemble_of, with_sex
+from boneage.learn.global_head import BINS, GlobalHead, ensemble_of, with_sex
 from boneage.learn.heads import HeadError, initial_weights, predict_head
 from boneage.preprocess.preparer import Preparer
 
@@ -22,10 +22,10 @@ PARAMS = HeadParameters(width_1=16, width_2=8, loss="distribution")
 VIEWS = ("original", "flip", "rotate-left")
 
 
-def constant(months: float) -> WholeRange:
+def constant(months: float) -> GlobalHead:
     """A head for all ages of two features that always answers the same."""
     bias = np.array([(months - 120) / 60], np.float32)
-    return WholeRange("regression", (np.zeros((3, 2), "f4"), np.zeros(2, "f4"), np.zeros((2, 1), "f4"), bias))
+    return GlobalHead("regression", (np.zeros((3, 2), "f4"), np.zeros(2, "f4"), np.zeros((2, 1), "f4"), bias))
 
 
 def test_the_share_of_each_sex_averages_routed_and_global_age(cascade):
@@ -51,7 +51,7 @@ def test_shares_are_those_with_the_lowest_error_and_need_some_images():
 
 def test_a_head_of_the_wrong_number_of_arrays_is_refused():
     with pytest.raises(HeadError, match="4 arrays per member"):
-        WholeRange("regression", constant(1).weights[:3])
+        GlobalHead("regression", constant(1).weights[:3])
     with pytest.raises(HeadError, match="6 arrays per member"):
         Head(ALL_MODELS[0], PARAMS, (np.zeros(1),))
 
@@ -71,7 +71,7 @@ def full():
     weights = tuple(rng.normal(0, 0.1, shape).astype(np.float16).astype(np.float32) for shape in shapes * 2)
     settings = CascadeConfig(routing="soft", views=VIEWS, members="folds")
     config = Config(preprocess=STEPS, backbone=BackboneConfig(name="handnet", weights="none"), cascade=settings)
-    stack = Stack(WholeRange("distribution", weights), {"female": 0.5, "male": 0.25})
+    stack = Stack(GlobalHead("distribution", weights), {"female": 0.5, "male": 0.25})
     return Cascade(Preparer(STEPS), backbone, heads, config, stack=stack)
 
 

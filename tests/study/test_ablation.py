@@ -6,9 +6,9 @@ import pytest
 from boneage.config import Config, HeadParameters, TrainingConfig
 from boneage.groups import ALL_MODELS, CLASSIFIERS, group_of
 from boneage.learn.fit import Samples
-from boneage.study.ablation import AblationData, Set, Trio, ablation_table, fit_experts, route_softly
+from boneage.study.ablation import AblationData, SampleSet, SampleSets, ablation_table, fit_experts, route_softly
 from boneage.study.out_of_fold import fit_temperatures
-from boneage.study.variants import PAPER, held, run_ablation
+from boneage.study.variants import PAPER, as_held_out, run_ablation
 
 
 def simulated(count, seed):
@@ -18,12 +18,12 @@ def simulated(count, seed):
     base = np.stack([ages / 100, np.sqrt(ages) / 10, np.sin(ages / 40), rng.normal(0, 1, count)], axis=1)
     features = (base + rng.normal(0, 0.05, base.shape)).astype(np.float32)
     groups = np.array([group_of(float(age)) for age in ages])
-    return Set(Samples(features, ages, groups), np.where(np.arange(count) % 2, "male", "female"))
+    return SampleSet(Samples(features, ages, groups), np.where(np.arange(count) % 2, "male", "female"))
 
 
 @pytest.fixture(scope="module")
 def data():
-    plain = Trio(simulated(400, 1), simulated(120, 2), simulated(120, 3))
+    plain = SampleSets(simulated(400, 1), simulated(120, 2), simulated(120, 3))
     return AblationData(plain, np.arange(400) // 2 % 2, plain, (plain.train, plain.train))
 
 
@@ -80,4 +80,4 @@ def test_the_temperature_flattens_a_classifier_that_is_too_sure(data):
 
     watch = data.plain.watch
     heads = {key: Sure() if key in CLASSIFIERS else Expert() for key in ALL_MODELS}
-    assert fit_temperatures(route_softly(heads, watch), held(watch)) == {"female": 3.0, "male": 3.0}
+    assert fit_temperatures(route_softly(heads, watch), as_held_out(watch)) == {"female": 3.0, "male": 3.0}
