@@ -23,7 +23,7 @@ from boneage.paths import study_folder
 from boneage.study.models import Chosen, ModelTask, base_parameters, cross_validate_tracked
 from boneage.study.saved_fits import FoldStore, load_chosen, save_chosen
 from tuning.spaces import suggest
-from tuning.study import Goal, ask_again, goal_of, open_study, queue_next, storage_for, trials_left
+from tuning.study import Goal, ask_again, goal_of, open_study, queue_next, trials_left
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker
@@ -87,7 +87,7 @@ class Objective:
 
 def choose_by_search(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Search one model's hyperparameters within the budget; a study that was begun earlier goes on."""
-    study = open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config))
+    study = open_study(task.config, task.key, tracker.split_sha256)
     objective = Objective(task, tracker, best_file(task, study))
     while trials_left(study, task.config.tuning):
         stopping.check()
@@ -112,7 +112,7 @@ def run_trial(study: Any, trial: Any, objective: Callable[[Any], float]) -> Any:
 
 def choose_found(task: ModelTask, tracker: StudyTracker) -> Chosen:
     """Take the best trial of a search that others have run."""
-    return best_of(task, open_study(task.config, task.key, tracker.split_sha256, storage_for(task.config)))
+    return best_of(task, open_study(task.config, task.key, tracker.split_sha256))
 
 
 def best_of(task: ModelTask, study: Any) -> Chosen:

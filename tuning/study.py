@@ -156,7 +156,7 @@ def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
     return f"{config.study.name}/{key}/{digest[:12]}"
 
 
-def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -> Any:
+def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any = None) -> Any:
     """Open or resume a model's study; the paper's architecture is its first trial.
 
     A study that many workers share gets all starting points at once; a lone worker calls `queue_next` before a trial.
@@ -165,7 +165,7 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any) -
     """
     study = optuna.create_study(
         study_name=study_name(config, key, split_sha256),
-        storage=storage,
+        storage=storage or storage_for(config),
         sampler=sampler_for(config, 0),
         pruner=pruner_of(config.tuning.pruner),
         direction=goal_of(config, key).direction,

@@ -256,7 +256,6 @@ def _share(job: Job, number: int) -> int:
 def _train(job: Job, number: int) -> ModelOutcome:
     """Train one model; what a worker left open that died over it is ended first."""
     task, tracker = job.tasks[number], job.tracker()
-    study = open_study(task.config, task.key, job.split_sha256, storage_for(task.config))
-    close_dead(tracker, task.key, study)
+    close_dead(tracker, task.key, open_study(task.config, task.key, job.split_sha256))
     close_finals(tracker, task.key)
     return train_model(task, job.choose, tracker)

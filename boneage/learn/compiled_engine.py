@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from boneage.groups import AGE_GROUPS, Task
 from boneage.learn.heads import POSITIONS, SPREAD, layer_shapes
-from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape, Scores
+from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's defaults of Adam
 
@@ -75,12 +75,10 @@ class CompiledEngine:
         drop = (np.float32(self._plan.params.dropout), np.int32(self._plan.seed), np.int32(first))
         return float(self._epoch(self._train, order.astype(np.int32), np.int32(batch), rates, drop, self._affine))
 
-    def watch(self) -> Scores:
-        """Score the watched set in one call."""
-        if self._watched is None:
-            return Scores(float("nan"), float("nan"))
+    def watch(self) -> tuple[float, float]:
+        """Score the watched set: return its loss, and accuracy (classifier) or MAE in months (regressor)."""
         loss, metric = self._watch(self._watched, self._affine)
-        return Scores(float(loss), float(metric))
+        return float(loss), float(metric)
 
     def weights(self) -> list[np.ndarray]:
         """Return copies of the six weights."""

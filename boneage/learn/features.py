@@ -6,7 +6,7 @@ and `keys.txt`, the image's content hash of each row. A killed run leaves nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,13 @@ import numpy as np
 
 from boneage.errors import BoneageError
 from boneage.preprocess.mapped import GrowingTable
+from boneage.stopping import Progress
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
     from boneage.learn.ray_features import SpreadBackbone
     from boneage.preprocess.pipeline import PreparedSet
 
-Progress = Callable[[int, int], None]
 ROTATION_DEGREES = 10.0
 _READ_AT_ONCE = 128
 VIEWS = ("original", "flip", "rotate-left", "rotate-right")

@@ -18,11 +18,11 @@ from boneage.groups import Sex
 from boneage.learn.backbone_table import BackboneError
 from boneage.learn.frozen import FrozenBackbone, fit_input, identify
 from boneage.learn.global_head import BINS, SEX_FLAGS, targets_of_kind
+from boneage.stopping import Progress
 
 if TYPE_CHECKING:
     import keras
 
-Progress = Callable[[int, int], None]
 _HIDDEN = 256
 _WARM_UP_RATE = 1e-3
 _READERS = 4

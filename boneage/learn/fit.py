@@ -121,11 +121,6 @@ class EarlyStopping:
         return self.wait >= self.patience
 
 
-def metric_name(task: Task) -> str:
-    """Return the name in a fit's history of the validation metric of a task."""
-    return "val_accuracy" if task is Task.CLASSIFIER else "val_mae_months"
-
-
 def fit_head(
     key: ModelKey,
     train: Samples,
@@ -178,16 +173,17 @@ def _run(
     """Run the epochs; return the weights to keep and the history."""
     rng = np.random.default_rng((plan.seed, 1))
     rates, steps = plan.schedule.rates(), math.ceil(size / plan.params.batch_size)
+    metric_name = "val_accuracy" if plan.key.task is Task.CLASSIFIER else "val_mae_months"
     history: dict[str, list[float]] = {"loss": [], "learning_rate": []}
     best: list[np.ndarray] | None = None
     for epoch in range(length):
         history["loss"].append(engine.epoch(rng.permutation(size).astype(np.int32)))
         history["learning_rate"].append(float(rates[(epoch + 1) * steps - 1]))
         if observed:
-            scores = engine.watch()
-            history.setdefault("val_loss", []).append(scores.loss)
-            history.setdefault(metric_name(plan.key.task), []).append(scores.metric)
-            if stopping and stopping.improved(epoch, scores.loss):
+            loss, metric = engine.watch()
+            history.setdefault("val_loss", []).append(loss)
+            history.setdefault(metric_name, []).append(metric)
+            if stopping and stopping.improved(epoch, loss):
                 best = engine.weights()
             if stopping and stopping.stops:
                 break

@@ -10,7 +10,7 @@ import numpy as np
 
 from boneage.groups import Task
 from boneage.learn.heads import POSITIONS, build_head, soft_labels, softmax, target_of
-from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, Scores
+from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan
 
 
 class StockEngine:
@@ -20,7 +20,7 @@ class StockEngine:
         """Build and compile a new model from weights, with the samples to train on and to watch."""
         import keras
 
-        self._plan, self._watched = plan, watch
+        self._plan, self._watched = plan, watch or train
         self._features, self._targets = train.features, self._labels(train.targets)
         self._loss = {
             "crossentropy": keras.losses.CategoricalCrossentropy(),
@@ -49,18 +49,16 @@ class StockEngine:
             total += float(loss["loss"]) * len(rows)
         return total / len(order)
 
-    def watch(self) -> Scores:
-        """Score the watched set with the present weights."""
-        if self._watched is None:
-            return Scores(float("nan"), float("nan"))
+    def watch(self) -> tuple[float, float]:
+        """Score the watched set: return its loss, and accuracy (classifier) or MAE in months (regressor)."""
         output, targets = self.model.predict_on_batch(self._watched.features), self._watched.targets
         loss = float(self._loss(self._labels(targets), output))
         if self._plan.shape.task is Task.CLASSIFIER:
-            return Scores(loss, float(np.mean(output.argmax(axis=1) == targets.argmax(axis=1))))
+            return loss, float(np.mean(output.argmax(axis=1) == targets.argmax(axis=1)))
         if self._plan.shape.loss == "distribution":
             centre, half = self._plan.affine
             output = softmax(output) @ POSITIONS[:, None] * half + centre
-        return Scores(loss, float(np.mean(np.abs(output - targets))))
+        return loss, float(np.mean(np.abs(output - targets)))
 
     def weights(self) -> list[np.ndarray]:
         """Return copies of the six weights."""

@@ -104,14 +104,6 @@ class Batch:
     targets: np.ndarray
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Loss of the watched set after an epoch, and its accuracy (classifier) or MAE in months (regressor)."""
-
-    loss: float
-    metric: float
-
-
 def targets_of(key: ModelKey, ages: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the targets that a head is fitted to: one-hot groups float32 (N, 4), or months float32 (N, 1)."""
     if key.task is Task.CLASSIFIER:

@@ -21,8 +21,9 @@ from boneage.paths import study_folder
 from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade, validation_table
 from boneage.registry.stress_record import stress_tags
+from boneage.stopping import Progress
 from boneage.study.finish import assemble, card_stress, report, score
-from boneage.study.materials import Materials, Part, Progress, Stage, gather, silent
+from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import (
     Choose,
     Chosen,

@@ -28,8 +28,8 @@ from boneage.learn.seen_images import SeenImages, seen_images, seen_too
 from boneage.paths import project_root, study_folder, workspace
 from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
+from boneage.stopping import Progress
 
-Progress = Callable[[int, int], None]
 Stage = Callable[[str], Progress]
 """Gives the progress callable of a named stage; the caller decides how it is shown."""
 

@@ -19,6 +19,7 @@ from boneage.learn.fit import concatenate
 from boneage.learn.global_head import SEX_FLAGS, ensemble_of, fit_global_head
 from boneage.learn.heads import fold_constant
 from boneage.learn.own_head import own_head
+from boneage.stopping import Progress
 from boneage.study.ablation import (
     AblationData,
     SampleSet,
@@ -34,7 +35,6 @@ from boneage.study.ablation import (
 )
 from boneage.study.out_of_fold import HeldOut, fit_temperatures, tempered
 
-Progress = Callable[[int, int], None]
 Ages = dict[str, np.ndarray]
 OVERLAPS = (12.0, 24.0)
 PAPER = "hard, the paper's heads"
