@@ -15,14 +15,16 @@ from typing import Any
 from boneage.config import Config, HeadParameters, from_mapping, to_mapping
 from boneage.groups import Task
 
-LEARNING_RATES = (1e-4, 1e-2)
-FINAL_FRACTIONS = (1e-3, 0.3)
-WARMUP_FRACTIONS = (0.0, 0.05, 0.1, 0.2)
-BATCH_SIZES = (16, 32, 64)
-DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-WIDTHS_1 = (256, 512, 1024)
-WIDTHS_2 = (128, 256, 512)
-WEIGHT_DECAYS = (0.0, 1e-4, 1e-3, 1e-2)
+RANGES: dict[str, tuple[float, float]] = {"initial_learning_rate": (1e-4, 1e-2), "final_fraction": (1e-3, 0.3)}
+"""Bounds of what is drawn by its logarithm."""
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "warmup_fraction": (0.0, 0.05, 0.1, 0.2),
+    "batch_size": (16, 32, 64),
+    "dropout": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    "width_1": (256, 512, 1024),
+    "width_2": (128, 256, 512),
+    "weight_decay": (0.0, 1e-4, 1e-3, 1e-2),
+}
 LOSSES = ("mae", "mse", "huber")
 
 _SMALL: dict[str, Any] = {
@@ -56,16 +58,8 @@ def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
             distribution keeps to it.
         base: gives what is not searched (`standardize`).
     """
-    drawn: dict[str, Any] = {
-        "initial_learning_rate": trial.suggest_float("initial_learning_rate", *LEARNING_RATES, log=True),
-        "final_fraction": trial.suggest_float("final_fraction", *FINAL_FRACTIONS, log=True),
-        "warmup_fraction": trial.suggest_categorical("warmup_fraction", WARMUP_FRACTIONS),
-        "batch_size": trial.suggest_categorical("batch_size", BATCH_SIZES),
-        "dropout": trial.suggest_categorical("dropout", DROPOUTS),
-        "width_1": trial.suggest_categorical("width_1", WIDTHS_1),
-        "width_2": trial.suggest_categorical("width_2", WIDTHS_2),
-        "weight_decay": trial.suggest_categorical("weight_decay", WEIGHT_DECAYS),
-    }
+    drawn = {name: trial.suggest_float(name, *bounds, log=True) for name, bounds in RANGES.items()}
+    drawn |= {name: trial.suggest_categorical(name, values) for name, values in CHOICES.items()}
     if task is Task.REGRESSOR and base.loss in LOSSES:
         drawn["loss"] = trial.suggest_categorical("loss", LOSSES)
     return replace(base, **drawn)
@@ -76,16 +70,10 @@ def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
 
     Values outside the space move to the nearest one in it, since Optuna cannot rank what it cannot draw.
     """
-    start: dict[str, Any] = {
-        "initial_learning_rate": _clip(base.initial_learning_rate, LEARNING_RATES),
-        "final_fraction": _clip(base.final_fraction, FINAL_FRACTIONS),
-        "warmup_fraction": _nearest(base.warmup_fraction, WARMUP_FRACTIONS),
-        "batch_size": _nearest(base.batch_size, BATCH_SIZES),
-        "dropout": 0.2,
-        "width_1": 1024,
-        "width_2": 512,
-        "weight_decay": _nearest(base.weight_decay, WEIGHT_DECAYS),
-    }
+    own = to_mapping(base)
+    start: dict[str, Any] = {name: min(max(own[name], low), high) for name, (low, high) in RANGES.items()}
+    start |= {name: min(values, key=lambda value: abs(value - own[name])) for name, values in CHOICES.items()}
+    start |= {"dropout": 0.2, "width_1": 1024, "width_2": 512}
     if task is Task.REGRESSOR and base.loss in LOSSES:
         start["loss"] = base.loss
     return start
@@ -132,11 +120,3 @@ def suggest_upstream(trial: Any, config: Config) -> Config:
         changes["backbone"] |= {"name": name, "weights": weights or "imagenet", "sha256": "", "input_size": 0}
     tree = to_mapping(config)
     return from_mapping({**tree, **{section: {**tree[section], **new} for section, new in changes.items()}}, "[outer]")
-
-
-def _clip(value: float, bounds: tuple[float, float]) -> float:
-    return min(max(value, bounds[0]), bounds[1])
-
-
-def _nearest(value: float, choices: tuple[Any, ...]) -> Any:
-    return min(choices, key=lambda choice: abs(choice - value))
