@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,18 +94,18 @@ def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: boo
     from boneage.commands.studies import print_outcome, promote_version
     from boneage.paths import study_folder
     from boneage.study.job import run_study
-    from tuning.display import with_display
+    from tuning.display import train_with_display
     from tuning.objective import choose_by_search
     from tuning.study import STOPPED, export_best
-    from tuning.workers import spread, sweep_for
+    from tuning.workers import sweep
 
     outcome = run_study(
         config,
         keys=keys,
         choose=choose_by_search,
-        train_all=with_display(spread(places)),
+        train_all=partial(train_with_display, places),
         stopped=STOPPED,
-        sweep=sweep_for(keys),
+        sweep=partial(sweep, keys),
         stage=stage,
     )
     best = {key: done.chosen.params for key, done in outcome.outcomes.items()}

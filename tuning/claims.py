@@ -174,7 +174,7 @@ def close_finals(tracker: StudyTracker, key: ModelKey) -> int:
     return len(left)
 
 
-def close_all_dead(tracker: StudyTracker, keys: Sequence[ModelKey]) -> int:
+def close_all_dead(keys: Sequence[ModelKey], tracker: StudyTracker) -> int:
     """End the runs that dead workers left open, while other machines may be working on the same study.
 
     Final trainings belong to the one process that leads the study, which calls this before it begins.

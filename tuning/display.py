@@ -14,13 +14,12 @@ from optuna.trial import TrialState
 
 from boneage import stopping
 from boneage.groups import ModelKey
-from boneage.study.job import TrainAll
 from boneage.study.materials import Stage, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask
 from boneage.tracking.runs import StudyTracker
 from tuning.progress import bars, watching
 from tuning.study import goal_of, open_study, storage_for, trials_in
-from tuning.workers import Places
+from tuning.workers import Places, train_everywhere
 
 PAGE = "search.html"
 K = TypeVar("K")
@@ -32,22 +31,16 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 """
 
 
-def with_display(train_all: TrainAll) -> TrainAll:
-    """Wrap a training of all models with progress bars and the page of plots."""
-
-    def wrapped(
-        tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
-    ) -> dict[ModelKey, ModelOutcome]:
-        with bars() as show:
-            if show is None:
-                outcomes = train_all(tasks, choose, tracker, stage)
-            else:
-                with watching(tasks, tracker.split_sha256, show):
-                    outcomes = train_all(tasks, choose, tracker, silent)
-        log_page(tasks, tracker)
-        return outcomes
-
-    return wrapped
+def train_with_display(
+    places: Places, tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
+) -> dict[ModelKey, ModelOutcome]:
+    """Train all models in these places under a bar per model, then log the page of plots."""
+    with bars() as show:
+        watched = nullcontext() if show is None else watching(tasks, tracker.split_sha256, show)
+        with watched:
+            outcomes = train_everywhere(places, tasks, choose, tracker, silent if show else stage)
+    log_page(tasks, tracker)
+    return outcomes
 
 
 def interruptible(places: Places) -> AbstractContextManager[None]:

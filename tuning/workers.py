@@ -19,7 +19,7 @@ from boneage.errors import BoneageError
 from boneage.groups import ModelKey
 from boneage.paths import project_root
 from boneage.processes import WorkerPool, core_count, start_worker
-from boneage.study.job import TrainAll, one_by_one
+from boneage.study.job import one_by_one
 from boneage.study.materials import Stage
 from boneage.study.models import Choose, ModelOutcome, ModelTask, train_model
 from boneage.tracking.runs import StudyTracker
@@ -89,30 +89,25 @@ class Job:
 Work = Callable[[Job, int], Any]
 
 
-def spread(places: Places) -> TrainAll:
-    """Return the function that trains all models in these places."""
-
-    def train_all(
-        tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
-    ) -> dict[ModelKey, ModelOutcome]:
-        config = tasks[0].config
-        shared = bool(storage_url(config))
-        if not shared and places == Places():
-            return one_by_one(tasks, choose, tracker, stage)
-        runs = {task.key: tracker.model_run_id(task.key) for task in tasks}
-        job = Job(heaviest_first(tasks), choose, tracker.split_sha256, tracker.study_run_id or "", runs)
-        if shared:
-            with counting(job.tasks, tracker.split_sha256, stage("trials")):
-                search(job, places)
-            close_all_dead(tracker, [task.key for task in tasks])
-            job = replace(job, choose=choose_found)
-        progress, outcomes = stage("models"), {}
-        for outcome in _everywhere(_train, job, len(job.tasks), places):
-            outcomes[outcome.key] = outcome
-            progress(len(outcomes), len(tasks))
-        return {task.key: outcomes[task.key] for task in tasks}
-
-    return train_all
+def train_everywhere(
+    places: Places, tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
+) -> dict[ModelKey, ModelOutcome]:
+    """Train all models in these places."""
+    shared = bool(storage_url(tasks[0].config))
+    if not shared and places == Places():
+        return one_by_one(tasks, choose, tracker, stage)
+    runs = {task.key: tracker.model_run_id(task.key) for task in tasks}
+    job = Job(heaviest_first(tasks), choose, tracker.split_sha256, tracker.study_run_id or "", runs)
+    if shared:
+        with counting(job.tasks, tracker.split_sha256, stage("trials")):
+            search(job, places)
+        close_all_dead([task.key for task in tasks], tracker)
+        job = replace(job, choose=choose_found)
+    progress, outcomes = stage("models"), {}
+    for outcome in _everywhere(_train, job, len(job.tasks), places):
+        outcomes[outcome.key] = outcome
+        progress(len(outcomes), len(tasks))
+    return {task.key: outcomes[task.key] for task in tasks}
 
 
 def heaviest_first(tasks: Sequence[ModelTask]) -> tuple[ModelTask, ...]:
@@ -125,13 +120,9 @@ def search(job: Job, places: Places) -> int:
     return sum(_everywhere(_share, job, places.workers, places))
 
 
-def sweep_for(keys: Sequence[ModelKey]) -> Callable[[StudyTracker], int]:
-    """Return the function that ends the runs of dead workers before a study goes on."""
-
-    def sweep(tracker: StudyTracker) -> int:
-        return close_all_dead(tracker, keys) if storage_url(tracker.config) else tracker.end_stale()
-
-    return sweep
+def sweep(keys: Sequence[ModelKey], tracker: StudyTracker) -> int:
+    """End the runs of dead workers before a study goes on; return how many."""
+    return close_all_dead(keys, tracker) if storage_url(tracker.config) else tracker.end_stale()
 
 
 def _everywhere(work: Work, job: Job, count: int, places: Places) -> Iterator[Any]:
