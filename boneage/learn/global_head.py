@@ -7,7 +7,7 @@ of six months, so soft labels (a normal curve over the bins) may suit them bette
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +30,11 @@ def with_sex(features: np.ndarray, sexes: Sequence[Sex | str] | np.ndarray) -> n
     """Append the sex as one more feature: float32 (N, D) becomes (N, D + 1), -1 for female and 1 for male."""
     flags = np.array([SEX_FLAGS[Sex(sex)] for sex in sexes], np.float32).reshape(-1, 1)
     return np.hstack([np.asarray(features, np.float32), flags])
+
+
+def samples_with_sex(samples: Samples, sexes: Sequence[Sex | str] | np.ndarray) -> Samples:
+    """Append the sex to the features of samples."""
+    return replace(samples, features=with_sex(samples.features, sexes))
 
 
 @dataclass(frozen=True)

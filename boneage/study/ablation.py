@@ -19,7 +19,7 @@ from boneage.cascade.routing import Predictor, Routed, route
 from boneage.config import Config
 from boneage.groups import AGE_GROUPS, ALL_MODELS, CLASSIFIERS, RANGE_LABELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head
-from boneage.learn.global_head import with_sex
+from boneage.learn.global_head import samples_with_sex
 from boneage.study.materials import Materials
 from boneage.study.models import base_parameters
 
@@ -47,7 +47,7 @@ class SampleSet:
 
     def with_sex(self) -> SampleSet:
         """Append the sex to the features."""
-        return replace(self, samples=replace(self.samples, features=with_sex(self.samples.features, self.sexes)))
+        return replace(self, samples=samples_with_sex(self.samples, self.sexes))
 
 
 @dataclass(frozen=True)

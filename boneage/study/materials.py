@@ -17,7 +17,6 @@ from boneage.config import Config, SourceConfig, config_sha256
 from boneage.data.annotations import TrainingSet, load_test, load_training
 from boneage.data.splits import Splits, check_leaks, load_or_draw
 from boneage.errors import BoneageError
-from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import open_backbone
 from boneage.learn.features import Features, extract
 from boneage.learn.finetune import Films, fine_tune
@@ -76,14 +75,6 @@ class Materials:
     problems: pd.DataFrame
     test: Part | None
     seen: SeenImages = SeenImages(frozenset())
-
-    def ids(self, key: ModelKey, among: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the ids of a model's sex and, for a regressor, of its true age group."""
-        rows = self.part.table.loc[list(among)]
-        wanted = rows["sex"] == key.sex.value
-        if key.task is Task.REGRESSOR:
-            wanted &= rows["group"] == key.group
-        return tuple(rows.index[wanted])
 
     def training_views(self, ids: tuple[str, ...]) -> list[Samples]:
         """Return the training samples of some ids in every view of `backbone.views`.

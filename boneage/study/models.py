@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from boneage import stopping
-from boneage.config import Config, HeadParameters
+from boneage.config import Config, HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ModelKey, Task
 from boneage.learn.crossval import (
@@ -23,7 +23,7 @@ from boneage.learn.crossval import (
     train_final,
 )
 from boneage.learn.fit import FitResult, Samples, concatenate
-from boneage.learn.global_head import with_sex
+from boneage.learn.global_head import samples_with_sex
 from boneage.learn.heads import predict_head
 from boneage.learn.metrics import confusion
 from boneage.study.materials import Materials
@@ -94,7 +94,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         BoneageError: when a model has fewer training images than folds.
     """
     config = materials.config
-    ids = _training_ids(materials, key)
+    ids = _ids(materials, key, materials.splits.train, config.training)
     if len(ids) < config.data.folds:
         raise BoneageError(
             f"{key} has {len(ids)} training images, but {config.data.folds} folds need at least as many: "
@@ -102,19 +102,18 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         )
     views = materials.training_views(ids)
     train = concatenate(views)
-    validation_ids = materials.ids(key, materials.splits.validation)
+    validation_ids = _ids(materials, key, materials.splits.validation, TrainingConfig())
     validation = materials.part.samples(validation_ids)
     if config.training.joint_sexes:
         sexes = materials.part.table["sex"]
-        train = replace(train, features=with_sex(train.features, list(sexes.loc[list(ids)]) * len(views)))
-        validation = replace(validation, features=with_sex(validation.features, list(sexes.loc[list(validation_ids)])))
+        train = samples_with_sex(train, list(sexes.loc[list(ids)]) * len(views))
+        validation = samples_with_sex(validation, list(sexes.loc[list(validation_ids)]))
     return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), validation)
 
 
-def _training_ids(materials: Materials, key: ModelKey) -> tuple[str, ...]:
-    """Return the training images of a model: of its sex (or both) and of a regressor's group (or a little more)."""
-    training = materials.config.training
-    rows = materials.part.table.loc[list(materials.splits.train)]
+def _ids(materials: Materials, key: ModelKey, among: tuple[str, ...], training: TrainingConfig) -> tuple[str, ...]:
+    """Return the images of a model: of its sex (or both) and of a regressor's true group (or a little more)."""
+    rows = materials.part.table.loc[list(among)]
     wanted = pd.Series(True, rows.index) if training.joint_sexes else rows["sex"] == key.sex.value
     if key.group is not None:
         group, months = AGE_GROUPS[key.group - 1], training.overlap_months

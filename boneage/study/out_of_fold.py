@@ -19,7 +19,7 @@ from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
 from boneage.learn.crossval import fold_seed
 from boneage.learn.fit import FitResult, Samples, concatenate
-from boneage.learn.global_head import SEX_FLAGS, GlobalHead, ensemble_of, fit_global_head, with_sex
+from boneage.learn.global_head import SEX_FLAGS, GlobalHead, ensemble_of, fit_global_head, samples_with_sex
 from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature, halved
 from boneage.learn.own_head import own_head
 from boneage.study.materials import Materials
@@ -162,8 +162,8 @@ def fit_global(materials: Materials) -> list[GlobalHead]:
     if kind == "own":  # it saw none of the images that are held out, so it is its own member for every fold
         return [own_head(config)] * config.data.folds
     fold, sexes = materials.folds(ids), materials.part.table.loc[list(ids), "sex"].to_numpy()
-    views = [_with_sex(samples, sexes) for samples in materials.training_views(ids)]
-    plain = _with_sex(materials.part.samples(ids), sexes)
+    views = [samples_with_sex(samples, sexes) for samples in materials.training_views(ids)]
+    plain = samples_with_sex(materials.part.samples(ids), sexes)
     members = []
     for number in range(config.data.folds):
         train = concatenate([view.take(fold != number) for view in views])
@@ -268,7 +268,3 @@ def _intervals(routed: Routed, held: HeldOut, config: Config) -> Intervals:
     if not held.sexes:
         return Intervals(config.cascade.coverage)
     return fit_intervals(held.sexes, routed.ages, held.samples.ages, config.cascade.coverage, surest)
-
-
-def _with_sex(samples: Samples, sexes: np.ndarray) -> Samples:
-    return replace(samples, features=with_sex(samples.features, sexes))
