@@ -2,8 +2,7 @@
 
 `handnet` wants a GPU (half an hour on a large one); `pack` writes the prepared films for a machine that has one but not
 the radiographs, where `handnet` takes the pack for DATA; with `--rehearse` it goes the whole way in minutes on two
-cores, one pass a lesson over a tenth of the children. `alone` trains the same network without teachers, on
-two cores. `variants` compares small networks, one thing changed at a time.
+cores, one pass a lesson over a tenth of the children.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NETWORKS = ("handmask", "handnet", "seen", "pack", "alone", "variants")
-_WHAT = "the asset to rebuild, or `pack`, `alone`, `variants`"
+NETWORKS = ("handmask", "handnet", "seen", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no rsna_100px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
         return 2
     path = _list_seen(options) if options.network == "seen" else _train(options)
-    if options.network in {"pack", "variants"}:
+    if options.network == "pack":
         print(f"wrote {path}")
     elif options.rehearse:
         print(f"wrote {path} and {path.with_suffix('.json')}: a rehearsal, of no use as a backbone")
@@ -46,18 +44,10 @@ def _train(options: argparse.Namespace) -> Path:
         from boneage.pretrain.handmask import train_handmask
 
         return train_handmask(options.data, options.out, progress=_say)
-    if options.network == "variants":
-        from boneage.pretrain.variants import compare
-
-        return compare(options.data, options.out, progress=_say)
     if options.network == "pack":
         from boneage.pretrain.pack import pack_study
 
         return pack_study(options.data, options.out, _say)
-    if options.network == "alone":
-        from boneage.pretrain.handnet import train_alone
-
-        return train_alone(options.data, options.out, processes=options.processes, progress=_say)
     from boneage.pretrain.lessons import train_handnet
 
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -76,17 +66,16 @@ def _say(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m boneage.pretrain", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("network", choices=NETWORKS, help=_WHAT)
+    parser.add_argument("network", choices=NETWORKS, help="the asset to rebuild, or `pack`")
     parser.add_argument(
         "data", type=Path, help="folder with rsna_100px.zip, rsna_1024px.zip and their tables, or a pack"
     )
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
-    parser.add_argument("--processes", type=int, default=2, help="alone: processes sharing a batch (default 2)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="handnet: where (default: a GPU where there is one)")
     parser.add_argument(
         "--rehearse", action="store_true", help="handnet: the whole way in minutes, to see that it goes"
     )
-    parser.add_argument("--threads", type=int, default=2, help="all but alone: threads of PyTorch (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
     return parser
 
 

@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from boneage.pretrain import export, gpu
+from boneage.pretrain import export, gpu, pack, study
+from boneage.pretrain.figures import age_figures
 from boneage.pretrain.gpu import Films, GpuRecipe, GpuTrainer, Progress
-from boneage.pretrain.torchnet import EndToEnd, NetShape
+from boneage.pretrain.loader import plain_batches
+from boneage.pretrain.torchnet import EndToEnd, NetShape, months
 from boneage.shipped import write_record
 
 _TEACHER = GpuRecipe(shape=NetShape(drop_path=0.1), epochs=120)
@@ -134,8 +137,6 @@ def train_handnet(data: Path, out: Path, *, device: str, progress: Progress, reh
         The weights' path. On a data folder the record's figures are measured on the prepared films, as served; on a
         pack, on the packed ones.
     """
-    from boneage.pretrain import pack
-
     packed = (data / pack.TABLE).is_file()
     whole = pack.read_pack(data if packed else pack.pack_study(data, out, progress))
     films = Films(whole.thinned(REHEARSED_EVERY) if rehearse else whole, torch.device(device))
@@ -146,8 +147,17 @@ def train_handnet(data: Path, out: Path, *, device: str, progress: Progress, reh
     def figures(shipped: EndToEnd) -> dict[str, dict[str, float]]:
         if packed:
             return {role: gpu.measured([shipped.to(device)], films, 128, role) for role in ("validation", "unseen")}
-        from boneage.pretrain import handnet, study
-
-        return handnet.all_figures(shipped, study.load_study(data, out / "cache", "equalize", progress), 128)
+        return _measured_on_films(shipped, study.load_study(data, out / "cache", "equalize", progress))
 
     return ship(net, folder, films.pack.data, figures, made, lessons)
+
+
+def _measured_on_films(net: EndToEnd, parts: study.Study) -> dict[str, dict[str, float]]:
+    """Measure a network on prepared films, as served: the study's sets, and as many seen children as unseen ones."""
+    drawn = np.random.default_rng(0).permutation(parts.train.ids)[: len(parts.unseen.ids)]
+    found = {}
+    for name, part in {**parts.measured(), "seen": parts.train.choose(drawn.tolist())}.items():
+        with torch.no_grad():
+            ages = [months(net(hands.float(), males)).numpy() for hands, _, males in plain_batches(part, 128, 64)]
+        found[name] = age_figures(part.kids(), np.concatenate(ages).astype(np.float64))
+    return found

@@ -22,6 +22,11 @@ class Study:
     validation: Training
     large: frozenset[str]
 
+    def measured(self) -> dict[str, Training]:
+        """Return the sets that networks are measured on: validation (all, and those with a large film), unseen."""
+        large = self.validation.choose([name for name in self.validation.ids if name in self.large])
+        return {"validation": self.validation, "validation_large": large, "unseen": self.unseen}
+
 
 def load_study(data: Path, cache: Path, contrast: str, progress: Callable[[str], None]) -> Study:
     """Prepare every film (or find it prepared in `cache`) and divide the children."""

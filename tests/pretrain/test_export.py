@@ -56,8 +56,8 @@ def test_end_to_end_gives_the_same_months(torch, trained, exported, hands):
 
 def test_shapes_of_the_two_definitions_agree():
     pytest.importorskip("torch", reason="PyTorch (extra `pretrain`) is not installed")
-    from boneage.pretrain.handnet import HandRecipe
+    from boneage.pretrain.gpu import GpuRecipe
 
-    recipe = HandRecipe()
+    recipe = GpuRecipe()
     assert (recipe.side, recipe.shape.features) == (handnet.INPUT_SIZE, handnet.FEATURES)
     assert (recipe.shape.widths, recipe.shape.blocks) == (handnet.SIZES.widths, handnet.SIZES.blocks)

@@ -22,45 +22,6 @@ def discs(torch):
     return Training(table, Prepared(films, images), tuple(table))
 
 
-@pytest.fixture
-def recipe(torch):
-    from boneage.pretrain.handnet import Cycle, HandRecipe
-    from boneage.pretrain.torchnet import NetShape
-
-    shape = NetShape(widths=(8, 8, 16, 16), blocks=(0, 1, 1, 1), features=16, squeeze=4)
-    cycles = (Cycle(4, 1.5e-3, warm=0.1, annealed=0.5), Cycle(2, 7e-4, every_film=True))
-    return HandRecipe(side=32, early_side=32, early_epochs=1, cycles=cycles, batch=8, shape=shape)
-
-
-def weights(trainer):
-    return {name: value.numpy().copy() for name, value in trainer.average.average.state_dict().items()}
-
-
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(discs, recipe, tmp_path):
-    from boneage.pretrain.handnet import Trainer
-
-    straight = Trainer(recipe)
-    straight.run_epoch(discs)
-    straight.save(tmp_path / "handnet.pt")
-    straight.net.head.dropout.p = 0.0  # dropout draws from PyTorch's own state, which is not saved
-    straight.run_epoch(discs)
-    resumed = Trainer(recipe)
-    resumed.resume(tmp_path / "handnet.pt")
-    resumed.net.head.dropout.p = 0.0
-    resumed.run_epoch(discs)
-    assert straight.epoch == resumed.epoch == 2
-    for name, value in weights(straight).items():
-        np.testing.assert_allclose(weights(resumed)[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
-
-
-def test_a_training_learns(discs, recipe):
-    from boneage.pretrain.handnet import Trainer
-
-    trainer = Trainer(recipe)
-    losses = [trainer.run_epoch(discs) for _ in range(4)]
-    assert losses[-1] < losses[0]
-
-
 def test_a_team_divides_every_batch(discs):
     from boneage.pretrain.loader import Order, epoch_batches
     from boneage.pretrain.team import Team
@@ -74,23 +35,7 @@ def test_a_team_divides_every_batch(discs):
         assert images.shape == (8, 1, 32, 32)
 
 
-def test_each_cycles_rate_warms_up_holds_and_falls(recipe):
-    first, second = recipe.cycles
-    rates = [first.rate_at(epoch) for epoch in (0, 0.4, 1.6, 3.2, 3.999)]
-    assert rates[0] < 0.1 * first.rate and rates[1] == rates[2] == first.rate
-    assert rates[3] < first.rate and rates[4] == pytest.approx(0.01 * first.rate, rel=0.01)
-    assert second.rate_at(0) == second.rate and second.rate_at(2) == pytest.approx(0.01 * second.rate)
-
-
-def test_passes_are_counted_over_the_cycles(recipe):
-    first, second = recipe.cycles
-    assert recipe.passes == 6
-    assert recipe.cycle_at(3) == (first, 3) and recipe.cycle_at(4) == (second, 0)
-    with pytest.raises(ValueError, match="below 6"):
-        recipe.cycle_at(6)
-
-
-def test_a_cycle_of_every_film_shows_each_once(torch):
+def test_an_epoch_of_every_film_shows_each_once(torch):
     from boneage.pretrain.loader import Order, Training
     from boneage.pretrain.prepare import Prepared
 
