@@ -26,6 +26,7 @@ from boneage.learn.backbones import weights_identity
 from boneage.paths import project_root
 from boneage.preprocess.preparer import Preparer
 from boneage.study.models import base_parameters
+from tuning.journal import WholeLines
 from tuning.spaces import starting_points
 
 UNLIMITED = 10**9
@@ -115,8 +116,6 @@ def storage_for(config: Config) -> Any:
     url = storage_url(config)
     if url:
         return _database(url, config.tuning.heartbeat_seconds)
-    from tuning.journal import WholeLines
-
     return optuna.storages.JournalStorage(WholeLines(journal_file()))
 
 

@@ -16,9 +16,8 @@ import pytest
 from boneage.config import from_mapping
 from boneage.groups import ModelKey
 from boneage.study.journal import damage_of
-from tuning.budget import spent_seconds
 from tuning.journal import JournalError
-from tuning.study import journal_file, open_study, storage_for
+from tuning.study import journal_file, open_study, spent_seconds, storage_for
 
 KEY = ModelKey.parse("regressor-female-2")
 CONFIG = from_mapping({"study": {"name": "small"}})
