@@ -88,7 +88,7 @@ class Batched:
 
     def fit(self, folds: list[Samples], epochs: int) -> list[np.ndarray]:
         """Fit all folds from the start; return the weights, each with the fold as first axis."""
-        from boneage.learn.plan import CosineSchedule
+        from boneage.learn.engine import CosineSchedule
 
         batch, count = self.params.batch_size, len(folds[0])
         steps = -(-count // batch)

@@ -25,9 +25,9 @@ from boneage.config import BackboneConfig, HeadParameters, TrainingConfig
 from boneage.groups import ModelKey
 from boneage.learn.backbones import open_backbone
 from boneage.learn.crossval import cross_validate
+from boneage.learn.engine import CosineSchedule
 from boneage.learn.fit import Samples
 from boneage.learn.heads import build_head, target_of
-from boneage.learn.plan import CosineSchedule
 
 IMAGES, SIDE, FOLDS, EPOCHS = 150, 128, 5, 5
 KEY = ModelKey.parse("regressor-male-2")

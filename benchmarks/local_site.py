@@ -19,7 +19,7 @@ import pandas as pd
 from boneage.config import load_config
 from boneage.data.annotations import read_row
 from boneage.groups import MAX_AGE_MONTHS
-from boneage.study.sampling import part_table, unseen
+from boneage.study.materials import part_table, unseen
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from boneage.groups import ModelKey, Sex
 from boneage.learn.features import apply_view
 from boneage.learn.heads import ARRAYS
 from boneage.preprocess.preparer import Prepared
-from boneage.study.sampling import part_table, unseen
+from boneage.study.materials import part_table, unseen
 
 SIGNS = ("noise", "views", "heads")
 

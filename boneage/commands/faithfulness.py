@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     cascade = open_cascade(args.model)
     from boneage.evaluation.text import text_table
     from boneage.explain.faithfulness import faithfulness_summary, measure_faithfulness
-    from boneage.study.sampling import part_table, sample, unseen
+    from boneage.study.materials import part_table, sample, unseen
 
     table = part_table(load_config(args.config, args.overrides), args.part, stage)
     films = unseen(table, cascade.config.backbone, args.films) if args.part == "train" else sample(table, args.films)

@@ -194,7 +194,7 @@ def _print_totals(measured: pd.DataFrame) -> None:
 
 def _part(args: argparse.Namespace, name: str, limit: int | None) -> pd.DataFrame:
     """Return rows of a study's training or validation part."""
-    from boneage.study.sampling import part_table, sample
+    from boneage.study.materials import part_table, sample
 
     table = part_table(load_config(args.config, args.overrides), name, stage)
     return table if limit is None else sample(table, limit)

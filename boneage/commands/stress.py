@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table; return 1 when a disturbance is borne worse than by the version given by --against."""
     from boneage.evaluation.stress import DISTURBANCES, regressions, stress, stress_figures, stress_summary
     from boneage.evaluation.text import text_table
-    from boneage.study.sampling import sample
+    from boneage.study.materials import sample
 
     if args.record and (args.only or not str(args.model).startswith("models:")):
         raise UsageError("--record keeps the whole test with a registered version: give --model models:/..., no --only")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _labelled(args: argparse.Namespace) -> pd.DataFrame:
     from boneage.data.annotations import load_folder
-    from boneage.study.sampling import part_table
+    from boneage.study.materials import part_table
 
     if args.data.suffix.lower() == ".toml":
         return part_table(load_config(args.data, args.overrides), "validation", stage)

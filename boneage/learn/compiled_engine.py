@@ -3,8 +3,8 @@
 TensorFlow only, on purpose. Small heads on few samples spend their time in tracing, in Python between steps and in the
 optimizer's memory traffic: so batch size, learning rates, dropout rate, weight decay, seed and the group's months are
 inputs of the graph, not parts of it, the loop over steps runs inside, and Adam is TensorFlow's fused kernel (one pass
-over the weights instead of about ten). Other backends use `boneage.learn.keras_engine`; a test shows that both give
-the same loss curve.
+over the weights instead of about ten). Other backends use `boneage.learn.engine.StockEngine`; a test shows that both
+give the same loss curve.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from boneage.groups import AGE_GROUPS, Task
+from boneage.learn.engine import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape
 from boneage.learn.heads import POSITIONS, SPREAD, layer_shapes
-from boneage.learn.plan import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's defaults of Adam
 
@@ -34,7 +34,7 @@ def compiled_engine(shape: HeadShape) -> CompiledEngine:
 
 
 class CompiledEngine:
-    """Fits heads of one shape, with the methods of `boneage.learn.keras_engine.StockEngine`."""
+    """Fits heads of one shape, with the methods of `boneage.learn.engine.StockEngine`."""
 
     def __init__(self, shape: HeadShape) -> None:
         self.shape = shape

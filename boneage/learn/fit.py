@@ -18,12 +18,11 @@ import numpy as np
 from boneage.config import HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Task
+from boneage.learn.engine import Batch, CosineSchedule, FitPlan, HeadShape, StockEngine, targets_of
 from boneage.learn.heads import check_weights, fold_scaling, initial_weights, scaling_of, unfold_scaling
-from boneage.learn.plan import Batch, CosineSchedule, FitPlan, HeadShape, targets_of
 
 if TYPE_CHECKING:
     from boneage.learn.compiled_engine import CompiledEngine
-    from boneage.learn.keras_engine import StockEngine
 
     Engine = CompiledEngine | StockEngine
 
@@ -206,8 +205,6 @@ def _engine(plan: FitPlan) -> Iterator[Engine]:
         with LOCK:
             yield compiled_engine(plan.shape)
     else:
-        from boneage.learn.keras_engine import StockEngine
-
         yield StockEngine()
 
 

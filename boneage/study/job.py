@@ -22,7 +22,7 @@ from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade, validation_table
 from boneage.registry.stress_record import stress_tags
 from boneage.stopping import Progress
-from boneage.study.finish import assemble, card_stress, report, score
+from boneage.study.finish import assemble, card_stress, paper_page, report, score
 from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import (
     Choose,
@@ -34,7 +34,6 @@ from boneage.study.models import (
     model_task,
     train_model,
 )
-from boneage.study.paper_table import paper_page
 from boneage.tracking.datasets import set_sha256
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store

@@ -13,16 +13,16 @@ import pandas as pd
 
 from boneage import stopping
 from boneage.audit.duplicates import refuse_near_copies
-from boneage.config import Config, SourceConfig, config_sha256
-from boneage.data.annotations import TrainingSet, load_test, load_training
+from boneage.config import BackboneConfig, Config, SourceConfig, config_sha256
+from boneage.data.annotations import TrainingSet, load_test, load_training, read_row
+from boneage.data.flags import pixels_sha256
 from boneage.data.splits import Splits, check_leaks, load_or_draw
 from boneage.errors import BoneageError
 from boneage.learn.backbones import open_backbone
-from boneage.learn.features import Features, extract
+from boneage.learn.features import Features, SpreadBackbone, extract
 from boneage.learn.finetune import Films, fine_tune
 from boneage.learn.fit import Samples
 from boneage.learn.frozen import FrozenBackbone
-from boneage.learn.ray_features import SpreadBackbone
 from boneage.learn.seen_images import SeenImages, seen_images, seen_too
 from boneage.paths import project_root, study_folder, workspace
 from boneage.phantom.dataset import write_dataset
@@ -124,7 +124,7 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
     work = _Gathering(resolved, stage, ray)
     training, prepared = work.usable(load_training(resolved.data))
     test, test_prepared = load_test(resolved.data), None
-    splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, resolved.data, config.study.seed)
+    splits = _splits(training, resolved)
     if len(test.table):
         test_prepared = work.prepare(test.table, "prepare test images")
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
@@ -139,6 +139,44 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
         problems.append(test_prepared.problems)
         test_part = work.part(_readable(test.table, test_prepared), test_prepared, spread, "test features")
     return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part, seen)
+
+
+def part_table(config: Config, part: str, stage: Stage = silent) -> pd.DataFrame:
+    """Return the annotation table of a study's `train` or `validation` part.
+
+    Raises:
+        BoneageError: when the part has no image.
+    """
+    config = resolve_sources(config, stage)
+    training = load_training(config.data)
+    splits = _splits(training, config)
+    table = training.table[training.table["id"].isin(splits.validation if part == "validation" else splits.train)]
+    if table.empty:
+        raise BoneageError(f"the study {config.study.name} has no {part} images")
+    return table
+
+
+def sample(table: pd.DataFrame, count: int, seed: int = 0) -> pd.DataFrame:
+    """Draw rows, as many from each place as there are: large copies are few, but serving sees mostly large films."""
+    place = table["image"].str.replace(r"[^/!]*$", "", regex=True)
+    rank = table.sample(frac=1, random_state=seed).groupby(place).cumcount()
+    return table.loc[rank.sort_values(kind="stable").index[:count]]
+
+
+def unseen(table: pd.DataFrame, backbone: BackboneConfig, count: int, seed: int = 0) -> pd.DataFrame:
+    """Draw rows whose films the backbone was not trained on; fewer where there are not so many."""
+    seen, kept = seen_images(backbone), list[object]()
+    for label, row in sample(table, len(table), seed).iterrows():
+        if len(kept) == count:
+            break
+        if not seen.saw(pixels_sha256(read_row(row))):
+            kept.append(label)
+    return table.loc[kept]
+
+
+def _splits(training: TrainingSet, config: Config) -> Splits:
+    """Read a study's splits; draw them where there are none."""
+    return load_or_draw(study_folder(config.study.name) / "splits.json", training, config.data, config.study.seed)
 
 
 def _refuse_near_copies(

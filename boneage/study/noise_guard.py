@@ -21,9 +21,8 @@ from boneage.evaluation.stress import DISTURBANCES, add_noise
 from boneage.gate.gate import RefusedError
 from boneage.paths import workspace
 from boneage.preprocess.pipeline import prepare_table
-from boneage.study.materials import Materials
+from boneage.study.materials import Materials, sample
 from boneage.study.out_of_fold import Learnt
-from boneage.study.sampling import sample
 
 FILMS = 120
 FEWEST = 20

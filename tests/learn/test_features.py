@@ -5,11 +5,11 @@ import pytest
 
 from boneage.config import HeadParameters, TrainingConfig
 from boneage.groups import ModelKey
+from boneage.learn.engine import CosineSchedule, targets_of
 from boneage.learn.features import FeatureError, apply_view, extract
 from boneage.learn.fit import Samples, fit_head
 from boneage.learn.frozen import FrozenBackbone, identify
 from boneage.learn.heads import build_head, initial_weights, target_of
-from boneage.learn.plan import CosineSchedule, targets_of
 
 
 def tiny_model(size=32, channels=6):

@@ -10,10 +10,9 @@ from boneage.config import HeadParameters, TrainingConfig
 from boneage.groups import ModelKey
 from boneage.learn import fit as fit_module
 from boneage.learn.compiled_engine import compiled_engine
+from boneage.learn.engine import CosineSchedule, HeadShape, StockEngine, targets_of
 from boneage.learn.fit import EarlyStopping, FitError, Samples, Start, fit_head
 from boneage.learn.heads import build_head, initial_weights, predict_head, target_of
-from boneage.learn.keras_engine import StockEngine
-from boneage.learn.plan import CosineSchedule, HeadShape, targets_of
 from tests.learn.conftest import N_FEATURES, make_samples
 
 CLASSIFIER, REGRESSOR = ModelKey.parse("classifier-male"), ModelKey.parse("regressor-female-2")

@@ -74,7 +74,7 @@ def test_films_are_prepared_as_without_a_cluster(cluster, tmp_path):
 def test_features_are_those_of_the_backbone_itself(cluster, tmp_path):
     from boneage.config import BackboneConfig
     from boneage.learn.backbones import open_backbone
-    from boneage.learn.ray_features import SpreadBackbone
+    from boneage.learn.features import SpreadBackbone
 
     backbone = open_backbone(BackboneConfig(name="handnet", weights="none", batch_size=2), 64)
     images = np.random.default_rng(0).integers(0, 255, (5, 64, 64)).astype(np.uint8)
@@ -88,8 +88,7 @@ def test_real_preparation_and_features_survive_a_machine_killed_midway(cluster, 
     from boneage.config import BackboneConfig
     from boneage.data.annotations import load_folder
     from boneage.learn.backbones import open_backbone
-    from boneage.learn.features import extract
-    from boneage.learn.ray_features import SpreadBackbone
+    from boneage.learn.features import SpreadBackbone, extract
     from boneage.phantom.dataset import write_dataset
 
     write_dataset(tmp_path / "films", 24, 5)

@@ -110,7 +110,7 @@ def test_record_of_the_gate_names_training_films_alone(data):
     from boneage.config import load_config
     from boneage.data.annotations import load_training
     from boneage.pretrain import sources
-    from boneage.study.sampling import sample
+    from boneage.study.materials import sample
 
     record = json.loads((ASSETS / "gate.json").read_text(encoding="utf-8"))
     config = load_config(ASSETS.parents[1] / "configs" / "rsna.toml", [f"data.root={data}"])

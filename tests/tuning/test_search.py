@@ -9,11 +9,10 @@ import pytest
 from boneage import stopping
 from boneage.learn import crossval
 from boneage.learn.fit import DivergedError
-from boneage.study.saved_fits import load_chosen
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 from tests.tuning.conftest import SPLIT, make_task
-from tuning.objective import best_file, choose_by_search
+from tuning.objective import best_file, choose_by_search, load_chosen
 from tuning.study import open_study, storage_for
 
 

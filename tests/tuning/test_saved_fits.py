@@ -4,7 +4,7 @@ from boneage.config import HeadParameters
 from boneage.learn.crossval import CVResult, FoldResult
 from boneage.learn.fit import FitResult
 from boneage.study.models import Chosen
-from boneage.study.saved_fits import load_chosen, save_chosen
+from tuning.objective import load_chosen, save_chosen
 
 
 def chosen():
