@@ -15,12 +15,11 @@ from optuna.trial import TrialState
 from boneage.config import Config
 from boneage.groups import ModelKey
 from boneage.study.models import ModelTask
-from tuning.study import ENDED, UNLIMITED, Goal, goal_of, spent_seconds, storage_for, study_name, trials_in
+from tuning.study import ENDED, UNLIMITED, goal_of, spent_seconds, storage_for, study_name, trials_in
 
 EVERY_SECONDS = 1.0
 _COUNT_SECONDS = 3.0
 _FORMAT = "{desc:<20} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} left{postfix}"
-_UNITS = {"mae_months": "months"}
 
 
 @dataclass(frozen=True)
@@ -29,35 +28,17 @@ class SearchState:
 
     Attributes:
         key: the model.
-        goal: what decides between trials.
         trials: how many have ended, pruned ones among them.
-        wanted: how many are to end; 0 where only time is limited.
-        folds: how many folds the trials under way have behind them, as a part of a trial.
-        best: the best trial's mean over the folds, None before the first one.
-        best_trial: its number.
-        spent: seconds that the ended trials took.
-        seconds: the limit in time; 0 for none.
+        done: how much is done, in trials (folds of trials under way count) or, where only time is limited, in seconds.
+        total: how much there is to do, in the same unit.
+        sentence: the state in a few words: `7 of 20 trials, best 6.81 months (trial 4)`.
     """
 
     key: ModelKey
-    goal: Goal
     trials: int
-    wanted: int
-    folds: float
-    best: float | None
-    best_trial: int | None
-    spent: float
-    seconds: float
-
-    @property
-    def done(self) -> float:
-        """Return how much is done, in trials or, where only time is limited, in seconds."""
-        return min(self.trials + self.folds, self.wanted) if self.wanted else min(self.spent, self.seconds)
-
-    @property
-    def total(self) -> float:
-        """Return how much there is to do, in the unit of `done`."""
-        return self.wanted or self.seconds
+    done: float
+    total: float
+    sentence: str
 
 
 Show = Callable[[SearchState], None]
@@ -65,19 +46,16 @@ Show = Callable[[SearchState], None]
 
 def read_state(study: Any, config: Config, key: ModelKey) -> SearchState:
     """Read how far a study is."""
-    under_way = sum(len(trial.intermediate_values) for trial in trials_in(study, TrialState.RUNNING))
-    best = study.best_trial if trials_in(study, TrialState.COMPLETE) else None
-    return SearchState(
-        key=key,
-        goal=goal_of(config, key),
-        trials=len(trials_in(study, *ENDED)),
-        wanted=config.tuning.trials,
-        folds=under_way / config.data.folds,
-        best=best.value if best else None,
-        best_trial=best.number if best else None,
-        spent=spent_seconds(study),
-        seconds=config.tuning.seconds,
-    )
+    ended, wanted, seconds = len(trials_in(study, *ENDED)), config.tuning.trials, config.tuning.seconds
+    sentence = f"{ended} of {wanted} trials" if wanted else f"{ended} trials"
+    if trials_in(study, TrialState.COMPLETE):
+        best, metric = study.best_trial, goal_of(config, key).metric
+        figure = f"{best.value:.2f} months" if metric == "mae_months" else f"{metric} {best.value:.3f}"
+        sentence += f", best {figure} (trial {best.number})"
+    if not wanted:
+        return SearchState(key, ended, min(spent_seconds(study), seconds), seconds, sentence)
+    folds = sum(len(trial.intermediate_values) for trial in trials_in(study, TrialState.RUNNING))
+    return SearchState(key, ended, min(ended + folds / config.data.folds, wanted), wanted, sentence)
 
 
 @contextmanager
@@ -159,14 +137,4 @@ def _show(shown: dict[ModelKey, Any], state: SearchState, stream: TextIO) -> Non
         )
     bar = shown[state.key]
     bar.n = state.done
-    bar.set_postfix_str(sentence(state))
-
-
-def sentence(state: SearchState) -> str:
-    """Say a search's state in a few words: `7 of 20 trials, best mae_months 6.812 (trial 4)`."""
-    trials = f"{state.trials} of {state.wanted} trials" if state.wanted else f"{state.trials} trials"
-    if state.best is None:
-        return trials
-    unit = _UNITS.get(state.goal.metric)
-    figure = f"{state.best:.2f} {unit}" if unit else f"{state.goal.metric} {state.best:.3f}"
-    return f"{trials}, best {figure} (trial {state.best_trial})"
+    bar.set_postfix_str(state.sentence)
