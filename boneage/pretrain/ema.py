@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from boneage.files import replacing
 
 
 class Average:
@@ -23,6 +27,24 @@ class Average:
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         mine, other = _values(self.average), _values(net)
         torch._foreach_lerp_([value for value, _ in zip(mine, other, strict=True)], other, 1 - decay)
+
+
+def save_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer, **counts: int) -> None:
+    """Save everything that a resumed training needs, with counts such as the epoch, replacing the file at once."""
+    parts = {"net": net, "average": average.average, "optimiser": optimiser}
+    state = {name: part.state_dict() for name, part in parts.items()}
+    with replacing(path) as stream:
+        torch.save({**state, "steps": average.steps, **counts}, stream)
+
+
+def resume_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer) -> dict[str, int]:
+    """Continue a saved training of the same recipe; return its counts."""
+    state = torch.load(path, weights_only=True, map_location=next(net.parameters()).device)
+    net.load_state_dict(state.pop("net"))
+    average.average.load_state_dict(state.pop("average"))
+    optimiser.load_state_dict(state.pop("optimiser"))
+    average.steps = state.pop("steps")
+    return dict(state)
 
 
 def _values(net: nn.Module) -> list[Tensor]:

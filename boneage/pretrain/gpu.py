@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from boneage.pretrain import figures, gpuviews
-from boneage.pretrain.ema import Average
+from boneage.pretrain.ema import Average, resume_training, save_training
 from boneage.pretrain.pack import Pack
 from boneage.pretrain.torchnet import EndToEnd, NetShape, expectation, months, soft_ages
 
@@ -113,7 +113,7 @@ class GpuTrainer:
         A log of JSON lines grows beside the checkpoint, which is kept for the next call.
         """
         if checkpoint.is_file():
-            self._resume(checkpoint)
+            self.epoch = resume_training(checkpoint, self.net, self.average, self.optimiser)["epoch"]
         rows = torch.from_numpy(self.films.pack.films("train")).to(self.films.device)
         running = faster(self.net, self.films.device)
         while self.epoch < self.recipe.passes:
@@ -122,7 +122,7 @@ class GpuTrainer:
             if self.epoch % CHECKPOINT_EVERY == 0 or self.epoch == self.recipe.passes:
                 found = measured([self.average.average], self.films, self.recipe.side, "unseen")
                 entry["unseen_mae_months"] = found["mae_months"]
-                self._save(checkpoint)
+                save_training(checkpoint, self.net, self.average, self.optimiser, epoch=self.epoch)
             entry["seconds"] = round(time.monotonic() - began, 2)
             with checkpoint.with_suffix(".jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
@@ -165,19 +165,6 @@ class GpuTrainer:
         self.optimiser.step()
         self.average.update(self.net)
         return loss.detach()
-
-    def _save(self, path: Path) -> None:
-        parts = {"net": self.net, "average": self.average.average, "optimiser": self.optimiser}
-        state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
-        torch.save(state | {"epoch": self.epoch, "steps": self.average.steps}, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-
-    def _resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location=self.films.device)
-        self.net.load_state_dict(state["net"])
-        self.average.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.average.steps = state["epoch"], state["steps"]
 
 
 def faster(net: nn.Module, device: torch.device) -> nn.Module:

@@ -16,16 +16,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from boneage.preprocess import handmask as runtime
 from boneage.pretrain import filmaugment, masknet
-from boneage.pretrain.ema import Average
+from boneage.pretrain.ema import Average, resume_training, save_training
 from boneage.pretrain.outlines import Films, Outlined, describe, load_films
 from boneage.shipped import write_record
 
 Progress = Callable[[str], None]
 WARM = 0.15
-
-
-def silent(line: str) -> None:
-    """Take a line of progress and do nothing."""
 
 
 @dataclass(frozen=True)
@@ -146,23 +142,8 @@ class MaskTrainer:
             self.step, total = self.step + 1, total + loss.item()
         return total / steps
 
-    def save(self, path: Path) -> None:
-        """Save everything that a resumed training needs, replacing the file at once."""
-        state = {name: getattr(self, name).state_dict() for name in ("net", "optimiser")}
-        more = {"average": self.average.average.state_dict(), "updates": self.average.steps, "step": self.step}
-        torch.save(state | more, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
 
-    def resume(self, path: Path) -> None:
-        """Continue from a saved training of the same recipe."""
-        state = torch.load(path, weights_only=True)
-        for name in ("net", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-        self.average.average.load_state_dict(state["average"])
-        self.average.steps, self.step = state["updates"], state["step"]
-
-
-def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, progress: Progress = silent) -> Path:
+def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, progress: Progress) -> Path:
     """Train the mask network from the zips of a data folder and write `handmask.onnx` with its record.
 
     Args:
@@ -179,11 +160,11 @@ def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, p
     films, trainer = load_films(data, chosen.phantoms, chosen.seed), MaskTrainer(chosen)
     checkpoint = out / "handmask.pt"
     if checkpoint.is_file():
-        trainer.resume(checkpoint)
+        trainer.step = resume_training(checkpoint, trainer.net, trainer.average, trainer.optimiser)["step"]
         progress(f"resumed after step {trainer.step}")
     while trainer.step < chosen.steps:
         loss = trainer.run(films, chosen.save_every)
-        trainer.save(checkpoint)
+        save_training(checkpoint, trainer.net, trainer.average, trainer.optimiser, step=trainer.step)
         overlaps = list(score(trainer.average.average, films.validation, chosen.side).values())
         progress(
             f"step {trainer.step} of {chosen.steps}: loss {loss:.4f}, validation IoU mean {np.mean(overlaps):.4f}, "
