@@ -93,8 +93,8 @@ def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
 
     config = load_config(args.config, args.overrides)
     materials = gather(config, stage)
-    found = run_ablation(gather_ablation(materials), config, stage("variants"), ensemble=not args.no_ensemble)
-    frame, name = found.frame, f"together: {_OWN}"
+    frame, coverage = run_ablation(gather_ablation(materials), config, stage("variants"), ensemble=not args.no_ensemble)
+    name = f"together: {_OWN}"
     if args.not_equalised:
         plain = gather(replace(config, preprocess=replace(config.preprocess, contrast="none")), stage)
         ages = unequalised(gather_ablation(plain).plain, config)
@@ -110,7 +110,7 @@ def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
     tables = [
         ("Variants", ablation_table(frame)),
         ("Against the paper's settings", against[against["variant"].isin(["hard", "soft", f"hard, {_OWN}", name])]),
-        ("Intervals", _coverage(found.coverage, cascade, materials)),
+        ("Intervals", _coverage(coverage, cascade, materials)),
         *account_tables(account(rows), rows, evaluation.metrics),
     ]
     tables = [(heading, table) for heading, table in tables if not table.empty]

@@ -49,26 +49,17 @@ class Bench:
     base: dict[ModelKey, Head]
 
 
-@dataclass(frozen=True)
-class AblationOutcome:
-    """Results of an ablation on the validation images.
-
-    Attributes:
-        frame: one row per image: sex, true_months, true_group, and `<variant>_months` per variant.
-        coverage: how often intervals of the softly routed cascade, fitted on the watched images, hold.
-    """
-
-    frame: pd.DataFrame
-    coverage: pd.DataFrame
-
-
 def run_ablation(
     data: AblationData, config: Config, progress: Progress | None = None, *, ensemble: bool = True
-) -> AblationOutcome:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit every variant and estimate the validation images with each; the ensemble costs as much as many others.
 
     Of the configuration only the sizes of the heads, their training and the views count: every idea starts from plain
     experts, whatever the configuration switches on.
+
+    Returns:
+        One row per image: sex, true_months, true_group, and `<variant>_months` per variant; and how often intervals of
+        the softly routed cascade, fitted on the watched images, hold.
     """
     trio, config = data.plain, with_loss(config, "mae")
     bench = Bench(data, config, fit_heads(trio.train, trio.watch, config))
@@ -80,7 +71,7 @@ def run_ablation(
             progress(done, len(chosen))
     estimated = [_estimated(bench, part) for part in (trio.watch, trio.validation)]
     coverage = coverage_table(estimated[0], estimated[1], config.cascade.coverage)
-    return AblationOutcome(ablation_frame(trio.validation, ages), coverage)
+    return ablation_frame(trio.validation, ages), coverage
 
 
 def routings(bench: Bench) -> Ages:

@@ -35,8 +35,8 @@ def config():
 
 def test_every_variant_is_measured_on_the_same_images(data, config):
     seen = []
-    found = run_ablation(data, config, lambda *step: seen.append(step))
-    frame, coverage = found.frame, found.coverage.set_index(["intervals", "part"])
+    frame, coverage = run_ablation(data, config, lambda *step: seen.append(step))
+    coverage = coverage.set_index(["intervals", "part"])
     assert coverage.loc[("plain", "all"), "images"] > 50 and 0.7 < coverage.loc[("plain", "all"), "coverage"] <= 1
     assert coverage.loc[("widened", "all"), "width_months"] > 0
     table = ablation_table(frame, resamples=100).set_index("variant")
