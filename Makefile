@@ -7,6 +7,8 @@ PORT   ?= 7860
 UI_PORT ?= 5000
 CONFIG ?= configs/demo.toml
 WORKERS ?= 2
+PROCESSES ?= 2
+COVERAGE ?=
 export MLFLOW_DISABLE_TELEMETRY = true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -43,8 +45,8 @@ ui: setup ## Open the MLflow UI on mlruns/ (choose "Model training" at the top l
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --host $(HOST) --port $(UI_PORT) \
 	  --backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
 
-test: $(VENV)/.installed ## Run all tests (those whose part is missing here skip and say so)
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed ## Run all tests in two processes (those whose part is missing here skip and say so)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(COVERAGE)
 
 lint: $(VENV)/.installed ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
