@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from types import TracebackType
 
 from boneage import __version__
 from boneage.commands import (
@@ -29,10 +28,10 @@ from boneage.commands import (
     stress,
     train,
 )
-from boneage.commands.common import UsageError, complain
+from boneage.commands.common import UsageError, complain, unforeseen
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
-from boneage.files import reason
+from boneage.files import write_fault
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _KEPT = {
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted.
     """
     if argv is None:
-        sys.excepthook = _unforeseen
+        sys.excepthook = unforeseen
     args = build_parser().parse_args(argv)
     # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -70,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return FAILED
     except OSError as error:
-        complain(f"{error.filename or 'a file'}: {reason(error)}" if error.errno else str(error))
+        complain(write_fault(error.filename or "a file", error) if error.errno else str(error))
         return FAILED
     except KeyboardInterrupt:
         complain(_stopped(args.command))
@@ -104,15 +103,6 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_parsers(commands)
     faithfulness.add_parser(commands)
     return parser
-
-
-def _unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in a sentence what nobody foresaw; whoever looks for the fault sets BONEAGE_TRACEBACK=1."""
-    if os.environ.get("BONEAGE_TRACEBACK"):
-        sys.__excepthook__(kind, error, trace)
-        return
-    first = (str(error).strip().splitlines() or ["no message"])[0]
-    complain(f"an unforeseen error, {kind.__name__}: {first} (please report it; BONEAGE_TRACEBACK=1 shows where)")
 
 
 def _stopped(command: str) -> str:

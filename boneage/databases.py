@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,22 +12,19 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from boneage.errors import BoneageError
+from boneage.files import DISK_ERRORS, write_fault
+from boneage.notices import fault
 
 _SQLITE = "sqlite:///"
 _SECRET = re.compile(r"(?<=//)([^:/?#@\s]*):\S*@")
 _SECRET_OPTION = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s\"')]+", re.IGNORECASE)
 
+_SIGNS = ("database is locked", "disk is full", "readonly database")
 _SQLITE_TROUBLES = {
-    "database is locked": (
-        "is held by another program for longer than was waited: end what has it open (a database viewer, a backup, a "
-        "study or a page on it; `lsof` or `fuser` on the file names it) and try again"
-    ),
-    "disk is full": "cannot grow, the disk is full: free some space and try again, nothing half-written is left",
-    "disk I/O error": "cannot be written or read, the disk gives an error: look at the disk, and try again",
-    "readonly database": "may not be written by this user (or its folder or disk is read-only): change its rights",
-    "unable to open": "cannot be opened: look whether its folder is there and may be read and written by this user",
-    "malformed": "is damaged: restore it from a backup (`sqlite3 FILE .recover` saves what can be read)",
-    "not a database": "is no SQLite database, or damaged: restore it from a backup, or move it away",
+    "disk I/O error": "the disk gives an error: look at the disk, and try again",
+    "unable to open": "look whether its folder is there and may be read and written by this user",
+    "malformed": "it is damaged: restore it from a backup (`sqlite3 FILE .recover` saves what can be read)",
+    "not a database": "it is no SQLite database, or damaged: restore it from a backup, or move it away",
 }
 
 
@@ -120,13 +119,56 @@ def _advisory_lock(url: str, number: int, wait: bool) -> Iterator[bool]:
         engine.dispose()
 
 
-def sqlite_reason(file: Path, error: BaseException) -> str:
-    """Say why a SQLite file cannot be used, and what to do, in words for users."""
+def sqlite_fault(file: Path | str, error: BaseException) -> str:
+    """Return the sentence for a SQLite file that cannot be used: why, and what to do.
+
+    Args:
+        file: the file, or what it is called.
+        error: what SQLite said, also as SQLAlchemy and MLflow pass it on.
+    """
     text = first_line(error)
-    for sign, words in _SQLITE_TROUBLES.items():
-        if sign in text:
-            return f"{file} {words}"
-    return f"{file}: {text}"
+    if is_held(error):
+        return fault("store.held", place=file, holders=holders(Path(file)) or "it cannot be told which")
+    if "disk is full" in text:
+        return fault("disk.full", place=file)
+    if "readonly database" in text:
+        return fault("disk.read_only", place=file)
+    words = next((words for sign, words in _SQLITE_TROUBLES.items() if sign in text), text)
+    return f"{file} cannot be opened: {words}"
+
+
+def is_held(error: BaseException) -> bool:
+    """Tell whether a database error says that another program holds the SQLite file."""
+    return "database is locked" in str(error) or "database table is locked" in str(error)
+
+
+def holders(file: Path) -> str:
+    """Name the other programs of this machine that have a file open, where the system tells (Linux); else ""."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # Programs of other users, and those that have just ended, cannot be looked into.
+            if int(process.name) != os.getpid() and any(
+                os.path.realpath(handle) == str(file.resolve()) for handle in (process / "fd").iterdir()
+            ):
+                name = (process / "comm").read_text(encoding="utf-8").strip()
+                found.append(f"{name}, process {process.name}")
+    return "; ".join(sorted(found))
+
+
+def disk_fault(error: BaseException, place: str = "the store") -> str | None:
+    """Return the sentence for an error that a full, read-only or damaged disk or a held database caused, else None.
+
+    Args:
+        error: what was raised, by whomever: the system, SQLite, SQLAlchemy, MLflow or Optuna.
+        place: what the disk or the database holds.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return write_fault(error.filename or place, error) if error.errno in DISK_ERRORS else None
+    text = str(error)
+    if any(sign in text for sign in (*_SQLITE_TROUBLES, *_SIGNS)) and "sqlite" in text.lower():
+        return sqlite_fault(place, error)
+    return None
 
 
 def first_line(error: BaseException) -> str:

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from boneage.errors import BoneageError
+from boneage.notices import fault
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-_DISK = _FULL | _READ_ONLY | {errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.EFBIG, errno.ENAMETOOLONG, errno.ENOENT}
+DISK_ERRORS = _FULL | _READ_ONLY | {errno.EIO}
+"""What a disk that is full, read-only or broken answers."""
+_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EFBIG, errno.ENAMETOOLONG, errno.ENOENT}
 
 
 class WriteError(BoneageError, OSError):
@@ -48,9 +51,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         sync_folder(path.parent)
     except OSError as error:
         # What the block itself may meet, such as a connection that was lost, keeps its own words.
-        if isinstance(error, BoneageError) or error.errno not in _DISK:
+        if isinstance(error, BoneageError) or error.errno not in DISK_ERRORS | _PLACE:
             raise
-        raise WriteError(f"{path} cannot be written: {reason(error)}") from error
+        raise WriteError(write_fault(path, error)) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -88,13 +91,10 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def reason(error: OSError) -> str:
-    """Say why something could not be written or read, and what to do, in words for users."""
+def write_fault(place: Path | str, error: OSError) -> str:
+    """Return the sentence for a place that could not be written: what is wrong with it, and what to do."""
     if error.errno in _FULL:
-        return "the disk is full; free some space and give the same command again, nothing half-written is left"
+        return fault("disk.full", place=place)
     if error.errno in _READ_ONLY:
-        return (
-            "the folder or the file may not be written by this user (or the disk is read-only); change its rights, or "
-            "let BONEAGE_HOME name another folder"
-        )
-    return error.strerror or str(error)
+        return fault("disk.read_only", place=place)
+    return f"{place} cannot be made or written: {error.strerror or error}"

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boneage.commands.common import unforeseen
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(program: str, arguments: Sequence[str] | None, command: Callable[[], None]) -> int:
     """Run a search's command; return its exit status: 0, 1 with the fault in a sentence, or 130 after Ctrl-C."""
+    if arguments is None:
+        sys.excepthook = unforeseen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command()

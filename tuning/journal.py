@@ -13,7 +13,7 @@ from filelock import FileLock
 from optuna.storages.journal import JournalFileBackend
 
 from boneage.errors import BoneageError
-from boneage.files import reason
+from boneage.files import write_fault
 from boneage.study.journal import cut_tail, mend
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class WholeLines(JournalFileBackend):
             finally:
                 lock.release()
         except OSError as error:
-            raise JournalError(f"the journal of trials {path} cannot be used: {reason(error)}") from error
+            raise JournalError(write_fault(f"the journal of trials {path}", error)) from error
         if mended:
             log.warning(mended)
 
@@ -84,7 +84,7 @@ class WholeLines(JournalFileBackend):
             finally:
                 self._lock.release()
         except OSError as error:
-            raise JournalError(f"the journal of trials {self._path} cannot be written: {reason(error)}") from error
+            raise JournalError(write_fault(f"the journal of trials {self._path}", error)) from error
 
     def _append(self, logs: Sequence[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in logs).encode()

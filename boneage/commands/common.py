@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.databases import disk_fault
 from boneage.errors import BoneageError
 from boneage.notices import note
 
@@ -102,6 +104,19 @@ def notice(stream: Any = None) -> None:
 def complain(sentence: str) -> None:
     """Print one sentence for the user on stderr."""
     print(f"boneage: {sentence}", file=sys.stderr)
+
+
+def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in a sentence what nobody foresaw; whoever looks for the fault sets BONEAGE_TRACEBACK=1."""
+    if os.environ.get("BONEAGE_TRACEBACK"):
+        sys.__excepthook__(kind, error, trace)
+        return
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    known = disk_fault(error)
+    if known is not None:
+        complain(known)
+        return
+    complain(f"an unforeseen error, {kind.__name__}: {first} (please report it; BONEAGE_TRACEBACK=1 shows where)")
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boneage.commands import registry_assemble, registry_compare
 from boneage.commands.common import UsageError, add_overrides, complain
-from boneage.commands.registry_show import run_list, run_show
+from boneage.commands.registry_show import run_history, run_list, run_show
 from boneage.config import load_config
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from boneage.registry.promotion import Promotion, PromotionError
 
 DEFAULT_NAME = "boneage-cascade"
-_ACTIONS = "{list,show,compare,promote,rollback,assemble,export,import}"
+_ACTIONS = "{list,show,history,compare,promote,rollback,assemble,export,import}"
 
 
 def add_parser(commands: Any) -> None:
@@ -29,6 +29,7 @@ def add_parser(commands: Any) -> None:
     listing.add_argument("--all", action="store_true", help="the single heads, too")
     listing.set_defaults(run=run_list)
     _named(actions, "show", "one version: figures, heads, lineage, card", run_show, version="champion")
+    _named(actions, "history", "who was champion from when to when, by whom, with which figures", run_history)
     registry_compare.add_parser(actions, DEFAULT_NAME)
     promote = _named(actions, "promote", "make a version the champion, through the gate", run_promote, "challenger")
     promote.add_argument(

@@ -57,6 +57,16 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_history(args: argparse.Namespace) -> int:
+    """Print a model's champions, a line each."""
+    from boneage.registry.champions import tenure_lines
+    from boneage.tracking.store import open_existing
+
+    lines = list(tenure_lines(open_existing(), args.name))
+    print("\n".join(lines) or f"no version of {args.name} was ever promoted: run `boneage registry promote`")
+    return 0
+
+
 def full_card(client: MlflowClient, info: VersionInfo) -> str:
     """Return the whole model card that lies beside a version; its description, which may be shorter, without one."""
     from boneage.errors import BoneageError

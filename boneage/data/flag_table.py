@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from boneage.data.archives import DataError
-from boneage.databases import sqlite_reason
+from boneage.databases import sqlite_fault
 
 _WAIT_SECONDS = 60.0
 _FLAGS = """CREATE TABLE IF NOT EXISTS flags (
@@ -95,7 +95,7 @@ class FlagTable:
                     query = "SELECT {columns} FROM flags ORDER BY time, sha256"
                 return _frame(table.execute(query.format(columns=chosen)).fetchall(), columns)
         except sqlite3.Error as error:
-            raise DataError(f"the saved cases cannot be read: {sqlite_reason(self._file, error)}") from error
+            raise DataError(sqlite_fault(self._file, error)) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -111,7 +111,7 @@ class FlagTable:
                 yield table
                 table.execute("COMMIT")
         except sqlite3.Error as error:
-            raise DataError(f"the case cannot be saved: {sqlite_reason(self._file, error)}") from error
+            raise DataError(sqlite_fault(self._file, error)) from error
 
 
 def _frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:

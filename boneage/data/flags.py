@@ -20,7 +20,7 @@ from PIL import Image
 
 from boneage.data.archives import DataError
 from boneage.data.flag_table import FlagTable
-from boneage.files import copy_whole, replacing, write_whole
+from boneage.files import WriteError, copy_whole, replacing, write_whole
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 
 
@@ -98,7 +98,7 @@ class FlagStore:
                 with replacing(path) as stream:
                     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG")
         except OSError as error:
-            raise DataError(f"the film cannot be saved: {error}") from error
+            raise DataError(error.sentence if isinstance(error, WriteError) else str(error)) from error
         time = record.time or datetime.now(UTC).isoformat(timespec="seconds")
         image = path.relative_to(self.folder).as_posix()
         known = {"sha256": name, "image": image, **asdict(record), "sex": str(record.sex), "time": time}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from boneage.groups import ModelKey
+from boneage.registry.champions import HISTORY_TAG, Tenure, begin_tenure
 from boneage.registry.checks import Rescore, Verdict, judge
 from boneage.registry.versions import (
     CHALLENGER,
@@ -19,6 +20,7 @@ from boneage.registry.versions import (
     cascade_name,
     find,
     head_name,
+    list_versions,
     show,
 )
 from boneage.tracking.environment import code_tags
@@ -26,7 +28,6 @@ from boneage.tracking.environment import code_tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-HISTORY_TAG = "champion_history"
 _LONGEST_HISTORY = 200
 
 
@@ -92,7 +93,13 @@ def promote(
             stays = f"version {champion.version} stays the champion" if champion else "there is still no champion"
             raise PromotionError(f"promotion of {name} version {candidate.version} refused, {stays}", verdict)
         _tag(client, candidate, promotion_forced_by=who, promotion_forced_reason=force_reason.strip())
-    _enthrone(client, candidate, champion, who)
+    how = "promoted" if verdict.allowed else "forced"
+    _enthrone(
+        client,
+        candidate,
+        champion,
+        Tenure(candidate.version, by=who, how=how, reason="" if verdict.allowed else (force_reason or "")),
+    )
     return Promotion(candidate.version, champion.version if champion else None, verdict, not verdict.allowed)
 
 
@@ -106,10 +113,18 @@ def rollback(client: MlflowClient, name: str = "boneage-cascade", *, by: str | N
     history = _history(client, name, champion)
     while history and history[-1] == champion.version:
         history.pop()
+    there = {info.version for info in list_versions(client, name)}
+    while history and history[-1] not in there:
+        history.pop()  # deleted meanwhile
     if not history:
-        raise RegistryError(f"{name} version {champion.version} is the first champion: there is none to go back to")
+        raise RegistryError(
+            f"{name} version {champion.version} is the first champion (of those that are still registered): there is "
+            "none to go back to"
+        )
     previous = show(client, name, history[-1])
-    _tag(client, champion, rolled_back_at=_now(), rolled_back_by=by or code_tags()["mlflow.user"])
+    who = by or code_tags()["mlflow.user"]
+    _tag(client, champion, rolled_back_at=_now(), rolled_back_by=who)
+    begin_tenure(client, previous, Tenure(previous.version, by=who, how="rolled back to"))
     _crown(client, previous)
     _keep_history(client, name, history)
     return Promotion(previous.version, champion.version, Verdict(True, "it was the champion before"))
@@ -121,11 +136,12 @@ def champions(client: MlflowClient, name: str = "boneage-cascade") -> list[int]:
     return [] if champion is None else _history(client, name, champion)
 
 
-def _enthrone(client: MlflowClient, info: VersionInfo, champion: VersionInfo | None, who: str) -> None:
+def _enthrone(client: MlflowClient, info: VersionInfo, champion: VersionInfo | None, tenure: Tenure) -> None:
     """Write the history first: a process killed before the alias moves leaves a history that rollback still reads."""
     history = _history(client, info.name, champion) if champion else []
     _keep_history(client, info.name, [*history, info.version])
-    _tag(client, info, promoted_at=_now(), promoted_by=who)
+    begin_tenure(client, info, tenure)
+    _tag(client, info, promoted_at=_now(), promoted_by=tenure.by)
     _crown(client, info)
 
 

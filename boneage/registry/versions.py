@@ -203,6 +203,10 @@ def _not_there(client: MlflowClient, name: str, wanted: str) -> str:
     if not known:
         return fault("registry.nothing", name=name, **_FIRST_VERSION)
     numbers = ", ".join(str(info.version) for info in reversed(known))
+    gone = _aliases(client, name).get(wanted)
+    if gone is not None:
+        command = f"boneage registry promote {name} --version NUMBER"
+        return fault("registry.alias_gone", alias=wanted, name=name, version=gone, command=command)
     if wanted == CHAMPION:
         return fault("registry.not_promoted", name=name, command="boneage registry promote", versions=numbers)
     return f"{name} has no version or alias {wanted!r}, only versions {numbers}: run `boneage registry list`"

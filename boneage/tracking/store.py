@@ -9,22 +9,29 @@ leaves no half-made store.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from boneage.databases import database_lock, first_line, masked, sqlite_file
+from boneage.databases import database_lock, is_held, masked, sqlite_file
 from boneage.errors import BoneageError
+from boneage.files import write_fault
 from boneage.notices import fault
 from boneage.paths import project_root
+from boneage.tracking.store_faults import open_fault
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from sqlalchemy import Connection
 
+log = logging.getLogger(__name__)
+WAIT_SECONDS = 20.0
+"""How long a store is waited for that another program holds; SQLite itself waits five seconds each time."""
 _SQLITE = "sqlite:///"
 _ARTIFACTS = "artifacts"
 # Every column in which MLflow keeps an absolute location of artifacts.
@@ -85,13 +92,17 @@ def open_store(uri: str | None = None) -> MlflowClient:
     from sqlalchemy.exc import SQLAlchemyError
 
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
-    try:
-        with _first_touch(uri):
-            client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
-            client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError) as error:
-        raise StoreError(_cannot_open(uri, error)) from error
-    return client
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            with _first_touch(uri):
+                client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
+                client.search_experiments(max_results=1)
+            return client
+        except (MlflowException, SQLAlchemyError) as error:
+            if not is_held(error) or time.monotonic() > end:
+                raise StoreError(open_fault(uri, error)) from error
+            log.warning("%s; trying again for %.0f seconds", open_fault(uri, error), end - time.monotonic())
 
 
 def open_existing(uri: str | None = None) -> MlflowClient:
@@ -190,7 +201,7 @@ def _make(file: Path) -> None:
                     _migrate(Path(folder) / file.name, file.parent / _ARTIFACTS)
                     (Path(folder) / file.name).replace(file)
     except OSError as error:
-        raise StoreError(f"the tracking store {file} cannot be made: {error}") from error
+        raise StoreError(write_fault(f"the tracking store {file}", error)) from error
 
 
 def _migrate(file: Path, artifacts: Path) -> None:
@@ -214,13 +225,6 @@ def _locked(path: Path) -> Iterator[None]:
             return
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def _cannot_open(uri: str, error: Exception) -> str:
-    uri, first = masked(uri), first_line(error)
-    if "out-of-date database schema" in first:
-        return f"the store {uri} was made by another version of MLflow: back it up, then run `mlflow db upgrade {uri}`"
-    return f"the tracking store {uri} cannot be opened: {first}"
 
 
 def _old_roots(connection: Connection, root: Path) -> list[str]:

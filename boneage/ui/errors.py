@@ -7,6 +7,7 @@ from types import TracebackType
 
 import gradio as gr
 
+from boneage.databases import disk_fault
 from boneage.errors import BoneageError
 from boneage.languages.texts import text
 from boneage.notices import say
@@ -42,6 +43,10 @@ class Boundary:
         if isinstance(error, BoneageError):
             raise visible(say(error.sentence, self._language), self._language) from error
         if isinstance(error, Exception) and not isinstance(error, gr.Error):
+            known = disk_fault(error)
+            if known is not None:
+                log.error("%s", error)
+                raise visible(say(known, self._language), self._language) from error
             log.error("an unexpected error on the page", exc_info=error)
             raise visible(text("error_unexpected", self._language), self._language) from error
 

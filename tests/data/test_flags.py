@@ -105,7 +105,7 @@ def test_an_old_store_is_updated_and_what_stood_there_is_in_the_history(tmp_path
     ("damage", "words"),
     [
         (lambda file: file.write_bytes(b"not sqlite" * 500), "no SQLite database, or damaged"),
-        (lambda file: (file.unlink(), file.mkdir()), "cannot be saved"),
+        (lambda file: (file.unlink(), file.mkdir()), "cannot be opened"),
     ],
 )
 def test_a_damaged_store_is_said_in_a_sentence(tmp_path, damage, words):

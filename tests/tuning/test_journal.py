@@ -102,7 +102,7 @@ def test_a_full_disk_is_said_and_the_search_goes_on_once_there_is_room(small_dis
     with pytest.raises(OSError), filler.open("wb", buffering=0) as stream:  # noqa: PT011 (any: the disk is full)
         while True:
             stream.write(b"x" * 512)
-    with pytest.raises(JournalError, match="disk is full; free some space"):
+    with pytest.raises(JournalError, match="disk is full: free some space"):
         search(200)
     assert damage_of(journal_file().read_bytes()) is None
     filler.unlink()

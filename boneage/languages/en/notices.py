@@ -53,6 +53,25 @@ NOTICES: dict[str, str] = {
         "JPEG baseline, lossless JPEG, JPEG 2000 or JPEG-LS"
     ),
     "model.shipped": "no cascade is promoted here: the one that ships with boneage {version} answers",
+    "registry.alias_gone": (
+        "the alias {alias} of {name} points to version {version}, which was deleted: run `{command}` to name "
+        "another one"
+    ),
+    "store.held": (
+        "{place} is held by another program ({holders}): end it, or wait until it has finished, and try again"
+    ),
+    "store.older": "the store {place} was made by an older MLflow: back it up, then run `{command}`",
+    "store.newer": (
+        "the store {place} was made by a newer MLflow than the one installed here ({installed}): install that one "
+        "(`{command}`), or take a backup of the store from before"
+    ),
+    "disk.full": (
+        "{place} cannot be written, the disk is full: free some space and try again; nothing half-written is left"
+    ),
+    "disk.read_only": (
+        "{place} may not be written by this user, or its disk is read-only: change its rights, or let BONEAGE_HOME "
+        "name another folder"
+    ),
     "registry.not_promoted": "no version of {name} is promoted yet: run `{command}` (there are versions {versions})",
     "registry.nothing": (
         "nothing is registered as {name}: run `{shipped}` to register the cascade that ships, or `{search}` to "

@@ -55,6 +55,26 @@ NOTICES: dict[str, str] = {
         "JPEG baseline, JPEG sin pérdida, JPEG 2000 o JPEG-LS"
     ),
     "model.shipped": "no hay ninguna cascada promovida aquí: responde la que acompaña a boneage {version}",
+    "registry.alias_gone": (
+        "el alias {alias} de {name} apunta a la versión {version}, que fue borrada: ejecute `{command}` para dar otra"
+    ),
+    "store.held": (
+        "otro programa ({holders}) tiene abierto {place}: ciérrelo, o espere a que termine, e inténtelo de nuevo"
+    ),
+    "store.older": (
+        "el almacén {place} fue creado por un MLflow más antiguo: haga una copia y después ejecute `{command}`"
+    ),
+    "store.newer": (
+        "el almacén {place} fue creado por un MLflow más nuevo que el instalado aquí ({installed}): instale ese "
+        "(`{command}`), o tome una copia anterior del almacén"
+    ),
+    "disk.full": (
+        "no se puede escribir {place}, el disco está lleno: libere espacio e inténtelo de nuevo; no queda nada a medias"
+    ),
+    "disk.read_only": (
+        "este usuario no puede escribir {place}, o su disco es de solo lectura: cambie los permisos, o dé otra carpeta "
+        "en BONEAGE_HOME"
+    ),
     "registry.not_promoted": (
         "ninguna versión de {name} se ha promovido aún: ejecute `{command}` (existen las versiones {versions})"
     ),

@@ -55,6 +55,26 @@ NOTICES: dict[str, str] = {
         "RLE, JPEG baseline, JPEG sem perdas, JPEG 2000 ou JPEG-LS"
     ),
     "model.shipped": "nenhuma cascata foi promovida aqui: responde a que acompanha o boneage {version}",
+    "registry.alias_gone": (
+        "o alias {alias} de {name} aponta para a versão {version}, que foi apagada: execute `{command}` para dar outra"
+    ),
+    "store.held": (
+        "outro programa ({holders}) mantém {place} aberto: encerre-o, ou espere que termine, e tente de novo"
+    ),
+    "store.older": (
+        "o repositório {place} foi criado por um MLflow mais antigo: faça uma cópia e depois execute `{command}`"
+    ),
+    "store.newer": (
+        "o repositório {place} foi criado por um MLflow mais novo que o instalado aqui ({installed}): instale esse "
+        "(`{command}`), ou use uma cópia anterior do repositório"
+    ),
+    "disk.full": (
+        "não é possível gravar {place}, o disco está cheio: libere espaço e tente de novo; nada fica pela metade"
+    ),
+    "disk.read_only": (
+        "este usuário não pode gravar {place}, ou o disco é só de leitura: mude as permissões, ou dê outra pasta em "
+        "BONEAGE_HOME"
+    ),
     "registry.not_promoted": (
         "nenhuma versão de {name} foi promovida ainda: execute `{command}` (há as versões {versions})"
     ),
