@@ -1,4 +1,4 @@
-"""The one family of errors that a user may see: each message says what was wanted, what came and what to do."""
+"""The base of all errors that users see; a message says what was wanted, what came and what to do."""
 
 from boneage.notices import code_of
 

@@ -1,4 +1,4 @@
-"""The ten models of a cascade as pure data, and the names they give.
+"""Sex, age groups and the ten models of a cascade as data.
 
 Source of the groups: Malanga et al. 2024, 10.59681/2175-4411.v16.iEspecial.2024.1361. Decimal ages occur, so the
 groups are half-open intervals: [0, 58), [58, 115), [115, 172) and [172, 228], all in months.

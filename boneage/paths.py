@@ -1,4 +1,4 @@
-"""Where a project keeps its files: never relative to the working directory."""
+"""Folders of a project: store, workspace, studies, shipped weights; none depends on the working directory."""
 
 from __future__ import annotations
 

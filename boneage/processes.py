@@ -1,4 +1,4 @@
-"""How worker processes live here: started fresh, with few threads, deaf to Ctrl-C, no longer than their parent."""
+"""Start worker processes: spawned, with few threads, deaf to Ctrl-C, ended with their parent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start_worker(threads: int = 1) -> None:
 
 @contextmanager
 def deaf_to_keyboard() -> Iterator[None]:
-    """Processes that are started within never hear Ctrl-C: whoever started them hears it, and ends them.
+    """Context manager: processes started within ignore Ctrl-C, and are ended by whoever started them.
 
     Otherwise each of them would print a traceback of its own, the first ones while they still start. A Ctrl-C that
     comes meanwhile is heard at the end.

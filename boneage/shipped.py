@@ -1,4 +1,4 @@
-"""Shipped files and the training records beside them: a file is used only if its record describes it."""
+"""Verify shipped weights against the training records beside them, and write such records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in a long command: the first one stops it after the step under way, a second one at once.
+"""Stop long commands by Ctrl-C: the first one after the step under way, a second one at once.
 
 Python raises KeyboardInterrupt wherever it happens to be; while TensorFlow traces a graph, that ends in a traceback of
 TensorFlow's own. So the signal sets a flag, which is read where nothing is half done: between images, batches of
@@ -35,7 +35,7 @@ def asked() -> bool:
 
 
 def check() -> None:
-    """End here if Ctrl-C was pressed.
+    """Raise KeyboardInterrupt if Ctrl-C was pressed.
 
     Raises:
         KeyboardInterrupt: then.

@@ -1,4 +1,4 @@
-"""The training cases that look most like a film to the backbone: a check for the reader, not evidence of its own.
+"""Find the training cases whose backbone features are most similar to a film's; a help for the reader, no evidence.
 
 The index holds ids, sexes, ages and compressed features of training images, no image. It travels in the bundle, so it
 is small: features are standardised, projected on their first principal components and stored as whole numbers of one

@@ -1,4 +1,4 @@
-"""What an estimate says, and how it is written down."""
+"""The result of `Cascade.estimate` and its JSON fields."""
 
 from __future__ import annotations
 

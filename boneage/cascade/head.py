@@ -1,4 +1,4 @@
-"""One of the ten heads: its key, its hyperparameters and its weights, or those of an ensemble, which are averaged."""
+"""One of the ten heads at work: its weights, or those of an ensemble, whose answers are averaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How noisy a film is where the network looks, and a guard that says so and widens the interval.
+"""Measure the noise of a prepared film, and widen the interval of noisy films, with a warning.
 
 Noise is what moves estimates most of all disturbances that the gate lets pass. It is measured on the prepared film at
 the size of the backbone's input, for that is what the estimate rests on: grain that the shrinking averages away is
@@ -48,7 +48,7 @@ def noise_level(image: NDArray[np.uint8], side: int) -> float:
 
 @dataclass(frozen=True)
 class NoiseGuard:
-    """What tells a noisy film, fitted on training images that the backbone and the heads had not seen.
+    """Limit and widening for noisy films, fitted on training images that backbone and heads had not seen.
 
     Attributes:
         side: pixels of the square on which noise is measured.

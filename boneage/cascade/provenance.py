@@ -1,4 +1,4 @@
-"""What a bundle says of where it was made: settings without the machine's paths, and the packages' versions."""
+"""Record where a bundle was made: settings without paths of the machine, and package versions."""
 
 from __future__ import annotations
 

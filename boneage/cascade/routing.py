@@ -1,4 +1,4 @@
-"""Which expert answers: the classifier's choice (hard), all of them by weight (soft), or the range that was given."""
+"""Route each film to its regressors: the classifier's choice (hard), all by weight (soft), or the given range."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Routed:
-    """The answers for N images.
+    """Ages, groups and probabilities of N images after routing.
 
     Attributes:
         ages: float64 (N,), months within 0-228.

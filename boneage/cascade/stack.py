@@ -1,4 +1,4 @@
-"""A head for all ages beside the experts: the routed age and the global one, averaged by a share fitted per sex."""
+"""Average the routed age with that of a head for all ages, by a share fitted per sex."""
 
 from __future__ import annotations
 

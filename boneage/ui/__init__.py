@@ -1,1 +1,1 @@
-"""The page: upload a radiograph, read the estimate, flag it. Imports gradio, so nothing else may import it early."""
+"""The Gradio page: upload a radiograph, read the estimate, save a case. Only `app.py` imports it: Gradio is slow."""

@@ -37,7 +37,7 @@ _ANYONE: Any = None
 
 
 def add_api(around: Surroundings) -> None:
-    """Add the two endpoints behind components that nobody sees."""
+    """Add the endpoints `/predict` and `/flag` to the page, behind hidden components."""
     with gr.Row(visible=False):
         _add_predict(around)
         _add_flag(around)

@@ -1,4 +1,4 @@
-"""The registry as the page sees it: which cascades can answer, and in which version."""
+"""Look up registered cascades for the page: which can answer, in which version, with which figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page works with, all given from outside."""
+"""The services that the page is built from: models, saved cases, examples, downloads, visits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the page works with.
+    """The services that the page is built from.
 
     Attributes:
         service: the models.

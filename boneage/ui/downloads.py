@@ -1,4 +1,4 @@
-"""Files made for a visitor (reports, tables): they lie in the page's private cache, and go when the visit ends."""
+"""Write files for download (reports, tables) into the page's private cache; they are deleted when the visit ends."""
 
 from __future__ import annotations
 

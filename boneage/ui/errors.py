@@ -1,4 +1,4 @@
-"""Where errors become sentences: no traceback reaches a visitor, none is lost either."""
+"""Show errors to visitors as sentences in their language; tracebacks go to the server's log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class PageError(BoneageError):
-    """Something a visitor can put right; the message is already in the visitor's language."""
+    """An error that the visitor can correct; its message is already in the visitor's language."""
 
 
 def visible(message: str, language: str) -> gr.Error:
@@ -25,7 +25,7 @@ def visible(message: str, language: str) -> gr.Error:
 
 
 class Boundary:
-    """Turn what goes wrong inside into a sentence for the visitor.
+    """Context manager that shows any error within as a sentence for the visitor.
 
     A `BoneageError` was written for users and is shown as it is. Anything else is a fault of ours: it goes to the
     server's log with its traceback, and the visitor reads a general sentence.
@@ -52,7 +52,7 @@ class Boundary:
 
 
 class Kept:
-    """Go on after one round of work, whatever went wrong in it: it is logged, and `failed` tells.
+    """Context manager that logs any error within and goes on; `failed` tells whether there was one.
 
     Errors of the kind `passes` are not kept but raised as ever.
     """

@@ -1,4 +1,4 @@
-"""Components whose texts follow the language."""
+"""Components whose texts change with the selected language."""
 
 from __future__ import annotations
 

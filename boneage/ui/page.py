@@ -1,4 +1,4 @@
-"""The page's frame: header, notice, language, status, and the tabs."""
+"""Build the page: header, research notice, language, model status, and the tabs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build_page(around: Surroundings) -> gr.Blocks:
 
 @dataclass(frozen=True)
 class Shell:
-    """What stands around the tabs."""
+    """The components around the tabs."""
 
     page: gr.Blocks
     labels: Labels
@@ -99,7 +99,7 @@ def _notice(language: str) -> str:
 
 
 def status_line(service: ModelService, language: str) -> str:
-    """Say where the page's model stands."""
+    """Render the status of the page's model: loading, ready or missing."""
     status = service.status
     if status.phase is Phase.READY:
         words = text("status_ready", language, model=status.model, version=status.version or "–")

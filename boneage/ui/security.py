@@ -1,4 +1,4 @@
-"""What the page's server refuses before Gradio sees it, and the headers that keep a visit private."""
+"""Refuse requests that would leak uploads, and set headers that keep a visit private."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADERS = (
 
 
 class Guard:
-    """Middleware: nobody gets an upload back, nobody makes this server fetch an address.
+    """ASGI middleware that serves no upload again and fetches no address for a visitor.
 
     Gradio serves every file of its cache to whoever knows its address, uploads too. The page never needs an upload
     again in the browser, so none is served, to nobody.

@@ -1,4 +1,4 @@
-"""The models behind the page: loaded in the background, replaced by themselves after a promotion."""
+"""Load the models behind the page in the background, and replace them after a promotion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calm and clinical, light and dark; the rest is in page.css."""
+"""The theme of the page, light and dark; details are in page.css."""
 
 from __future__ import annotations
 

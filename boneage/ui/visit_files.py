@@ -1,4 +1,4 @@
-"""What a visit leaves on the disk (uploads, files made for download): deleted as soon as the visit ends."""
+"""Delete the files of a visit (uploads, downloads) as soon as the visit ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many radiographs at once: what was given becomes one row a file, errors included."""
+"""Estimate many radiographs and return one table row per file, errors included."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the table says of one image."""
+    """An image's sex and age range, as the uploaded table gives them."""
 
     sex: Sex | None
     age_range: str | None = None

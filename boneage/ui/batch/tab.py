@@ -1,4 +1,4 @@
-"""The second tab: many files, one table."""
+"""The batch tab: its components and events."""
 
 from __future__ import annotations
 

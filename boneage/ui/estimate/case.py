@@ -1,4 +1,4 @@
-"""One estimate as it was shown: everything that a flag, a report or another language needs, and nothing live."""
+"""An estimate together with its film and request, as reports, saved cases and translations need it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Step = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asked, checked; build it with `read_request`.
+    """A validated request for one estimate; `read_request` makes it.
 
     Attributes:
         source: the uploaded file, or a member of an uploaded archive (`archive.zip!member`).

@@ -1,4 +1,4 @@
-"""Bone age beside chronological age on the page: the difference, and what the table that was chosen makes of it."""
+"""Show bone age beside chronological age: the difference, and the z-score of the chosen table."""
 
 from __future__ import annotations
 

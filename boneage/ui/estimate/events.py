@@ -1,4 +1,4 @@
-"""What happens on the first tab: a file is looked at, estimated, explained."""
+"""Events of the estimate tab: preview a file, estimate it, add the heat map."""
 
 from __future__ import annotations
 

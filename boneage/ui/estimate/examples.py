@@ -1,4 +1,4 @@
-"""Drawn hands for the first try: made in the background at the first start, kept in the workspace."""
+"""Simulated hands as examples on the page; drawn in the background at the first start and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of the steps, small enough for a screen."""
+"""Render the preparation steps as JPEG pictures for the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reasons of an estimate in words: what each expert said, and the training cases most like the film."""
+"""Show the reasons of an estimate: the age of each expert, and the most similar training cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which estimates can still be saved: each under its own key, so that no reading is ever saved with another film."""
+"""Remember recent estimates by key, so that a reading is only saved with the film it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: one print-ready page of HTML that needs nothing beside it, and names no patient."""
+"""Write the report of an estimate: one self-contained, printable HTML page that names no patient."""
 
 from __future__ import annotations
 

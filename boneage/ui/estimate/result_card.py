@@ -1,4 +1,4 @@
-"""The result in one glance, as HTML: used by the page and by the report."""
+"""Render an estimate as an HTML card, for the page and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps as HTML figures that can be zoomed: the pictures are inside the page, so none is written to a disk."""
+"""Render the preparation steps as zoomable HTML figures; pictures are embedded, none is written to disk."""
 
 from __future__ import annotations
 

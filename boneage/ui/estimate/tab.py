@@ -1,4 +1,4 @@
-"""The first tab: one radiograph in, one estimate out."""
+"""The estimate tab: its components and how they are updated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORT_NAME = "boneage-report.html"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the visitor fills in."""
+    """The input components of the estimate tab."""
 
     file: gr.File
     preview: gr.HTML
@@ -41,7 +41,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Results:
-    """What the visitor reads, and what can be done with it."""
+    """The output components of the estimate tab."""
 
     card: gr.HTML
     anyway: gr.Button

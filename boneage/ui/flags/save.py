@@ -1,4 +1,4 @@
-"""Keep a case: what was shown, never what the inputs say now."""
+"""Save an estimated film with the reader's age; what was estimated is saved, not what the inputs say now."""
 
 from __future__ import annotations
 

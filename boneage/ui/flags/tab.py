@@ -1,4 +1,4 @@
-"""The tab that keeps a case for future training, and lists what was kept."""
+"""The flag tab: save a case with a reading for future training, and list saved cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models tab: champion and challenger side by side, every version, and the cards."""
+"""The models tab: champion beside challenger, all versions, their model cards."""
 
 from __future__ import annotations
 
