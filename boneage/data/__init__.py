@@ -1,1 +1,1 @@
-"""Radiographs and their annotations, read from whatever an archive gives, and drawn once into splits and folds."""
+"""Read radiographs and their labels in any usual layout, and draw splits and folds once."""

@@ -1,4 +1,4 @@
-"""Any annotation layout to one table of images with sex and age, and one table of what could not be used and why."""
+"""Read labels in any layout into one table of images with sex and age, and list unusable rows with the reason."""
 
 from __future__ import annotations
 

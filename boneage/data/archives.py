@@ -1,4 +1,4 @@
-"""Files in folders and in zip archives, named alike: `folder/1377.png` or `archive.zip!folder/1377.png`.
+"""Read files in folders and zip archives by one kind of name: `folder/1377.png` or `archive.zip!folder/1377.png`.
 
 Archives are read in place, never unpacked; an archive inside an archive is `outer.zip!inner.zip!1377.png`.
 """

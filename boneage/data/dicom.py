@@ -1,4 +1,4 @@
-"""DICOM radiographs: pixels the right way round, and of the patient only sex, age at acquisition and side."""
+"""Read DICOM radiographs: grey pixels, and of the patient only sex, age at acquisition and laterality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The film of one row of an annotation table, as it was before somebody squeezed it or put two hands side by side."""
+"""Read the film of a table row in its true aspect: unstretched, and one hand of two."""
 
 from __future__ import annotations
 

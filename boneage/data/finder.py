@@ -1,4 +1,4 @@
-"""Finds the image that a row of an annotation table means, in folders and archives that are listed once."""
+"""Find the image file of a table row in folders and archives, each listed once."""
 
 from __future__ import annotations
 

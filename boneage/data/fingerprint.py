@@ -1,4 +1,4 @@
-"""Fingerprints that tell whether two files show the same film, however it was stored, scaled, brightened or inverted.
+"""Compute fingerprints by which the same film is recognised though stored, scaled, brightened or inverted otherwise.
 
 Hands look alike, so a short perceptual hash confuses them. A fingerprint here has 255 bits of the low frequencies of
 the film's ranks (brightness and contrast drop out), and a pair that agrees in enough of them is looked at again: the

@@ -1,4 +1,4 @@
-"""The flag-to-save store: films without any patient metadata, and a table of what was estimated and read.
+"""Store saved cases: films without patient metadata, and a table of estimates and readings.
 
 A film is saved as a PNG named by the sha256 of its pixels, so the same film again updates its row, and the history
 keeps what stood there before. Many writers at once are safe: the table is SQLite, and files appear by renaming.

@@ -1,4 +1,4 @@
-"""The Digital Hand Atlas, whose folders say sex and age: `JPEGimages/ASIF/ASIF05/5262.jpg`.
+"""Read sex and age from the folder names of the Digital Hand Atlas: `JPEGimages/ASIF/ASIF05/5262.jpg`.
 
 The number is the child's age in completed years, so the middle of that year is taken: 5 means 66 months. The readings
 of its headerless table can be used instead by naming its columns by number, from 1, in the source's `columns`.

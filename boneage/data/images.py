@@ -1,4 +1,4 @@
-"""Any radiograph (PNG, JPEG, TIFF, WebP, BMP, 8 or 16 bit, DICOM; path, bytes or zip member) to grey uint8 (H, W).
+"""Read any radiograph (PNG, JPEG, TIFF, WebP, BMP, DICOM; path, bytes or zip member) as grey uint8 (H, W).
 
 The kind of file is told by its content, never by its name. Sizes are checked in the header, before anything is
 decoded. 16-bit films are windowed, not clipped. A file that is cut off is refused, not shown half grey.

@@ -1,4 +1,4 @@
-"""JPEG frames of DICOM files that GDCM decodes, checked before it sees them: on a damaged header it ends the process.
+"""Check JPEG frames of DICOM files before GDCM decodes them, for it ends the process on a damaged header.
 
 GDCM (BSD) reads lossless JPEG through pydicom. Lossy JPEG of 12 bits a sample, as old film digitizers and some PACS
 write it, pydicom refuses for want of a decoder, though GDCM has one: here it is asked directly.

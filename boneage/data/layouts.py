@@ -1,4 +1,4 @@
-"""Annotation tables as people write them: headers of any known layout, sex and age in any spelling."""
+"""Recognise the columns of label tables: known headers, and sex and age in any usual spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One source of the configuration to its raw rows: which image, which sex and age, still as they were written."""
+"""Read one configured source into raw rows: image, sex and age as they were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training part, validation part and folds: drawn once, stratified by sex and age group, saved, and read ever after."""
+"""Draw training part, validation part and folds once, stratified by sex and age group, and read them ever after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undoing what was done to stored pixels: stretching to a square, two hands in one picture."""
+"""Undo the stretching of stored films to a square, and cut one hand out of a picture of two."""
 
 from __future__ import annotations
 

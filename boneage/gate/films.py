@@ -1,4 +1,4 @@
-"""Films that must be refused or corrected, made on purpose: flaws put on good films, and pictures that show no hand.
+"""Make films that the gate must refuse or correct: flaws put on good films, and pictures without a hand.
 
 The gate is fitted on films made from one part of the training images and measured on films made from images,
 photographs and scans that it never met; both by the makers below.

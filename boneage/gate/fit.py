@@ -1,4 +1,4 @@
-"""Fit the gate on training films: a stock of small films, flaws drawn anew at every step, thresholds on other films.
+"""Fit the input gate on training films, with flaws drawn anew at every step and thresholds set on other films.
 
 The network never sees the films kept apart for the thresholds; validation images tune nothing.
 """

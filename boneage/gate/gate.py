@@ -1,4 +1,4 @@
-"""The input gate: is this one hand, upright, whole and usable? It fails closed.
+"""Inspect a film before it is estimated: one whole, upright, usable hand? In doubt it is refused.
 
 Plain measures come first (size, contrast), then a very small network on a picture of the whole film, then the mask that
 the estimate will rest on. The network and its thresholds are fitted on films of the training part with flaws made on

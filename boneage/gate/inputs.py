@@ -1,4 +1,4 @@
-"""What the gate sees of a film: a small picture of all of it, and what the mask network made of it.
+"""Compute the gate's inputs: a small picture of the whole film, and measures of its mask.
 
 The picture is what decides: a hand's sides, parts and direction show on it. The mask's numbers say whether the mask
 that the estimate will rest on can be trusted.

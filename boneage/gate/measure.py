@@ -1,4 +1,4 @@
-"""What the gate does with films that it was not fitted on: wrong refusals and wrong acceptances, per sort of film."""
+"""Measure the gate on films it was not fitted on: false refusals and false acceptances per kind of film."""
 
 from __future__ import annotations
 

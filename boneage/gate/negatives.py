@@ -1,4 +1,4 @@
-"""Pictures that show no hand: patterns, photographs, scans of other parts of the body, and scrambled films."""
+"""Draw pictures without a hand: patterns, photographs, other parts of the body, scrambled films."""
 
 from __future__ import annotations
 

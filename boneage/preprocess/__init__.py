@@ -1,1 +1,1 @@
-"""From a radiograph of any origin to the prepared image that every network sees."""
+"""Prepare radiographs: background, the one object, contrast and resize, as every network sees them."""

@@ -1,4 +1,4 @@
-"""Background removal by rembg, always through an explicitly named local network.
+"""Remove the background by rembg, always with an explicitly named local network.
 
 The only module that imports rembg, and lazily: rembg imports numba-compiled alpha matting, which is never used here, so
 numba's compiler is switched off while it is imported (1.5 s instead of more than a minute). Nothing is ever sent to a

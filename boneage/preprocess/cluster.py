@@ -1,4 +1,4 @@
-"""Many small tasks over the machines of a Ray cluster (extra `cluster`); a machine that dies loses nothing.
+"""Run many small tasks on the machines of a Ray cluster (extra `cluster`); tasks of a lost machine are repeated.
 
 Tasks get everything they need as arguments and give their result back, so the machines need no common disk, only this
 package. Ray repeats the tasks of a machine that died on the others.

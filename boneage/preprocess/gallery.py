@@ -1,4 +1,4 @@
-"""Keeps the picture after every step, and writes them one by one and side by side."""
+"""Record the picture after every preparation step, and write them as files and as a contact sheet."""
 
 from __future__ import annotations
 

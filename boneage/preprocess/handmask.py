@@ -1,4 +1,4 @@
-"""Input and output of the `handmask` segmentation network (an ONNX file of ours), as plain array functions.
+"""Convert films to the input of the `handmask` segmentation network, and its output to a mask.
 
 The network takes one letterboxed film and gives the probability of hand or forearm at each pixel. Which engine runs it
 is somebody else's choice: `boneage.preprocess.background` runs it as a rembg session.

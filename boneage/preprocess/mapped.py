@@ -1,4 +1,4 @@
-"""Tables of equal rows on disk that only grow and are read memory-mapped: prepared films, and features of films.
+"""Append-only arrays on disk, read memory-mapped: prepared films and features.
 
 A table is two files: the rows, one after another, and the key of each row, one a line. Rows are written before their
 keys, so whatever was killed midway leaves at most rows without keys, which the next run cuts off: nothing half-written

@@ -1,4 +1,4 @@
-"""Many small tasks over worker processes; one that fails, or kills its process, becomes a reason and stops nothing."""
+"""Run many small tasks in worker processes; a task that fails, or kills its process, yields a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of films prepared in parallel, each once: cached by content and configuration, resumable.
+"""Prepare a table of films in parallel, each once: cached by content and configuration, resumable.
 
 A prepared film is one PNG named by the hash of its source (the file's bytes and how they are unstretched) in a folder
 named by the configuration. It carries the hash of its film's pixels and its warnings inside, and appears by renaming:

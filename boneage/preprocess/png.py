@@ -1,4 +1,4 @@
-"""The PNG of one prepared film, which carries what is known about the film inside."""
+"""Write and read a prepared film as a PNG that carries hash, warnings and fingerprint of its original."""
 
 from __future__ import annotations
 

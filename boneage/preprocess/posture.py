@@ -1,4 +1,4 @@
-"""The hand upright and as a left hand: turning by the mask's axis, and mirroring.
+"""Turn the hand upright by the axis of its mask, and mirror right hands.
 
 Angles are in degrees, counter-clockwise as one sees the film.
 """

@@ -1,4 +1,4 @@
-"""One film to the prepared square, by the steps of a configuration, in the order of METHOD.md part 3."""
+"""Prepare one film as the square that the networks see, by the steps of a configuration (METHOD.md part 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps between a film and the square that the networks see: small pure functions of arrays.
+"""Single preparation steps as pure array functions: select the object, equalise, crop, pad, resize.
 
 Masks are bool (H, W), films uint8 (H, W) with values 0-255. Nothing here divides by a blank film's zero range.
 """
