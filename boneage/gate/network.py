@@ -1,4 +1,4 @@
-"""The gate's network: a small convolutional classifier of the kind of film, in NumPy.
+"""The gate's network: a small convolutional classifier of the kind of film.
 
 Its weights ship as float16 (`assets/gate.npz`) beside their record (`assets/gate.json`). Keras is imported inside the
 functions, so that importing this module costs nothing.
