@@ -20,6 +20,7 @@ from boneage.commands import (
     follow,
     gate,
     listen,
+    log,
     predict,
     recalibrate,
     registry,
@@ -32,6 +33,7 @@ from boneage.commands.common import UsageError, complain, unforeseen
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
 from boneage.files import write_fault
+from boneage.hospital.audit_trail import switch_on
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 _KEPT = {
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
+        if args.audit:
+            switch_on()
         return int(args.run(args))
     except (UsageError, ConfigError) as error:
         complain(str(error))
@@ -83,6 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Estimate skeletal age from left-hand radiographs. Research use only; not a medical device.",
     )
     parser.add_argument("--version", action="version", version=f"boneage {__version__}")
+    parser.add_argument(
+        "--audit", action="store_true", help="log what is answered and promoted (BONEAGE_AUDIT names the folder)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     doctor.add_parser(commands)
     data.add_parsers(commands)
@@ -92,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_parser(commands)
     listen.add_parsers(commands)
     follow.add_parser(commands)
+    log.add_parser(commands)
     evaluate.add_parser(commands)
     registry.add_parser(commands)
     store.add_parser(commands)

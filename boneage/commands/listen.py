@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from boneage.commands.common import UsageError, add_model, notice, open_cascade
 if TYPE_CHECKING:
     import ssl
 
+    from boneage.hospital.audit_trail import Trail
     from boneage.hospital.listener import Service
     from boneage.hospital.result import Result
     from boneage.hospital.sender import Sender
@@ -110,6 +112,7 @@ def run_watch(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace, start: Callable[[Spool], tuple[Callable[[], None], Mapping[str, int]]]) -> int:
     """Run intake, worker, sender and health until told to end; films that wait then wait for the next start."""
+    from boneage.hospital.audit_trail import Trail
     from boneage.hospital.listener import quiet_libraries
     from boneage.hospital.spool import Spool
 
@@ -122,6 +125,7 @@ def _serve(args: argparse.Namespace, start: Callable[[Spool], tuple[Callable[[],
     _log_to(args.out / "log")
     notice(sys.stderr)
     worker = _worker(args, spool)
+    worker.seen.append(partial(_logged, Trail(args.out / "audit")))
     sender = sender_of(spool)
     stop, intake = start(spool)
     threads = [threading.Thread(target=worker.run, kwargs={"until_empty": _once(args)}, name="worker", daemon=True)]
@@ -151,6 +155,16 @@ def _serve(args: argparse.Namespace, start: Callable[[Spool], tuple[Callable[[],
     spool.close()
     print(", ".join(f"{name} {value}" for name, value in numbers().items()), flush=True)
     return 1 if failed else 0
+
+
+def _logged(trail: Trail, key: str, record: dict[str, Any], result: Result | None) -> None:
+    """Put what came of a film into the audit log."""
+    from boneage.data.flags import pixels_sha256
+
+    event = "answered" if record["outcome"] == "estimated" else record["outcome"]
+    facts = {name: record.get(name) for name in ("model", "version", "bone_age_months", "kind")}
+    film = None if result is None else pixels_sha256(result.film.pixels)
+    trail.add(event, "listener", key=key, film=film, **facts)
 
 
 def _once(args: argparse.Namespace) -> bool:

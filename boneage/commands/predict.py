@@ -22,6 +22,7 @@ from boneage.commands.common import UsageError, add_model, hard_line, notice, op
 from boneage.commands.outputs import add_outputs, outputs_of
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.hospital.audit_trail import log_answer, log_error
 from boneage.notices import OTHER_CODE
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
 
     outputs = outputs_of(args)
     for image in args.images:
+        radiograph = None
         try:
             if outputs.wanted:
                 yield {"image": image, **outputs.answered(cascade, image, table)}
@@ -90,8 +92,10 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
             radiograph = read_radiograph(image)
             estimate, reasons = _estimated(cascade, radiograph, args.sex or _sex_of(radiograph, image), args)
         except (BoneageError, OSError) as error:
+            log_error(radiograph, error)
             yield {"image": image, "error": str(error), "error_code": getattr(error, "code", OTHER_CODE)}
             continue
+        log_answer(radiograph, estimate)
         record = {"image": image, **estimate.to_json(), **reasons}
         if args.chronological is not None:
             record |= estimate.difference(args.chronological)

@@ -10,6 +10,7 @@ from boneage.commands import registry_assemble, registry_compare
 from boneage.commands.common import UsageError, add_overrides, complain
 from boneage.commands.registry_show import run_history, run_list, run_show
 from boneage.config import load_config
+from boneage.hospital.audit_trail import log
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,6 +76,7 @@ def run_promote(args: argparse.Namespace) -> int:
     except PromotionError as error:
         say_refusal(args.name, error)
         return 1
+    log("promoted", model=args.name, version=str(promotion.version))
     say_promotion(args.name, promotion)
     return 0
 
@@ -84,6 +86,7 @@ def run_rollback(args: argparse.Namespace) -> int:
     from boneage.registry.register import rollback
 
     done = rollback(_client(), args.name)
+    log("rolled back", model=args.name, version=str(done.version), beside=str(done.previous))
     print(f"{args.name} version {done.version} is the champion again, as it was before version {done.previous}")
     again = f"boneage registry promote {args.name} --version {done.previous}"
     print(f"version {done.previous} stays registered; `{again}` puts it to the gate again")

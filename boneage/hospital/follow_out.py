@@ -17,6 +17,7 @@ from boneage.hospital.fhir import observation, rate_observation
 from boneage.hospital.follow import RATE_COVERAGE, FollowUp
 from boneage.hospital.report_pdf import blank, write_lines
 from boneage.languages.texts import age_in_words, number, text
+from boneage.notices import say
 
 _TEAL, _AMBER, _GREY, _BAND = "#108282", "#c98a1b", "#5a686e", "#dfe7e8"
 
@@ -108,7 +109,7 @@ def write_follow_pdf(found: FollowUp, path: Path, language: str, paper: str = "A
     y = write_lines(pdf, [(title, 18, "B"), (made, 8, ""), (text("notice", language), 9.5, "B")], 12)
     width = pdf.w - 28
     pdf.image(BytesIO(chart(found, language)), 14, y + 3, width, alt_text=title)
-    table = [] if found.table is None else [(f"{found.table.name}. {found.table.provenance}", 7, "")]
+    table = [] if found.table is None else [(f"{found.table.name}. {say(found.table.provenance, language)}", 7, "")]
     lines = [(line, 9, "") for line in words(found, language)]
     write_lines(pdf, [*lines, (text("follow_caution", language), 8, ""), *table], y + width * 0.69 + 6)
     return write_whole(path, bytes(pdf.output()))

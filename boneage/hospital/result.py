@@ -21,6 +21,7 @@ from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
+from boneage.notices import OTHER_CODE, code_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -106,7 +107,8 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return the record of `boneage predict --format json`, or the refusal, without the file's name."""
         if self.estimate is None:
-            return {"error": self.message, "model": self.model, "version": self.version}
+            code = code_of(self.refusal[0]) if self.refusal else OTHER_CODE
+            return {"error": self.message, "error_code": code, "model": self.model, "version": self.version}
         compared = self.comparison.to_json() if self.comparison else {}
         if self.chronological_months is not None:
             compared = self.estimate.difference(self.chronological_months) | compared
