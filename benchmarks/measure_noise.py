@@ -20,7 +20,7 @@ import pandas as pd
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
 from boneage.cascade.noise_guard import QUANTILE, noise_level
-from boneage.commands.common import DEFAULT_MODEL, open_cascade, stage
+from boneage.commands.common import open_cascade, stage
 from boneage.config import load_config
 from boneage.data.annotations import read_row
 from boneage.evaluation.stress import DISTURBANCES, SIGNIFICANT_MONTHS, add_noise
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--films", type=int, default=120)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model")
     args = parser.parse_args()
     cascade = open_cascade(args.model)
     table = unseen(part_table(load_config(args.config, args.overrides), "train"), cascade.config.backbone, args.films)

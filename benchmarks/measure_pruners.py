@@ -28,13 +28,13 @@ import optuna
 import pandas as pd
 
 from boneage.config import Config, load_config
-from boneage.evaluation.text import text_table
 from boneage.groups import ModelKey, Task
 from boneage.learn.crossval import cross_validate, evaluate_head, train_final
 from boneage.learn.heads import predict_head
 from boneage.paths import study_folder
 from boneage.study.materials import gather
 from boneage.study.models import ModelTask, base_parameters, model_task
+from boneage.tables import text_table
 from tuning.spaces import starting_points, suggest
 
 MODELS = ("regressor-female-1", "regressor-female-4", "regressor-male-2", "regressor-male-4")

@@ -1,4 +1,4 @@
-"""The command `boneage`: parses, runs one command, and turns every foreseen error into one sentence."""
+"""The command line `boneage`: parse, run one command, and turn every foreseen error into one sentence."""
 
 from __future__ import annotations
 
@@ -6,29 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from boneage import __version__
-from boneage.commands import (
-    ablate,
-    audit,
-    data,
-    doctor,
-    evaluate,
-    explain,
-    faithfulness,
-    flags,
-    follow,
-    gate,
-    listen,
-    log,
-    predict,
-    recalibrate,
-    registry,
-    steps,
-    store,
-    stress,
-    train,
-)
 from boneage.commands.common import UsageError, complain, unforeseen
 from boneage.config import ConfigError
 from boneage.errors import BoneageError
@@ -36,6 +16,34 @@ from boneage.files import write_fault
 from boneage.hospital.audit_trail import switch_on
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+# Each command: the module of `boneage.commands` whose function `<command>_arguments` describes it, and its help.
+_COMMANDS = {
+    "doctor": ("doctor", "what is installed, which weights are there, is the store sound"),
+    "phantom": ("data", "draw simulated hand radiographs with known age and sex"),
+    "prepare": ("data", "preprocess a study's images and compute their features (resumable)"),
+    "audit": ("audit", "count images, and list unreadable files, duplicates and leaks"),
+    "steps": ("data", "write the picture after every step of preparing one radiograph"),
+    "train": ("train", "run a study with fixed hyperparameters (the search: python -m tuning)"),
+    "predict": ("predict", "estimate the bone age of radiographs"),
+    "listen": ("listen", "receive films by DICOM, estimate them and send results on"),
+    "watch": ("listen", "estimate the DICOM films that appear in a folder"),
+    "follow": ("follow", "follow one child over several films"),
+    "log": ("log", "check the audit log"),
+    "evaluate": ("evaluate", "score a cascade on labelled images, beside the paper's figures"),
+    "registry": ("registry", "list, show, compare, promote, roll back, assemble, export, import"),
+    "store": ("stores", "make the tracking store, or repair it after a move"),
+    "flags": ("stores", "list and check saved cases, or export them as a source for training"),
+    "gate": ("gate", "fit or measure the gate that refuses what is no usable hand film"),
+    "ablate": ("ablate", "measure every idea beyond the paper, one by one and together"),
+    "stress": ("stress", "how the estimates bear turned, cropped, noisy, inverted films"),
+    "recalibrate": ("recalibrate", "correct a registered cascade for one's own site"),
+    "explain": ("explain", "where one estimate comes from: heat maps, experts, similar cases"),
+    "cases": ("explain", "index a study's training cases by their features, for `boneage explain`"),
+    "faithfulness": (
+        "explain",
+        "does deleting a heat map's hottest regions move the estimate more than deleting random ones?",
+    ),
+}
 _KEPT = {
     "prepare": "prepared images and features are kept",
     "train": "prepared images and features are kept, models are trained anew",
@@ -55,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         sys.excepthook = unforeseen
-    args = build_parser().parse_args(argv)
+        argv = sys.argv[1:]
+    args = build_parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
     # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -80,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; no heavy import happens here."""
+def build_parser(command: str) -> argparse.ArgumentParser:
+    """Return the parser that lists every command and knows the arguments of one, whose module alone is imported."""
     parser = argparse.ArgumentParser(
         prog="boneage",
         description="Estimate skeletal age from left-hand radiographs. Research use only; not a medical device.",
@@ -91,25 +100,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--audit", action="store_true", help="log what is answered and promoted (BONEAGE_AUDIT names the folder)"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    doctor.add_parser(commands)
-    data.add_parsers(commands)
-    audit.add_parser(commands)
-    steps.add_parser(commands)
-    train.add_parser(commands)
-    predict.add_parser(commands)
-    listen.add_parsers(commands)
-    follow.add_parser(commands)
-    log.add_parser(commands)
-    evaluate.add_parser(commands)
-    registry.add_parser(commands)
-    store.add_parser(commands)
-    flags.add_parser(commands)
-    gate.add_parser(commands)
-    ablate.add_parser(commands)
-    stress.add_parser(commands)
-    recalibrate.add_parser(commands)
-    explain.add_parsers(commands)
-    faithfulness.add_parser(commands)
+    for name, (module, words) in _COMMANDS.items():
+        added = commands.add_parser(name, help=words)
+        if name == command:
+            getattr(import_module(f"boneage.commands.{module}"), f"{name}_arguments")(added)
     return parser
 
 

@@ -135,3 +135,28 @@ REGRESSORS: tuple[ModelKey, ...] = tuple(
     ModelKey(Task.REGRESSOR, sex, group.number) for sex in Sex for group in AGE_GROUPS
 )
 ALL_MODELS: tuple[ModelKey, ...] = CLASSIFIERS + REGRESSORS
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a set of images: all of them, a sex, or a sex and true age group (1-4)."""
+
+    sex: Sex | None = None
+    group: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name in tables: `all`, `female`, `female 58-114`."""
+        return " ".join([self.sex or "all", *([RANGE_LABELS[self.group - 1]] if self.group else [])])
+
+    @property
+    def suffix(self) -> str:
+        """The end of a metric's name: empty, `_female`, `_female_2`."""
+        return "".join(f"_{each}" for each in (self.sex, self.group) if each)
+
+
+PARTS: tuple[Part, ...] = (
+    Part(),
+    *(Part(sex) for sex in Sex),
+    *(Part(sex, group.number) for sex in Sex for group in AGE_GROUPS),
+)

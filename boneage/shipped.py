@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from boneage.files import write_whole
+from boneage.settings import Config
 
 USE = "trained on RSNA 2017, research use only"
 ATTRIBUTION = (
@@ -44,6 +45,18 @@ def checked_asset(weights: Path, record: Path) -> Path:
 def file_sha256(path: Path) -> str:
     """Return a file's sha256 in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def terms_of_use(config: Config) -> dict[str, str]:
+    """Return the terms of what a study's films trained, for `write_record`; none where RSNA's are among the films."""
+    names = sorted({source.name for source in config.data.sources if source.role == "train"})
+    if not names or "rsna" in names:
+        return {}
+    return {
+        "use": f"trained on {', '.join(names)}, research use only",
+        "attribution": config.study.note or ", ".join(names),
+        "licence": "These weights carry the terms of the films that they were fitted on.",
+    }
 
 
 def write_record(weights: Path, fields: Mapping[str, Any]) -> Path:

@@ -267,7 +267,7 @@ def test_interruption_says_how_to_continue(monkeypatch, capsys, tmp_path):
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("boneage.phantom.dataset.write_dataset", interrupted)
+    monkeypatch.setattr("boneage.commands.data.write_dataset", interrupted)
     assert main(["phantom", str(tmp_path / "out"), "--count", "2"]) == 130
     assert "same command again to continue" in capsys.readouterr().err
 
@@ -276,7 +276,7 @@ def test_a_full_disk_is_one_sentence(monkeypatch, capsys, tmp_path):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("boneage.phantom.dataset.write_dataset", full)
+    monkeypatch.setattr("boneage.commands.data.write_dataset", full)
     assert main(["phantom", str(tmp_path / "out")]) == 1
     assert "the disk is full" in capsys.readouterr().err
 
@@ -319,8 +319,8 @@ def test_a_reader_that_leaves_early_is_no_error(image, tmp_path):
 @pytest.mark.parametrize(("variable", "shown"), [("", False), ("1", True)])
 def test_an_unforeseen_error_is_a_sentence_unless_its_place_is_asked_for(variable, shown, monkeypatch):
     code = (
-        "import sys, boneage.commands.flags as f;"
-        "f._store = lambda args: 1 / 0; from boneage.cli import main;"
+        "import sys, boneage.commands.stores as f;"
+        "f._flags = lambda args: 1 / 0; from boneage.cli import main;"
         "sys.argv = ['boneage', 'flags', 'list']; sys.exit(main())"
     )
     monkeypatch.setenv("BONEAGE_TRACEBACK", variable)

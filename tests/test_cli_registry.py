@@ -17,6 +17,7 @@ from boneage.preprocess.preparer import Preparer
 from boneage.registry import register as registry
 from boneage.registry.register import Submission, register_cascade
 from boneage.registry.validation import COLUMNS
+from boneage.registry.versions import show
 from boneage.tracking.store import ensure_experiment
 
 PARAMS = HeadParameters(width_1=3, width_2=2)
@@ -143,7 +144,7 @@ def test_doctor_reports_every_part(versions, capsys):
 def test_rescoring_takes_only_the_very_images(versions, tmp_path, monkeypatch):
     from PIL import Image
 
-    from boneage.commands import rescore
+    from boneage.commands import promotion
     from boneage.config import DataConfig, SourceConfig
     from boneage.data.flags import pixels_sha256
     from boneage.errors import BoneageError
@@ -159,10 +160,10 @@ def test_rescoring_takes_only_the_very_images(versions, tmp_path, monkeypatch):
         def estimate(self, film, sex, *, anyway=False):
             return type("E", (), {"bone_age_months": float(film.mean())})
 
-    monkeypatch.setattr("boneage.registry.register.load_cascade", lambda uri, client: Champion())
+    monkeypatch.setattr("boneage.commands.promotion.load_cascade", lambda uri, client: Champion())
     wanted = pd.DataFrame([["7", pixels_sha256(pixels), "male", 95.0, 1.0]], columns=list(COLUMNS))
-    version = registry.show(versions, "boneage-cascade", 1)
-    again = rescore.rescorer(versions, config)
+    version = show(versions, "boneage-cascade", 1)
+    again = promotion.rescorer(versions, config)
     assert again(version, wanted)["bone_age_months"].tolist() == [90.0]
     with pytest.raises(BoneageError, match="not the one"):
         again(version, wanted.assign(content_sha256="0" * 64))

@@ -94,7 +94,8 @@ def run(
 def _lead(config: Config, keys: Sequence[ModelKey], places: Places, promote: bool) -> None:
     """Run a whole study and print where to look."""
     from boneage.commands.common import stage
-    from boneage.commands.studies import print_outcome, promote_version
+    from boneage.commands.promotion import promote_version
+    from boneage.commands.train import print_outcome
     from boneage.paths import study_folder
     from boneage.study.job import run_study
     from tuning.display import train_with_display

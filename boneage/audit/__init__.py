@@ -1,1 +1,1 @@
-"""What a collection of labelled radiographs is like, and what is wrong with it, before anything is trained on it."""
+"""Audit a collection of labelled radiographs before anything is trained on it: labels, films, duplicates, leaks."""

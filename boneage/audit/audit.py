@@ -1,4 +1,4 @@
-"""A whole audit: the labels, every film, and duplicates, as data that a table, JSON or a page can show."""
+"""Audit a whole collection: its labels, every film, and duplicates, as data that a table, JSON or a page can show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from boneage.audit.duplicates import Pair, find_pairs
-from boneage.audit.films import look_at
+from boneage.audit.films import read_films
 from boneage.audit.labels import heaping, problem_counts, sizes
 from boneage.config import Config
 from boneage.data.annotations import (
@@ -34,7 +34,7 @@ NO_SET = ""
 
 @dataclass(frozen=True)
 class Collection:
-    """Labelled images before they are looked at.
+    """Labelled images of a folder or a study, before their films are read.
 
     Attributes:
         table: The annotation table, with a column `set`: train, validation, test, or "" where nothing is split.
@@ -49,7 +49,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """Findings of an audit: usable rows, problems, films that are there twice.
 
     Attributes:
         table: The usable rows; `set`, and where the films were read `width, height, content_sha256, fingerprint`.
@@ -127,7 +127,7 @@ def collect_study(config: Config) -> Collection:
 
 
 def audit(collection: Collection, stage: Stage, labels_only: bool = False, workers: int | None = None) -> Audit:
-    """Audit a collection.
+    """Audit the labels of a collection and, unless told otherwise, its films.
 
     Args:
         collection: From `collect_folder` or `collect_study`.
@@ -145,7 +145,7 @@ def audit(collection: Collection, stage: Stage, labels_only: bool = False, worke
         )
     if labels_only:
         return Audit(collection.table, collection.problems, collection.layouts, (), False)
-    table, unreadable = look_at(collection.table, workers, stage("read films"))
+    table, unreadable = read_films(collection.table, workers, stage("read films"))
     problems = pd.concat([collection.problems, unreadable], ignore_index=True)
     return Audit(table, problems, collection.layouts, find_pairs(table), True)
 

@@ -1,13 +1,14 @@
-"""The same film twice: pixel for pixel, or stored in another way; above all in two of training, validation, test."""
+"""Find films that are there twice, pixel for pixel or stored in another way, above all in two of the study's sets."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import pandas as pd
 
+from boneage.audit.labels import rows_of
 from boneage.data.archives import DataError
 from boneage.data.films import read_row
 from boneage.data.fingerprint import agreement, candidates, likeness, same_film
@@ -68,7 +69,7 @@ def find_pairs(table: pd.DataFrame) -> tuple[Pair, ...]:
     Args:
         table: Columns `id, sex, age_months, image, content_sha256, fingerprint`, and `set` where there are sets.
     """
-    rows = {str(row["id"]): {str(key): value for key, value in row.items()} for row in table.to_dict("records")}
+    rows = {str(row["id"]): row for row in rows_of(table)}
     groups = same_films({name: str(row["content_sha256"]) for name, row in rows.items()})
     pairs = [_pair(rows[one], rows[other], True, 1.0, 1.0) for group in groups for one, other in _chain(group, rows)]
     pairs += _near(rows)
@@ -86,20 +87,16 @@ def refuse_near_copies(sets: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]
     """
     found = []
     for (name, (table, prints)), (other, (others, more)) in combinations(sets.items(), 2):
-        rows, columns = (part.set_index("id", drop=False).to_dict("index") for part in (table, others))
+        rows, columns = ({row["id"]: row for row in rows_of(part)} for part in (table, others))
         ids, other_ids = list(prints), list(more)
         for i, j in candidates(list(prints.values()), list(more.values())):
-            if same_film(read_row(_named(rows[ids[i]])), read_row(_named(columns[other_ids[j]]))):
+            if same_film(read_row(rows[ids[i]]), read_row(columns[other_ids[j]])):
                 found.append(f"{ids[i]} ({name}) = {other_ids[j]} ({other})")
     if found:
         raise SplitError(
             f"{len(found)} films are in two sets, stored in two ways ({'; '.join(found[:_SHOWN])}): remove one of each "
             "from the sources, then delete the study's splits.json to draw anew; `boneage audit CONFIG` lists all"
         )
-
-
-def _named(row: Mapping[Hashable, object]) -> dict[str, object]:
-    return {str(key): value for key, value in row.items()}
 
 
 def _chain(group: Sequence[str], rows: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Every film of a table looked at once, in parallel: can it be read, how large is it, which film is it?"""
+"""Read every film of a table once, in parallel: its size, the hash of its pixels, its fingerprint."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from boneage.audit.labels import rows_of
 from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.films import FilmSource
 from boneage.data.fingerprint import fingerprint
@@ -24,14 +25,7 @@ class _Task(NamedTuple):
     source: FilmSource
 
 
-class _Facts(NamedTuple):
-    width: int
-    height: int
-    content_sha256: str
-    fingerprint: str
-
-
-def look_at(
+def read_films(
     table: pd.DataFrame, workers: int | None = None, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read every film of an annotation table.
@@ -45,11 +39,10 @@ def look_at(
         The rows whose film can be read, with the columns `width`, `height` (int, pixels as stored), `content_sha256`
         (of the film's pixels) and `fingerprint`; and `source, id, image, reason` of the others.
     """
-    records = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    tasks = [_Task(str(row["id"]), FilmSource.of(row)) for row in records]
+    tasks = [_Task(str(row["id"]), FilmSource.of(row)) for row in rows_of(table)]
     if workers is None and len(tasks) < _ENOUGH_FOR_WORKERS:
         workers = 1
-    facts: dict[str, _Facts] = {}
+    facts: dict[str, tuple[int, int, str, str]] = {}
     reasons: dict[str, str] = {}
     for number, (task, result) in enumerate(run_parallel(_look, tasks, workers), start=1):
         if isinstance(result, Failure):
@@ -58,24 +51,15 @@ def look_at(
             facts[task.id] = result
         if progress:
             progress(number, len(tasks))
-    return _with_facts(table, facts), _unreadable(table, reasons)
-
-
-def _look(task: _Task) -> _Facts:
-    """Read one film; runs in a worker process. The hash is that of the film after unstretching, as in a study."""
-    stored = read_image(task.source.image)
-    film = task.source.fit(stored)
-    return _Facts(stored.shape[1], stored.shape[0], pixels_sha256(film), fingerprint(film))
-
-
-def _with_facts(table: pd.DataFrame, facts: dict[str, _Facts]) -> pd.DataFrame:
     readable = table[table["id"].isin(facts)].reset_index(drop=True)
     for number, name in enumerate(FACTS):
         readable[name] = [facts[image_id][number] for image_id in readable["id"]]
-    return readable
+    refused = table.loc[table["id"].isin(reasons), ["source", "id", "image"]].reset_index(drop=True)
+    return readable, refused.assign(reason=[reasons[name] for name in refused["id"]])[list(PROBLEM_COLUMNS)]
 
 
-def _unreadable(table: pd.DataFrame, reasons: dict[str, str]) -> pd.DataFrame:
-    rows = table[table["id"].isin(reasons)]
-    problems = rows[["source", "id", "image"]].assign(reason=[reasons[name] for name in rows["id"]])
-    return problems.reset_index(drop=True)[list(PROBLEM_COLUMNS)]
+def _look(task: _Task) -> tuple[int, int, str, str]:
+    """Return the `FACTS` of one film (in a worker process); its hash is that of the unstretched film, as in a study."""
+    stored = read_image(task.source.image)
+    film = task.source.fit(stored)
+    return stored.shape[1], stored.shape[0], pixels_sha256(film), fingerprint(film)

@@ -1,4 +1,4 @@
-"""What the labels alone tell: how many of which sex, group and source, how they heap, and what is wrong with rows."""
+"""Summarise labels: how ages heap per source, sizes of films, and which kinds of problem rows have."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ _KINDS = (
     ("no id", "no id"),
 )
 UNREADABLE = "unreadable file"
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return a table's rows as mappings from a column's name to its value."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
 def heaping(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,50 +1,33 @@
-"""An audit as one HTML page that needs nothing else: figures, plots, sample films and duplicates.
+"""Write an audit as one HTML page that needs nothing else: figures, plots, sample films and duplicates.
 
 The page shows films of patients: it belongs where the films belong, and is never committed or sent.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Iterable
 from html import escape
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from PIL import Image
 
-from boneage import __version__
-from boneage.audit import plots
+from boneage import __version__, plots
 from boneage.audit.audit import NO_SET, Audit
 from boneage.audit.duplicates import Pair
-from boneage.audit.labels import heaping, problem_counts, sizes
+from boneage.audit.labels import heaping, problem_counts, rows_of, sizes
 from boneage.data.annotations import audit_counts, read_row
 from boneage.data.archives import DataError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.html import frame_table, html_page, picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SIDE = 116
 _SAMPLES = 4
 _MOST_PAIRS, _MOST_PROBLEMS = 24, 200
-_STYLE = """
-:root{color-scheme:light}
-body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2rem auto;padding:0 1rem;color:#1c2226;background:#fff}
-h1{font-size:1.6rem;margin-bottom:0} h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #d5dadd}
-h3{font-size:1rem;margin:1rem 0 .2rem}
-.scroll{overflow-x:auto} table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
-td,th{padding:.25rem .7rem;text-align:left;border-bottom:1px solid #e6eaec;vertical-align:top}
-th{color:#5a666d;font-weight:600} tr:nth-child(odd) td{background:#f7f9fa} td.n,th.n{text-align:right}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:1.2rem 0}
-.tile{border:1px solid #dde2e5;border-radius:8px;padding:.6rem .9rem} .tile b{display:block;font-size:1.5rem}
-.tile.alarm{border-color:#b3261e;color:#b3261e}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr))}
-.groups{display:grid;grid-template-columns:repeat(auto-fit,minmax(500px,1fr));gap:0 1.2rem}
-.pair{border:1px solid #dde2e5;border-radius:8px;padding:.4rem .8rem;margin:.7rem 0} .pair p{margin:.3rem 0}
-.bad{background:#fdecea;border-left:4px solid #b3261e;padding:.6rem 1rem}
-.good{background:#e9f5ee;border-left:4px solid #1d7a46;padding:.6rem 1rem}
-.note{color:#5a666d} figure{display:inline-block;margin:.3rem;text-align:center;font-size:.8rem}
-figure img{display:block;background:#000;margin:auto} .plot{max-width:100%}
-"""
 
 
 def page(audit: Audit, title: str) -> str:
@@ -55,13 +38,12 @@ def page(audit: Audit, title: str) -> str:
         title: What was audited.
     """
     parts = [
-        f"<h1>Audit of {escape(title)}</h1>",
         '<p class="note">This page shows films of patients: keep it where they are. Research use only. '
         f"boneage {__version__}</p>",
         _verdict(audit),
         _tiles(audit),
         "<h2>Images per source, sex and age group</h2>",
-        _table(_layouts(audit)),
+        _table(pd.DataFrame(audit.layouts.items(), columns=["source", "layout"])),
         _table(audit_counts(audit.table)),
         "<h2>Labels</h2>",
         '<p class="note">Ages that fall evenly would be multiples of 6 in 16.7 % and of 12 in 8.3 % of cases.</p>',
@@ -74,8 +56,7 @@ def page(audit: Audit, title: str) -> str:
         "<h2>Problems</h2>",
         _problems(audit),
     ]
-    head = f'<meta charset="utf-8"><title>Audit of {escape(title)}</title><style>{_STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    return html_page(f"Audit of {title}", parts)
 
 
 def _verdict(audit: Audit) -> str:
@@ -104,11 +85,6 @@ def _tiles(audit: Audit) -> str:
     return f'<div class="tiles">{"".join(shown)}</div>'
 
 
-def _layouts(audit: Audit) -> pd.DataFrame:
-    rows = [{"source": source, "layout": layout} for source, layout in audit.layouts.items()]
-    return pd.DataFrame(rows, columns=["source", "layout"])
-
-
 def _films(audit: Audit) -> list[str]:
     """Return the parts that need films: sizes, samples per sex and group, duplicates."""
     parts = ["<h2>Films</h2>", _table(sizes(audit.table)), _plot(plots.film_sizes(audit.table), "Sizes as stored")]
@@ -121,7 +97,7 @@ def _films(audit: Audit) -> list[str]:
                 parts.append(f'<div><p class="note">{label} months ({len(rows):,} images)</p>{films}</div>')
         parts.append("</div>")
     parts.append(f"<h2>The same film twice: {len(audit.pairs)} pairs</h2>")
-    by_id = {str(row["id"]): row for row in _rows(audit.table)}
+    by_id = {str(row["id"]): row for row in rows_of(audit.table)}
     parts += [_pair(pair, by_id) for pair in audit.pairs[:_MOST_PAIRS]]
     if len(audit.pairs) > _MOST_PAIRS:
         parts.append(f"<p>... and {len(audit.pairs) - _MOST_PAIRS} more, all of them in the JSON.</p>")
@@ -146,47 +122,23 @@ def _problems(audit: Audit) -> str:
 def _some(rows: pd.DataFrame) -> list[dict[str, object]]:
     """Choose a few rows, always the same ones, whatever their order."""
     order = rows["id"].map(lambda name: hashlib.sha256(str(name).encode()).hexdigest()).sort_values().index
-    return _rows(rows.loc[order[:_SAMPLES]])
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return rows_of(rows.loc[order[:_SAMPLES]])
 
 
 def _figure(row: dict[str, object], caption: str) -> str:
     try:
-        picture = Image.fromarray(read_row(row))
+        film = Image.fromarray(read_row(row))
     except DataError:
         return f"<figure>gone<figcaption>{escape(caption)}</figcaption></figure>"
-    picture.thumbnail((_SIDE, _SIDE))
+    film.thumbnail((_SIDE, _SIDE))
     buffer = BytesIO()
-    picture.save(buffer, format="JPEG", quality=80)
-    return f"<figure>{_image(buffer.getvalue(), 'jpeg', caption)}<figcaption>{escape(caption)}</figcaption></figure>"
+    film.save(buffer, format="JPEG", quality=80)
+    return picture(buffer.getvalue(), "jpeg", caption)
 
 
-def _plot(png: bytes, caption: str) -> str:
-    return f"<p>{_image(png, 'png', caption)}</p>"
-
-
-def _image(data: bytes, kind: str, caption: str) -> str:
-    text = base64.b64encode(data).decode("ascii")
-    css = ' class="plot"' if kind == "png" else ""
-    return f'<img{css} alt="{escape(caption)}" src="data:image/{kind};base64,{text}">'
+def _plot(figure: Figure, caption: str) -> str:
+    return f"<p>{picture(plots.png(figure), 'png', caption)}</p>"
 
 
 def _table(table: pd.DataFrame) -> str:
-    """Return a table whose every cell is escaped: names come from files that anybody may have named."""
-    numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
-    names = (str(name).replace("_", " ") for name in table.columns)
-    head = "".join(f"<th{_right(number)}>{escape(name)}</th>" for name, number in zip(names, numeric, strict=True))
-    body = "".join(f"<tr>{_cells(row, numeric)}</tr>" for row in table.itertuples(index=False))
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def _cells(values: Iterable[object], numeric: list[bool]) -> str:
-    pairs = zip(values, numeric, strict=True)
-    return "".join(f"<td{_right(number)}>{escape(str(value))}</td>" for value, number in pairs)
-
-
-def _right(number: bool) -> str:
-    return ' class="n"' if number else ""
+    return frame_table(table.rename(columns=lambda name: str(name).replace("_", " ")), str)

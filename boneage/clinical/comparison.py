@@ -1,4 +1,4 @@
-"""Bone age beside chronological age: difference, z-score against a named table, and the model's own error.
+"""Compare bone age with chronological age: difference, z-score against a named table, the model's own error.
 
 Two things must not be mixed up. A table's standard deviation says how much healthy children of one age differ; the
 model's interval says how far the estimate may be from a reader's. The z-score uses the first alone; the second turns
@@ -21,7 +21,7 @@ VERDICTS = ("delayed", "average", "advanced")
 
 @dataclass(frozen=True)
 class Comparison:
-    """An estimate beside chronological age; `None` where it cannot be said.
+    """Bone age compared with chronological age; `None` where nothing can be said.
 
     Attributes:
         chronological_months: age at acquisition.
@@ -96,6 +96,17 @@ def compare(estimate: Estimate, chronological_months: float, table: SdTable, cov
         note=table.note(sex, chronological_months),
         provenance=table.provenance,
     )
+
+
+def compared(
+    estimate: Estimate, chronological_months: float | None, table: SdTable | None, coverage: float
+) -> dict[str, Any]:
+    """Return what a record says of a chronological age: nothing, the difference, or what a table makes of it."""
+    if chronological_months is None:
+        return {}
+    if table is None:
+        return estimate.difference(chronological_months)
+    return compare(estimate, chronological_months, table, coverage).to_json()
 
 
 def model_sd(estimate: Estimate, coverage: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Tables of standard deviations of skeletal age by chronological age: built in by name, or a user's own file.
+"""Read tables of standard deviations of skeletal age by chronological age: built in by name, or a user's file.
 
 Tables are interpolated, never extrapolated.
 """
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 from boneage.notices import fault, note
+from boneage.tables import read_csv
 
 _FILES = {"brush-foundation": "sd_brush_foundation.csv", "greulich-pyle": "sd_greulich_pyle_v_vi.csv"}
 TABLE_TITLES: Mapping[str, str] = {"brush-foundation": "Brush Foundation", "greulich-pyle": "Greulich-Pyle V/VI"}
@@ -101,7 +102,7 @@ def built_in_table(name: str, *alternatives: str) -> SdTable:
 def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     """Read a CSV with the columns chronological_months, sex, sd_months and, if known, agreement.
 
-    Columns are separated by commas, or by semicolons as spreadsheets of countries with a decimal comma save them.
+    Columns are separated by commas, tabs, or semicolons as spreadsheets of countries with a decimal comma save them.
 
     Args:
         path: the file; errors call it by its name alone, for its folder may be a server's.
@@ -115,8 +116,8 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise TableError(fault("table.large", name=path.name, megabytes=MOST_BYTES // 10**6))
     try:
-        frame = _read_csv(path)
-    except (OSError, ValueError) as error:  # all of pandas' parsing errors are ValueErrors
+        frame = read_csv(path.read_text(encoding="utf-8-sig"), most_rows=MOST_ROWS + 1)
+    except (OSError, ValueError) as error:
         raise TableError(fault("table.unreadable", name=path.name)) from error
     if len(frame) > MOST_ROWS:
         raise TableError(fault("table.rows", name=path.name, rows=MOST_ROWS))
@@ -126,7 +127,7 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
         raise TableError(fault("table.columns", name=path.name, **columns))
     months, sds, unresolved = {}, {}, {}
     for sex in Sex:
-        rows = frame.loc[np.array([_is(value, sex) for value in frame["sex"]], dtype=bool)]
+        rows = frame[[_is(value, sex) for value in frame["sex"]]]
         if rows.empty:
             continue
         ages, deviations = _numbers(rows["chronological_months"], path), _numbers(rows["sd_months"], path)
@@ -141,13 +142,6 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     return SdTable(name, provenance, months, sds, unresolved)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig") as file:
-        semicolons = ";" in file.readline()
-    comma = {"sep": ";", "decimal": ","} if semicolons else {}
-    return pd.read_csv(path, encoding="utf-8-sig", nrows=MOST_ROWS + 1, **comma)
-
-
 def _is(value: object, sex: Sex) -> bool:
     try:
         return Sex.parse(value) == sex
@@ -156,7 +150,7 @@ def _is(value: object, sex: Sex) -> bool:
 
 
 def _numbers(column: pd.Series, path: Path) -> NDArray[np.float64]:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    values = pd.to_numeric(column.str.replace(",", "."), errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         raise TableError(fault("table.numbers", name=path.name, column=column.name))
     return values

@@ -1,1 +1,1 @@
-"""What the commands do: they read arguments, call the rooms and print. Heavy imports wait until a command runs."""
+"""Run one command each: read its arguments, call the rooms, print. A module is imported when its command is called."""

@@ -1,4 +1,4 @@
-"""`boneage ablate`: what each idea beyond the paper is worth, and the account of the configuration's own cascade."""
+"""`boneage ablate`: measure what each idea beyond the paper is worth, and the configuration's own cascade."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import argparse
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from boneage import stopping
-from boneage.commands.common import add_overrides, complain, import_keras_quietly, notice, stage
+import pandas as pd
+
+from boneage import plots, stopping
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.commands.common import add_config, complain, import_keras_quietly, notice, stage
 from boneage.config import load_config
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from boneage.cascade.cascade import Cascade
-    from boneage.evaluation.evaluate import Evaluation
-    from boneage.study.materials import Materials, Stage
+from boneage.evaluation.evaluate import Evaluation
+from boneage.evaluation.metrics_table import account
+from boneage.evaluation.report import CAUTION, account_html, account_tables
+from boneage.groups import Sex
+from boneage.study.ablation import ablation_table, gather_ablation, held_table
+from boneage.study.finish import score
+from boneage.study.job import build_cascade
+from boneage.study.materials import Materials, Stage, gather
+from boneage.study.variants import PAPER, run_ablation, unequalised
+from boneage.tables import headed, markdown_table
 
 _OWN = "this configuration"
 _COVERAGE = (
@@ -46,10 +52,9 @@ class _Findings:
     coverage: float
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("ablate", help="measure every idea beyond the paper, one by one and together")
-    parser.add_argument("config", metavar="CONFIG")
+def ablate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage ablate`."""
+    add_config(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE.md", help="write markdown here; JSON, HTML and a CSV per image beside it"
     )
@@ -57,40 +62,33 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--not-equalised", action="store_true", help="also without equalisation; prepares every film a second time"
     )
-    add_overrides(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit every variant and the configuration's own cascade; print and write the tables."""
     import_keras_quietly()
-    from boneage.evaluation.text import text_table
-
     with stopping.gracefully(complain):
         found = _measure(args, stopping.watched(stage))
     print("\n".join(found.facts))
-    for heading, table in found.tables:
-        print(f"\n{heading}\n{text_table(table)}")
+    print(headed(found.tables))
     notice()
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(_markdown(found, args), encoding="utf-8")
-        args.out.with_suffix(".html").write_text(_page(found), encoding="utf-8")
-        args.out.with_suffix(".json").write_text(_json(found), encoding="utf-8")
+        title = "Results on the validation images"
+        pictures = plots.evaluation_pictures(found.evaluation.per_image, title)
+        page = account_html(title, [*found.facts, _READING], found.tables, pictures)
+        args.out.with_suffix(".html").write_text(page, encoding="utf-8")
+        tables = {heading: json.loads(table.to_json(orient="records")) for heading, table in found.tables}
+        content = json.dumps({"facts": found.facts, "reading": _READING, "tables": tables}, indent=1)
+        args.out.with_suffix(".json").write_text(content, encoding="utf-8")
         found.frame.to_csv(args.out.with_suffix(".csv"), index=False)
         print(f"written to {args.out}, and as .html, .json and .csv beside it")
     return 0
 
 
 def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
-    from boneage.evaluation.html import account_tables
-    from boneage.evaluation.metrics_table import account
-    from boneage.study.ablation import ablation_table, gather_ablation
-    from boneage.study.finish import score
-    from boneage.study.job import build_cascade
-    from boneage.study.materials import gather
-    from boneage.study.variants import PAPER, run_ablation, unequalised
-
     config = load_config(args.config, args.overrides)
     materials = gather(config, stage)
     frame, coverage = run_ablation(gather_ablation(materials), config, stage("variants"), ensemble=not args.no_ensemble)
@@ -119,11 +117,6 @@ def _measure(args: argparse.Namespace, stage: Stage) -> _Findings:
 
 def _coverage(base: pd.DataFrame, cascade: Cascade, materials: Materials) -> pd.DataFrame:
     """Add to the base's coverage how often the own cascade's intervals hold."""
-    import pandas as pd
-
-    from boneage.groups import Sex
-    from boneage.study.ablation import held_table
-
     ids = materials.splits.validation
     samples = materials.part.samples(ids)
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
@@ -149,9 +142,6 @@ def _facts(materials: Materials, cascade: Cascade) -> list[str]:
 
 
 def _markdown(found: _Findings, args: argparse.Namespace) -> str:
-    from boneage.cascade.estimate import RESEARCH_NOTICE
-    from boneage.evaluation.text import CAUTION, markdown_table
-
     overrides = "".join(f" --set {item}" for item in args.overrides if "root" not in item)
     flags = " --no-ensemble" * args.no_ensemble + " --not-equalised" * args.not_equalised
     command = f"boneage ablate {args.config} --set data.root=PATH{overrides}{flags} --out {args.out}"
@@ -161,16 +151,3 @@ def _markdown(found: _Findings, args: argparse.Namespace) -> str:
         said = f"{_COVERAGE.format(found.coverage)}\n\n" if heading == "Intervals" else ""
         parts.append(f"## {heading}\n\n{said}{markdown_table(table)}")
     return "\n\n".join([*parts, CAUTION, RESEARCH_NOTICE]) + "\n"
-
-
-def _page(found: _Findings) -> str:
-    from boneage.commands.evaluate import account_pictures
-    from boneage.evaluation.html import account_html
-
-    title = "Results on the validation images"
-    return account_html(title, [*found.facts, _READING], found.tables, account_pictures(found.evaluation, title))
-
-
-def _json(found: _Findings) -> str:
-    tables = {heading: json.loads(table.to_json(orient="records")) for heading, table in found.tables}
-    return json.dumps({"facts": found.facts, "reading": _READING, "tables": tables}, indent=1)

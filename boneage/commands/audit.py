@@ -1,31 +1,30 @@
-"""`boneage audit`: what a study's images are like and what is wrong with them, as a table, JSON and an HTML page."""
+"""`boneage audit`: list what is wrong with a study's images, as a table, JSON and an HTML page."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from boneage.audit.audit import Audit, Collection, audit, collect_folder, collect_study
+from boneage.audit.labels import heaping, problem_counts, sizes
+from boneage.audit.page import page
 from boneage.commands.common import UsageError, add_overrides, complain, stage
 from boneage.config import load_config
+from boneage.data.annotations import audit_counts
 from boneage.files import write_whole
-
-if TYPE_CHECKING:
-    from boneage.audit.audit import Audit, Collection
+from boneage.study.materials import resolve_sources
+from boneage.tables import text_table
 
 _SHOWN = 20
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("audit", help="count images, and list unreadable files, duplicates and leaks")
+def audit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage audit`."""
     parser.add_argument("data", metavar="CONFIG", help="a study's CONFIG.toml, or a folder or table of labelled images")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write all problems to this file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found; - for stdout alone")
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write one page with plots and films (keep it private)"
-    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with plots, films (keep it private)")
     parser.add_argument("--labels-only", action="store_true", help="do not read the films: quick, finds no duplicates")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; by default one per core")
     add_overrides(parser)
@@ -34,8 +33,6 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit; the exit status is 1 when a film is in two of training, validation and test."""
-    from boneage.audit.audit import audit
-
     found = audit(_collect(args), stage, args.labels_only, args.workers)
     if args.json == Path("-"):
         print(json.dumps(found.to_json(), indent=1))
@@ -51,31 +48,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _collect(args: argparse.Namespace) -> Collection:
-    from boneage.audit.audit import collect_folder, collect_study
-
     if Path(args.data).suffix.lower() != ".toml":
         if args.overrides:
             raise UsageError(f"--set belongs to a CONFIG.toml, but {args.data} is data")
         return collect_folder(Path(args.data))
-    from boneage.study.materials import resolve_sources
-
     return collect_study(resolve_sources(load_config(args.data, args.overrides), stage))
 
 
 def _show(found: Audit) -> None:
     """Print the figures."""
-    from boneage.audit.labels import heaping, problem_counts, sizes
-    from boneage.data.annotations import audit_counts
-    from boneage.evaluation.text import text_table
-
     for source, layout in found.layouts.items():
         print(f"{source}: {layout} layout")
-    print(text_table(audit_counts(found.table)))
-    print()
-    print(text_table(heaping(found.table)))
-    if found.films_read:
-        print()
-        print(text_table(sizes(found.table)))
+    figures = [audit_counts(found.table), heaping(found.table), *([sizes(found.table)] if found.films_read else [])]
+    print("\n\n".join(map(text_table, figures)))
     sets = ", ".join(f"{count} {name}" for name, count in found.table["set"].value_counts().items() if name)
     print(f"\n{len(found.table)} usable images" + (f" ({sets})" if sets else ""))
     for kind, count in problem_counts(found.problems).items():
@@ -102,7 +87,5 @@ def _write(found: Audit, args: argparse.Namespace) -> None:
     if args.json and args.json != Path("-"):
         write_whole(args.json, json.dumps(found.to_json(), indent=1) + "\n")
     if args.html:
-        from boneage.audit.page import page
-
         write_whole(args.html, page(found, str(args.data)))
         print(f"{args.html} shows films of patients: keep it on this machine")

@@ -1,4 +1,4 @@
-"""What several commands need: a cascade by URI, progress bars on stderr, the notice, overrides."""
+"""Share what several commands need: arguments, a cascade by its URI, progress bars, sentences for the user."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.databases import disk_fault
 from boneage.errors import BoneageError
+from boneage.groups import RANGE_LABELS, Sex
 from boneage.notices import note
 
 if TYPE_CHECKING:
@@ -131,6 +132,12 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add CONFIG and `--set`."""
+    parser.add_argument("config", metavar="CONFIG")
+    add_overrides(parser)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model URI`."""
     parser.add_argument(
@@ -139,3 +146,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="models:/NAME@ALIAS, models:/NAME/VERSION, a bundle's folder, or `shipped` "
         "(default: the store's champion, else the cascade that ships)",
     )
+
+
+def add_patient(parser: argparse.ArgumentParser, **sex: Any) -> None:
+    """Add `--sex` (further details in `sex`) and `--range`."""
+    parser.add_argument("--sex", choices=[str(one) for one in Sex], **sex)
+    parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")

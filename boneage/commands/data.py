@@ -1,37 +1,48 @@
-"""`boneage phantom` and `prepare`: what a study is made from."""
+"""`boneage phantom`, `prepare` and `steps`: draw simulated films, prepare a study's, show how one is prepared."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from boneage import stopping
-from boneage.commands.common import UsageError, add_overrides, complain, import_keras_quietly, stage
-from boneage.config import load_config
+from boneage.audit.labels import problem_counts
+from boneage.commands.common import UsageError, add_config, add_overrides, complain, import_keras_quietly, stage
+from boneage.config import apply_overrides, from_mapping, load_config
+from boneage.data.images import read_radiograph
+from boneage.phantom.dataset import write_dataset
+from boneage.preprocess.gallery import Gallery
+from boneage.preprocess.preparer import Preparer
+from boneage.study.materials import gather
 
 
-def add_parsers(commands: Any) -> None:
-    """Add the commands to the parser's list."""
-    phantom = commands.add_parser("phantom", help="draw simulated hand radiographs with known age and sex")
-    phantom.add_argument("out", metavar="OUT", type=Path)
-    phantom.add_argument("--count", type=int, default=100, metavar="N")
-    phantom.add_argument("--seed", type=int, default=0, metavar="S")
-    phantom.set_defaults(run=run_phantom)
+def phantom_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage phantom`."""
+    parser.add_argument("out", metavar="OUT", type=Path)
+    parser.add_argument("--count", type=int, default=100, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.set_defaults(run=run_phantom)
 
-    prepare = commands.add_parser("prepare", help="preprocess a study's images and compute their features (resumable)")
-    prepare.add_argument("config", metavar="CONFIG")
-    prepare.add_argument(
-        "--ray", metavar="ADDRESS", default="", help="do it on a Ray cluster: local, auto or HOST:PORT"
-    )
-    add_overrides(prepare)
-    prepare.set_defaults(run=run_prepare)
+
+def prepare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage prepare`."""
+    add_config(parser)
+    parser.add_argument("--ray", metavar="ADDRESS", default="", help="do it on a Ray cluster: local, auto or HOST:PORT")
+    parser.set_defaults(run=run_prepare)
+
+
+def steps_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage steps`."""
+    parser.add_argument("image", metavar="IMAGE", help="any radiograph; archive.zip!member too")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the pictures are written")
+    parser.add_argument("--config", metavar="CONFIG", help="whose [preprocess] is shown; by default the built-in one")
+    parser.add_argument("--side", choices=("L", "R"), help="which hand it is, where the file does not say")
+    add_overrides(parser)
+    parser.set_defaults(run=run_steps)
 
 
 def run_phantom(args: argparse.Namespace) -> int:
     """Draw the phantoms into a folder in the RSNA layout."""
-    from boneage.phantom.dataset import write_dataset
-
     if args.count < 1 or args.seed < 0:
         raise UsageError(f"--count must be at least 1 and --seed at least 0, but {args.count} and {args.seed} came")
     write_dataset(args.out, args.count, args.seed, progress=stage("draw"))
@@ -44,11 +55,7 @@ def run_prepare(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.overrides)
     with stopping.gracefully(complain):
         import_keras_quietly()
-        from boneage.study.materials import gather
-
         materials = gather(config, stage, args.ray)
-    from boneage.audit.labels import problem_counts
-
     print(f"{len(materials.part.table)} images are ready for training and validation")
     if materials.test is not None:
         print(f"{len(materials.test.table)} images are ready for testing")
@@ -58,4 +65,23 @@ def run_prepare(args: argparse.Namespace) -> int:
         complain(f"{len(materials.problems)} rows were left out; `boneage audit {args.config}` lists the reasons")
         for kind, count in problem_counts(materials.problems).items():
             complain(f"  {count} x {kind}")
+    return 0
+
+
+def run_steps(args: argparse.Namespace) -> int:
+    """Prepare one film and write each step, and all of them side by side."""
+    if args.config:
+        config = load_config(args.config, args.overrides)
+    else:
+        # The crop and padding of the shipped networks.
+        config = from_mapping(apply_overrides({"preprocess": {"crop": True, "pad": True}}, args.overrides))
+    radiograph = read_radiograph(args.image)
+    gallery = Gallery()
+    prepared = Preparer(config.preprocess).prepare(radiograph.pixels, args.side or radiograph.laterality, gallery.show)
+    for path in gallery.write(args.out):
+        print(path)
+    if prepared.angle:
+        print(f"turned by {prepared.angle:+.1f} degrees")
+    for warning in (*radiograph.warnings, *prepared.warnings):
+        complain(warning)
     return 0

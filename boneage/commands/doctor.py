@@ -1,4 +1,7 @@
-"""`boneage doctor`: what is installed, which weights are there, is the store sound."""
+"""`boneage doctor`: report what is installed, which weights are there, whether the store is sound.
+
+Everything is imported where it is used: the report must come also where a package is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from boneage import __version__
 from boneage.commands.doctor_stores import store_findings
@@ -22,9 +24,8 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("doctor", help="what is installed, which weights are there, is the store sound")
+def doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage doctor`."""
     parser.set_defaults(run=run)
 
 

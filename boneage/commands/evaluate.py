@@ -6,22 +6,25 @@ import argparse
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from boneage import plots
 from boneage.commands.common import UsageError, add_model, add_overrides, complain, notice, open_cascade, stage
 from boneage.config import load_config
+from boneage.data.annotations import load_folder, load_test, load_training
+from boneage.data.splits import load_or_draw
 from boneage.errors import BoneageError
+from boneage.evaluation.evaluate import Evaluation, evaluate_cascade
+from boneage.evaluation.metrics_table import account
+from boneage.evaluation.report import CAUTION, account_html, account_tables, markdown_report
 from boneage.paths import study_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from boneage.evaluation.evaluate import Evaluation
+from boneage.study.materials import resolve_sources
+from boneage.tables import headed
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("evaluate", help="score a cascade on labelled images, beside the paper's figures")
+def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage evaluate`."""
     parser.add_argument("data", metavar="DATA", help="a folder or table of labelled images, or a study's CONFIG.toml")
     parser.add_argument("--part", choices=("validation", "test"), help="with a CONFIG: which set (default validation)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write per-image CSV, JSON, markdown and a plot here")
@@ -33,13 +36,6 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures; return 1 when some images could not be estimated."""
     table, name, problems = labelled(args)
-    from boneage.evaluation.evaluate import evaluate_cascade
-    from boneage.evaluation.html import account_tables
-    from boneage.evaluation.metrics_table import account
-    from boneage.evaluation.text import CAUTION, text_table
-
-    if table.empty:
-        raise BoneageError(f"{name} has no labelled image that can be used" + _first(problems))
     cascade = open_cascade(args.model)
     evaluation = evaluate_cascade(cascade, table, progress=stage(f"estimate {name}"))
     facts = [
@@ -49,14 +45,12 @@ def run(args: argparse.Namespace) -> int:
     ]
     print("\n".join(facts))
     figures = account(evaluation.per_image)
-    for heading, table in account_tables(figures, evaluation.per_image, evaluation.metrics):
-        print(f"\n{heading}\n{text_table(table)}")
+    print(headed(account_tables(figures, evaluation.per_image, evaluation.metrics)))
     print(f"\n{CAUTION}")
     notice()
     for _, row in evaluation.problems.iterrows():
         complain(f"not estimated: {row['image']}: {row['reason']}")
-    if len(problems):
-        complain(f"{len(problems)} rows of {name} were left out; `boneage audit {args.data}` lists the reasons")
+    complain_of_problems(problems, name, args.data)
     if args.out:
         write_report(args.out, evaluation, name, facts)
         write_account(args.out, evaluation, figures, f"Evaluation on {name}", facts)
@@ -66,9 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[str]) -> None:
     """Write `per_image.csv`, `metrics.json`, `report.md` and `predicted_against_true.png` into a folder."""
-    from boneage.evaluation.text import markdown_report
-    from boneage.tracking.plots import predicted_against_true
-
     folder.mkdir(parents=True, exist_ok=True)
     frame = evaluation.per_image
     frame.to_csv(folder / "per_image.csv", index=False)
@@ -77,61 +68,47 @@ def write_report(folder: Path, evaluation: Evaluation, name: str, facts: list[st
     (folder / "metrics.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
     (folder / "report.md").write_text(markdown_report(evaluation, f"Evaluation on {name}", facts), encoding="utf-8")
     true, estimated = frame["true_months"].to_numpy(), frame["estimated_months"].to_numpy()
-    figure = predicted_against_true(true, estimated, name, list(frame["sex"]))
+    figure = plots.predicted_against_true(true, estimated, name, list(frame["sex"]))
     figure.savefig(folder / "predicted_against_true.png", dpi=120)
 
 
 def write_account(folder: Path, evaluation: Evaluation, figures: pd.DataFrame, title: str, facts: list[str]) -> None:
     """Write `account.json` (every figure with its interval) and `account.html` (tables and plots) into a folder."""
-    from boneage.evaluation.html import account_html, account_tables
-
     tables = account_tables(figures, evaluation.per_image, evaluation.metrics)
-    page = account_html(title, facts, tables, account_pictures(evaluation, title))
+    page = account_html(title, facts, tables, plots.evaluation_pictures(evaluation.per_image, title))
     (folder / "account.html").write_text(page, encoding="utf-8")
     figures.to_json(folder / "account.json", orient="records", indent=1)
 
 
-def account_pictures(evaluation: Evaluation, title: str) -> dict[str, bytes]:
-    """Draw the account's plots: captions and PNG files' bytes."""
-    import io
-
-    from boneage.tracking import plots
-
-    frame = evaluation.per_image
-    true, estimated, sexes = frame["true_months"].to_numpy(), frame["estimated_months"].to_numpy(), list(frame["sex"])
-    probabilities = frame[[f"probability_{number}" for number in (1, 2, 3, 4)]].to_numpy()
-    drawn = {
-        "Estimated against true age": plots.predicted_against_true(true, estimated, title, sexes),
-        "Difference against mean (Bland-Altman)": plots.bland_altman(true, estimated, title, sexes),
-        "Calibration of the classifiers": plots.calibration(probabilities, frame["true_group"].to_numpy(), title),
-    }
-    pictures = {}
-    for caption, figure in drawn.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        pictures[caption] = buffer.getvalue()
-    return pictures
-
-
 def labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
-    """Return the table to score, its name, and the rows that were refused."""
-    if Path(args.data).suffix.lower() == ".toml":
-        return _part_of_study(args)
-    if args.part or args.overrides:
-        raise UsageError(f"--part and --set belong to a CONFIG.toml, but {args.data} is data")
-    from boneage.data.annotations import load_folder
+    """Return the table to score, its name, and the rows that were refused.
 
-    found = load_folder(Path(args.data))
-    return found.table, Path(args.data).name, found.problems
+    Raises:
+        UsageError: when `--part` or `--set` came without a CONFIG.
+        BoneageError: when no image can be used.
+    """
+    if Path(args.data).suffix.lower() == ".toml":
+        table, name, problems = _part_of_study(args)
+    elif args.part or args.overrides:
+        raise UsageError(f"--part and --set belong to a CONFIG.toml, but {args.data} is data")
+    else:
+        found = load_folder(Path(args.data))
+        table, name, problems = found.table, Path(args.data).name, found.problems
+    if table.empty:
+        first = f"; the first: {problems.iloc[0]['id']}: {problems.iloc[0]['reason']}" if len(problems) else ""
+        refused = f" ({len(problems)} rows were refused{first})" if first else ""
+        raise BoneageError(f"{name} has no labelled image that can be used{refused}")
+    return table, name, problems
+
+
+def complain_of_problems(problems: pd.DataFrame, name: str, data: str) -> None:
+    """Say on stderr how many rows of a set were left out, and what lists the reasons."""
+    if len(problems):
+        complain(f"{len(problems)} rows of {name} were left out; `boneage audit {data}` lists the reasons")
 
 
 def _part_of_study(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:
-    config = load_config(args.data, args.overrides)
-    from boneage.data.annotations import load_test, load_training
-    from boneage.data.splits import load_or_draw
-    from boneage.study.materials import resolve_sources
-
-    config = resolve_sources(config, stage)
+    config = resolve_sources(load_config(args.data, args.overrides), stage)
     name = f"{config.study.name} {args.part or 'validation'}"
     if args.part == "test":
         test = load_test(config.data)
@@ -140,10 +117,3 @@ def _part_of_study(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.Data
     splits = load_or_draw(study_folder(config.study.name) / "splits.json", training, config.data, config.study.seed)
     chosen = training.table["id"].isin(splits.validation)
     return training.table[chosen], name, training.problems
-
-
-def _first(problems: pd.DataFrame) -> str:
-    if problems.empty:
-        return ""
-    first = problems.iloc[0]
-    return f" ({len(problems)} rows were refused; the first: {first['id']}: {first['reason']})"

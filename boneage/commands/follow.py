@@ -13,9 +13,8 @@ from boneage.groups import Sex
 from boneage.languages.texts import DEFAULT_LANGUAGE, LANGUAGES
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("follow", help="follow one child over several films")
+def follow_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage follow`."""
     parser.add_argument("films", metavar="FILM", nargs="+", help="two or more, in any order where they say their dates")
     parser.add_argument("--sex", choices=[str(sex) for sex in Sex], help="by default what DICOM files say")
     parser.add_argument("--ages", type=float, nargs="+", metavar="MONTHS", help="ages at the films, in their order")

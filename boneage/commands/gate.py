@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from boneage.commands.common import add_overrides, import_keras_quietly, stage
+import numpy as np
+import pandas as pd
+
+from boneage.commands.common import add_config, import_keras_quietly, stage
 from boneage.config import load_config
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from boneage.config import Config
-    from boneage.gate.fit import Stock
-    from boneage.gate.network import GateModel
-    from boneage.preprocess.background import MaskFunction
+from boneage.data.annotations import read_row
+from boneage.data.images import read_image
+from boneage.gate.films import simulated
+from boneage.gate.fit import KEPT_APART, Recipe, Stock, fit, stock, with_thresholds
+from boneage.gate.gate import Gate
+from boneage.gate.inputs import SIDE
+from boneage.gate.measure import GOOD, Draw, large_copies, measure, summary, wilson
+from boneage.gate.network import KINDS, GateModel, read_model, save_model
+from boneage.preprocess.background import MaskFunction, mask_session, network_identity
+from boneage.pretrain.sources import ids_sha256
+from boneage.shipped import terms_of_use, write_record
+from boneage.study.materials import part_table, sample
+from boneage.tables import text_table
 
 _SIMULATED, _FILMS, _STEPS = 120, 2400, 1500
 _THEN = ", then "
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("gate", help="fit or measure the gate that refuses what is no usable hand film")
+def gate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage gate`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="{measure,fit}")
-    measure = _action(actions, "measure", "wrong refusals and acceptances on a study's validation images", run_measure)
-    measure.add_argument("--flaws", type=int, default=100, metavar="N", help="films of each flaw (default 100)")
-    measure.add_argument("--films", type=int, metavar="N", help="so many good films (default: all validation images)")
-    measure.add_argument("--seed", type=int, default=0, metavar="S", help="another draw of the flawed films")
-    measure.add_argument("--gate", type=Path, metavar="DIR", help="a gate of `boneage gate fit`, not the shipped one")
-    measure.add_argument("--out", type=Path, metavar="CSV", help="write one row per film here")
-    fit = _action(actions, "fit", "fit the gate anew on a study's training images", run_fit)
-    fit.add_argument("--films", type=int, default=_FILMS, metavar="N", help=f"good films (default {_FILMS})")
-    fit.add_argument("--steps", type=int, default=_STEPS, metavar="N", help=f"steps of 64 films (default {_STEPS})")
+    measured = _action(actions, "measure", "wrong refusals and acceptances on a study's validation images", run_measure)
+    measured.add_argument("--flaws", type=int, default=100, metavar="N", help="films of each flaw (default 100)")
+    measured.add_argument("--films", type=int, metavar="N", help="so many good films (default: all validation images)")
+    measured.add_argument("--seed", type=int, default=0, metavar="S", help="another draw of the flawed films")
+    measured.add_argument("--gate", type=Path, metavar="DIR", help="a gate of `boneage gate fit`, not the shipped one")
+    measured.add_argument("--out", type=Path, metavar="CSV", help="write one row per film here")
+    fitted = _action(actions, "fit", "fit the gate anew on a study's training images", run_fit)
+    fitted.add_argument("--films", type=int, default=_FILMS, metavar="N", help=f"good films (default {_FILMS})")
+    fitted.add_argument("--steps", type=int, default=_STEPS, metavar="N", help=f"steps of 64 films (default {_STEPS})")
     words = "keep this gate's network and choose its thresholds anew, on the same films: after a new mask network"
-    fit.add_argument("--network", type=Path, metavar="DIR", help=words)
-    fit.add_argument("--out", type=Path, metavar="DIR", required=True, help="where gate.npz and gate.json go")
+    fitted.add_argument("--network", type=Path, metavar="DIR", help=words)
+    fitted.add_argument("--out", type=Path, metavar="DIR", required=True, help="where gate.npz and gate.json go")
 
 
 def _action(actions: Any, name: str, words: str, run: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=words)
-    parser.add_argument("config", metavar="CONFIG")
+    add_config(parser)
     parser.add_argument("--not-hands", type=Path, metavar="DIR", help="films of other parts, half of them to fit")
-    add_overrides(parser)
     parser.set_defaults(run=run)
     return parser
 
@@ -54,12 +57,6 @@ def _action(actions: Any, name: str, words: str, run: Any) -> argparse.ArgumentP
 def run_measure(args: argparse.Namespace) -> int:
     """Print what the gate does with films that it was not fitted on."""
     import_keras_quietly()
-    from boneage.evaluation.text import text_table
-    from boneage.gate.gate import Gate
-    from boneage.gate.measure import Draw, measure, summary
-    from boneage.gate.network import read_model
-    from boneage.preprocess.background import mask_session
-
     mask = mask_session("handmask")
     gate = Gate(read_model(args.gate) if args.gate else None, mask)
     draw = Draw(_part(args, "validation", args.films), _given(args, 1), args.flaws, args.seed)
@@ -74,10 +71,6 @@ def run_measure(args: argparse.Namespace) -> int:
 def run_fit(args: argparse.Namespace) -> int:
     """Fit the gate, or its thresholds alone, and write its files."""
     import_keras_quietly()
-    from boneage.gate.network import save_model
-    from boneage.preprocess.background import mask_session
-    from boneage.shipped import write_record
-
     mask = mask_session("handmask")
     model, films = _fitted(args, mask) if args.network is None else _same_network(args, mask)
     save_model(model, args.out)
@@ -88,11 +81,6 @@ def run_fit(args: argparse.Namespace) -> int:
 
 def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
     """Fit network and thresholds; the table has the films of both."""
-    import numpy as np
-
-    from boneage.gate.films import simulated
-    from boneage.gate.fit import Recipe, fit, stock
-
     films = _part(args, "train", args.films)
     known, rng = _stock(films, mask), np.random.default_rng(7)
     drawn = stock((simulated(rng) for _ in range(_SIMULATED)), mask)
@@ -101,9 +89,6 @@ def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd
 
 def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
     """Choose the thresholds of a fitted network anew, on the films that were kept apart from it."""
-    from boneage.gate.fit import KEPT_APART, with_thresholds
-    from boneage.gate.network import read_model
-
     model = read_model(args.network)
     films = _part(args, "train", int(model.record["films"]))
     return with_thresholds(model, _stock(films.iloc[::KEPT_APART], mask)), films
@@ -111,15 +96,10 @@ def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateMod
 
 def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> dict[str, Any]:
     """Say what a gate was fitted on, how and under which terms, as the other shipped networks' records do."""
-    from boneage.gate.fit import KEPT_APART
-    from boneage.gate.inputs import SIDE
-    from boneage.gate.network import KINDS
-    from boneage.preprocess.background import network_identity
-
     counts = ("films", "simulated", "films_for_thresholds", "steps", "seed")
     ids = films["id"].astype(str)
     return {
-        **_terms(load_config(args.config, args.overrides)),
+        **terms_of_use(load_config(args.config, args.overrides)),
         "network": "gate",
         "input": f"picture of the film float32 (1, {SIDE}, {SIDE}, 2), 0 to 1: grey levels, and where the film is",
         "output": f"logits of {', '.join(KINDS)}",
@@ -127,7 +107,7 @@ def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> 
         "mask_network": network_identity("handmask"),
         "fitted_on": "training images only; no validation image",
         "data": {
-            "ids_sha256": {"train": _ids_sha256(ids), "thresholds": _ids_sha256(ids.iloc[::KEPT_APART])},
+            "ids_sha256": {"train": ids_sha256(ids), "thresholds": ids_sha256(ids.iloc[::KEPT_APART])},
             "films_rule": f"of the training part, as many large copies as there are, seed 0; every {KEPT_APART}th of "
             "them, from the first, for the thresholds alone",
             "others": "every second film of --not-hands and photograph of scikit-image",
@@ -135,23 +115,6 @@ def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> 
         "command": _command(args, str(model.record.get("command", ""))),
         "thresholds": vars(model.thresholds),
     }
-
-
-def _terms(config: Config) -> dict[str, str]:
-    """Return the terms of use where the films are not RSNA's; those of RSNA's are `write_record`'s own."""
-    names = sorted({source.name for source in config.data.sources if source.role == "train"})
-    if names == ["rsna"]:
-        return {}
-    return {
-        "use": f"trained on {', '.join(names)}",
-        "attribution": config.study.note or ", ".join(names),
-        "licence": "These weights carry the terms of the films that they were fitted on.",
-    }
-
-
-def _ids_sha256(ids: Iterable[str]) -> str:
-    """Name a set of ids as `boneage.pretrain.sources` does, but ids need not be numbers."""
-    return hashlib.sha256("\n".join(sorted(ids, key=lambda name: (len(name), name))).encode()).hexdigest()
 
 
 def _command(args: argparse.Namespace, before: str) -> str:
@@ -167,17 +130,12 @@ def _command(args: argparse.Namespace, before: str) -> str:
 
 
 def _stock(table: pd.DataFrame, mask: MaskFunction) -> Stock:
-    from boneage.data.annotations import read_row
-    from boneage.gate.fit import stock
-
     bar = stage("find hands")
     return stock((read_row(row) for _, row in table.iterrows()), mask, lambda done: bar(done, len(table)))
 
 
 def _print_totals(measured: pd.DataFrame) -> None:
     """Print the shares that have a goal, the flaws made by rule alone (tiny, blank) apart."""
-    from boneage.gate.measure import GOOD, large_copies, wilson
-
     good, large = measured[measured["made"] == GOOD], large_copies(measured)
     refused = measured[(measured["wanted"] == "refuse") & ~measured["found"].isin(["small", "blank"])]
     for name, part, wrong in (
@@ -194,15 +152,11 @@ def _print_totals(measured: pd.DataFrame) -> None:
 
 def _part(args: argparse.Namespace, name: str, limit: int | None) -> pd.DataFrame:
     """Return rows of a study's training or validation part."""
-    from boneage.study.materials import part_table, sample
-
     table = part_table(load_config(args.config, args.overrides), name, stage)
     return table if limit is None else sample(table, limit)
 
 
 def _given(args: argparse.Namespace, part: int) -> list[np.ndarray]:
     """Read every second film of `--not-hands`: part 0 to fit with, part 1 to measure with."""
-    from boneage.data.images import read_image
-
     files = sorted(path for path in args.not_hands.iterdir() if path.is_file()) if args.not_hands else []
     return [read_image(path) for path in files[part::2]]

@@ -29,9 +29,8 @@ _LOG_BYTES, _LOG_FILES = 5_000_000, 5
 _END_SECONDS = 60.0
 
 
-def add_parsers(commands: Any) -> None:
-    """Add both commands to the parser's list."""
-    listen = commands.add_parser("listen", help="receive films by DICOM, estimate them and send results on")
+def listen_arguments(listen: argparse.ArgumentParser) -> None:
+    """Describe `boneage listen`."""
     listen.add_argument("--port", type=int, default=11112)
     listen.add_argument("--ae-title", default="BONEAGE", metavar="TITLE", help="by which it is called (BONEAGE)")
     listen.add_argument("--host", default="127.0.0.1", help="address to bind to; others than this machine need --allow")
@@ -44,7 +43,10 @@ def add_parsers(commands: Any) -> None:
     listen.add_argument("--tls-ca", type=Path, metavar="PEM", help="the other side must show a certificate of it")
     _add_common(listen)
     listen.set_defaults(run=run_listen)
-    watch = commands.add_parser("watch", help="estimate the DICOM films that appear in a folder")
+
+
+def watch_arguments(watch: argparse.ArgumentParser) -> None:
+    """Describe `boneage watch`."""
     watch.add_argument("folder", type=Path, metavar="FOLDER")
     watch.add_argument("--seconds", type=float, default=2.0, help="between two looks (2)")
     watch.add_argument("--once", action="store_true", help="end when all films that are there now are answered")

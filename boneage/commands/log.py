@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from boneage.hospital.audit_trail import Trail, default_folder
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("log", help="check the audit log")
+def log_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage log`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="{verify}")
     verify = actions.add_parser("verify", help="walk the chain; end with 1 at the first line that was changed")
     verify.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of the log; the project's by default")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import json
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import (
     COMPARISON_FIELDS,
     DIFFERENCE_FIELDS,
@@ -18,30 +18,26 @@ from boneage.cascade.estimate import (
     REASON_FIELDS,
     years_and_months,
 )
-from boneage.commands.common import UsageError, add_model, hard_line, notice, open_cascade, reason_lines
+from boneage.clinical.comparison import compared
+from boneage.clinical.sd_tables import TABLE_NAMES, SdTable, open_table
+from boneage.commands.common import UsageError, add_model, add_patient, hard_line, notice, open_cascade, reason_lines
 from boneage.commands.outputs import add_outputs, outputs_of
+from boneage.data.archives import read_bytes
+from boneage.data.dicom import is_dicom
+from boneage.data.images import read_radiograph
 from boneage.errors import BoneageError
+from boneage.explain.reasons import estimate_record
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.hospital.audit_trail import log_answer, log_error
 from boneage.notices import OTHER_CODE
 
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
-    from boneage.cascade.estimate import Estimate
-    from boneage.clinical.sd_tables import SdTable
-    from boneage.data.radiograph import Radiograph
 
-TABLES = ("brush-foundation", "greulich-pyle")
-
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("predict", help="estimate the bone age of radiographs")
+def predict_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage predict`."""
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG, TIFF, DICOM or archive.zip!member")
-    parser.add_argument("--sex", choices=[str(sex) for sex in Sex], help="by default what a DICOM file says")
-    parser.add_argument("--range", dest="age_range", choices=RANGE_LABELS, help="known age range; skips the classifier")
+    add_patient(parser, help="by default what a DICOM file says")
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
-    parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLES)} or a CSV")
+    parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLE_NAMES)} or a CSV")
     parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
     parser.add_argument("--reasons", action="store_true", help="say what each expert said, and the most similar cases")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
@@ -59,29 +55,21 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--table belongs to --chronological MONTHS, which was not given")
     if args.sex is None and not any(_is_dicom(image) for image in args.images):
         raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
-    table = _table(args.table)
+    table = None if args.table is None else open_table(args.table)
     outputs_of(args).check()
     cascade = open_cascade(args.model)
     failed = 0
-    writer = _writer(args)
+    write = _writer(args)
     for record in _records(cascade, args, table):
         failed += "error" in record
-        writer.write(record)
+        write(record)
     if table is not None:
         print(f"Table: {table.name}. {table.provenance}", file=sys.stdout if args.format == "table" else sys.stderr)
     notice(sys.stdout if args.format == "table" else sys.stderr)
     return 1 if failed else 0
 
 
-def _table(name: str | None) -> SdTable | None:
-    from boneage.clinical.sd_tables import open_table
-
-    return None if name is None else open_table(name)
-
-
 def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) -> Iterator[dict[str, Any]]:
-    from boneage.data.images import read_radiograph
-
     outputs = outputs_of(args)
     for image in args.images:
         radiograph = None
@@ -90,61 +78,32 @@ def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) 
                 yield {"image": image, **outputs.answered(cascade, image, table)}
                 continue
             radiograph = read_radiograph(image)
-            estimate, reasons = _estimated(cascade, radiograph, args.sex or _sex_of(radiograph, image), args)
+            sex = args.sex or radiograph.sex
+            if sex is None:
+                raise BoneageError(f"{image} does not say the patient's sex: give --sex")
+            asked = {"anyway": args.anyway, "chronological_months": args.chronological}
+            given = (cascade, radiograph, sex, args.age_range)
+            estimate, record = estimate_record(*given, reasons=args.reasons, **asked)
         except (BoneageError, OSError) as error:
             log_error(radiograph, error)
             yield {"image": image, "error": str(error), "error_code": getattr(error, "code", OTHER_CODE)}
             continue
         log_answer(radiograph, estimate)
-        record = {"image": image, **estimate.to_json(), **reasons}
-        if args.chronological is not None:
-            record |= estimate.difference(args.chronological)
-        if table is not None:
-            from boneage.clinical.comparison import compare
-
-            record |= compare(estimate, args.chronological, table, cascade.config.cascade.coverage).to_json()
-        yield record
-
-
-def _estimated(
-    cascade: Cascade, radiograph: Radiograph, sex: Sex | str, args: argparse.Namespace
-) -> tuple[Estimate, dict[str, Any]]:
-    """Return an estimate and, where they are asked for, its reasons, from the same passes of the backbone."""
-    asked = {"anyway": args.anyway, "chronological_months": args.chronological}
-    if not args.reasons:
-        return cascade.estimate(radiograph, sex, args.age_range, **asked), {}
-    from boneage.explain.reasons import estimate_with_reasons
-
-    estimate, reasons = estimate_with_reasons(cascade, radiograph, sex, args.age_range, **asked)
-    return estimate, reasons.to_json()
+        beside = compared(estimate, args.chronological, table, cascade.config.cascade.coverage)
+        yield {"image": image, **record, **beside}
 
 
 def _is_dicom(image: str) -> bool:
     """Tell whether a file is DICOM; one that cannot be read is not."""
-    from boneage.data.archives import read_bytes
-    from boneage.data.dicom import is_dicom
-
     try:
         return is_dicom(read_bytes(image))
     except BoneageError:
         return False
 
 
-def _sex_of(radiograph: Radiograph, image: str) -> Sex:
-    if radiograph.sex is None:
-        raise BoneageError(f"{image} does not say the patient's sex: give --sex")
-    return radiograph.sex
-
-
-class _Writer(Protocol):
-    def write(self, record: dict[str, Any]) -> None: ...
-
-
-class _JsonWriter:
-    """One JSON object per line."""
-
-    def write(self, record: dict[str, Any]) -> None:
-        print(json.dumps(record, ensure_ascii=False), flush=True)
+def _print_json(record: dict[str, Any]) -> None:
+    """Print one JSON object on a line."""
+    print(json.dumps(record, ensure_ascii=False), flush=True)
 
 
 class _CsvWriter:
@@ -167,17 +126,13 @@ class _CsvWriter:
         self._line(self._columns)
 
     def write(self, record: dict[str, Any]) -> None:
-        self._line([self._cell(record.get(column)) for column in self._columns])
+        values = [record.get(column) for column in self._columns]
+        self._line([json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value for value in values])
 
     @staticmethod
-    def _cell(value: Any) -> Any:
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
-
-    @staticmethod
-    def _line(cells: Any) -> None:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow(cells)
-        print(buffer.getvalue(), flush=True)
+    def _line(cells: Sequence[Any]) -> None:
+        csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+        sys.stdout.flush()
 
 
 class _TableWriter:
@@ -217,7 +172,7 @@ def _apart(record: dict[str, Any]) -> list[str]:
     return [] if same else [hard_line(hard)]
 
 
-def _writer(args: argparse.Namespace) -> _Writer:
+def _writer(args: argparse.Namespace) -> Callable[[dict[str, Any]], None]:
     if args.format == "json":
-        return _JsonWriter()
-    return _CsvWriter(args) if args.format == "csv" else _TableWriter(args)
+        return _print_json
+    return _CsvWriter(args).write if args.format == "csv" else _TableWriter(args).write

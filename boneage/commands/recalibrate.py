@@ -1,4 +1,4 @@
-"""`boneage recalibrate`: fit a site's own correction on local images; a new version only where it is proven better."""
+"""`boneage recalibrate`: fit a site's own correction; register it only where it is proven better."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from boneage.cascade.bundle import save_bundle
+from boneage.cascade.calibration import Recalibration, recalibrate
+from boneage.cascade.cascade import Cascade
 from boneage.commands.common import UsageError, add_model, complain, notice, open_cascade, stage
+from boneage.data.annotations import load_folder, read_row
+from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
+from boneage.learn.metrics import regression_metrics
+from boneage.registry.checks import STRESS_TAG
+from boneage.registry.model_card import model_card
+from boneage.registry.register import Submission, register_cascade
+from boneage.registry.validation import validation_table
+from boneage.registry.versions import parse_uri, show
+from boneage.tracking.store import open_store, single_run
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from boneage.cascade.calibration import Recalibration
-    from boneage.cascade.cascade import Cascade
-
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("recalibrate", help="correct a registered cascade for one's own site")
+def recalibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage recalibrate`."""
     parser.add_argument("data", metavar="DATA", type=Path, help="a folder or table of local images with readings")
     parser.add_argument("--dry-run", action="store_true", help="print the figures and register nothing")
     add_model(parser)
@@ -29,9 +35,6 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the figures and register the corrected cascade; return 1 where it is no better beyond its interval."""
-    from boneage.cascade.calibration import recalibrate
-    from boneage.data.annotations import load_folder
-
     if not args.dry_run and not str(args.model).startswith("models:"):
         raise UsageError(f"only a registered cascade gets a new version, but {args.model} was given: add --dry-run")
     table = load_folder(args.data).table
@@ -60,55 +63,36 @@ def run(args: argparse.Namespace) -> int:
 
 def register_recalibrated(cascade: Cascade, found: Recalibration, rows: pd.DataFrame, uri: str) -> int:
     """Register the corrected cascade as a new version; its validation images are the local ones, out of fold."""
-    from boneage.cascade.bundle import save_bundle
-    from boneage.learn.metrics import regression_metrics
-    from boneage.registry.model_card import model_card
-    from boneage.registry.register import Submission, register_cascade, show, validation_table
-    from boneage.registry.stress_record import STRESS_TAG
-    from boneage.registry.versions import parse_uri
-    from boneage.tracking.store import ensure_experiment, open_store
-
     client = open_store()
     info = show(client, *parse_uri(uri))
     site = {
         "images": len(rows),
         "before_mae_months": found.before_mae_months,
         "after_mae_months": found.after_mae_months,
+        "from": f"{info.name} version {info.version}",
     }
-    card = {**cascade.card, "recalibrated": {**site, "from": f"{info.name} version {info.version}"}}
+    card = {**cascade.card, "recalibrated": site}
     corrected = replace(cascade, calibration=found.calibration, intervals=found.intervals, card=card)
     local = rows.assign(estimated_months=found.out_of_fold)
     metrics = regression_metrics(local["true_months"].to_numpy(), found.out_of_fold)
     # A line through the estimates changes nothing in how they bear disturbances.
     kept = {STRESS_TAG: info.tags[STRESS_TAG]} if STRESS_TAG in info.tags else {}
-    experiment = ensure_experiment(client, "recalibration")
-    run_id = client.create_run(experiment, tags={"level": "recalibration"}, run_name="recalibration").info.run_id
-    status = "FAILED"
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            submission = Submission(
-                bundle=save_bundle(corrected, Path(temporary) / "cascade"),
-                run_id=run_id,
-                card=model_card(corrected, metrics),
-                metrics=metrics,
-                validation=validation_table(local, dict(zip(rows["id"], rows["content_sha256"], strict=True))),
-                prefix=info.name.removesuffix("-cascade"),
-                tags={"recalibrated_from": str(info.version), **kept},
-            )
-            version = register_cascade(client, submission)
-        status = "FINISHED"
-    finally:
-        client.set_terminated(run_id, status)
-    return version
+    started = single_run(client, "recalibration", "recalibration", {"level": "recalibration"})
+    with started as run_id, tempfile.TemporaryDirectory() as temporary:
+        submission = Submission(
+            bundle=save_bundle(corrected, Path(temporary) / "cascade"),
+            run_id=run_id,
+            card=model_card(corrected, metrics),
+            metrics=metrics,
+            validation=validation_table(local),
+            prefix=info.name.removesuffix("-cascade"),
+            tags={"recalibrated_from": str(info.version), **kept},
+        )
+        return register_cascade(client, submission)
 
 
 def _estimated(cascade: Cascade, table: pd.DataFrame) -> pd.DataFrame:
     """Estimate the local images with the cascade as it is; what cannot be estimated is said and left out."""
-    import pandas as pd
-
-    from boneage.data.annotations import read_row
-    from boneage.data.flags import pixels_sha256
-
     # An earlier correction must not be corrected again: lines are always fitted on the cascade's own ages.
     plain, rows, progress = replace(cascade, calibration=None), [], stage("estimate")
     for done, (_, row) in enumerate(table.iterrows(), start=1):

@@ -1,4 +1,4 @@
-"""`boneage registry`: what is registered, what answers by default, and how that changes."""
+"""`boneage registry`: show what is registered, choose what answers by default, export and import versions."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from boneage.commands import registry_assemble, registry_compare
-from boneage.commands.common import UsageError, add_overrides, complain
-from boneage.commands.registry_show import run_history, run_list, run_show
-from boneage.config import load_config
+from boneage.commands.common import UsageError, add_overrides
+from boneage.commands.promotion import run_promote
+from boneage.errors import BoneageError
+from boneage.evaluation.report import figures_table
 from boneage.hospital.audit_trail import log
+from boneage.registry.archive import export_version, import_shipped, import_version
+from boneage.registry.champions import tenure_lines
+from boneage.registry.lineage import heads_table, history, lineage, validation_metrics
+from boneage.registry.packaging import CARD_FILE
+from boneage.registry.promotion import rollback
+from boneage.registry.versions import VersionInfo, list_versions, show, version_folder
+from boneage.tables import text_table
+from boneage.tracking.store import open_existing
+from boneage.tracking.values import every_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.registry.promotion import Promotion, PromotionError
-
-DEFAULT_NAME = "boneage-cascade"
+_NAME = "boneage-cascade"
 _ACTIONS = "{list,show,history,compare,promote,rollback,assemble,export,import}"
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("registry", help="list, show, compare, promote, roll back, assemble, export, import")
+def registry_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage registry`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar=_ACTIONS)
     listing = actions.add_parser("list", help="every registered version")
     listing.add_argument("name", metavar="NAME", nargs="?", help="only this model (default: every cascade)")
@@ -31,15 +40,16 @@ def add_parser(commands: Any) -> None:
     listing.set_defaults(run=run_list)
     _named(actions, "show", "one version: figures, heads, lineage, card", run_show, version="champion")
     _named(actions, "history", "who was champion from when to when, by whom, with which figures", run_history)
-    registry_compare.add_parser(actions, DEFAULT_NAME)
+    words = "two cascades on the same images, with a verdict"
+    registry_compare.compare_arguments(actions.add_parser("compare", help=words), _NAME)
     promote = _named(actions, "promote", "make a version the champion, through the gate", run_promote, "challenger")
-    promote.add_argument(
-        "--config", metavar="CONFIG", help="the challenger's study, to score a champion that never saw its images"
-    )
+    words = "the challenger's study, to score a champion that never saw its images"
+    promote.add_argument("--config", metavar="CONFIG", help=words)
     add_overrides(promote)
     promote.add_argument("--force", metavar="REASON", help="override the gate; who did and why is kept in a tag")
     _named(actions, "rollback", "make the former champion the champion again", run_rollback)
-    registry_assemble.add_parser(actions, DEFAULT_NAME)
+    words = "a new cascade from chosen head versions"
+    registry_assemble.assemble_arguments(actions.add_parser("assemble", help=words), _NAME)
     export = _named(actions, "export", "write a version as one archive", run_export, version="champion")
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     lean = "leave out the networks that ship with every installation of this version"
@@ -53,7 +63,7 @@ def add_parser(commands: Any) -> None:
 
 def _named(actions: Any, name: str, words: str, run: Any, version: str = "") -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=words)
-    parser.add_argument("name", metavar="NAME", nargs="?", default=DEFAULT_NAME, help=f"default {DEFAULT_NAME}")
+    parser.add_argument("name", metavar="NAME", nargs="?", default=_NAME, help=f"default {_NAME}")
     if version:
         words = f"a number or alias (default {version})"
         parser.add_argument("--version", metavar="VERSION", default=version, help=words)
@@ -61,31 +71,51 @@ def _named(actions: Any, name: str, words: str, run: Any, version: str = "") -> 
     return parser
 
 
-def run_promote(args: argparse.Namespace) -> int:
-    """Promote through the gate; a refusal ends with status 1 and its reason."""
-    if args.overrides and not args.config:
-        raise UsageError("--set belongs to --config CONFIG, which was not given")
-    config = load_config(args.config, args.overrides) if args.config else None
-    from boneage.commands.rescore import rescorer
-    from boneage.registry.register import PromotionError, promote
+def run_list(args: argparse.Namespace) -> int:
+    """Print one line per version."""
+    client = open_existing()
+    names = [args.name] if args.name else _names(client, heads=args.all)
+    rows = [_row(info) for name in names for info in list_versions(client, name)]
+    if rows:
+        print(text_table(pd.DataFrame(rows)))
+    else:
+        what = f"as {args.name}" if args.name else "yet"
+        print(f"nothing is registered {what}: `boneage registry import --shipped` registers the cascade that ships")
+    return 0
 
-    client = _client()
-    rescore = rescorer(client, config) if config else None
-    try:
-        promotion = promote(client, args.name, args.version, rescore=rescore, force_reason=args.force)
-    except PromotionError as error:
-        say_refusal(args.name, error)
-        return 1
-    log("promoted", model=args.name, version=str(promotion.version))
-    say_promotion(args.name, promotion)
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print a version's figures, heads, lineage, history and card."""
+    client = open_existing()
+    info = show(client, args.name, args.version)
+    aliases = ", ".join(info.aliases) or "no alias"
+    print(f"{info.name} version {info.version} ({aliases}), {info.status}, {info.created}\nuri: {info.uri}")
+    metrics = validation_metrics(client, info)
+    figures = figures_table(metrics) if "images" in metrics else pd.DataFrame()
+    heads = heads_table(client, info)
+    sections = {
+        "Figures on its validation images (months; shares of images)": text_table(figures) if len(figures) else "",
+        "Heads": text_table(heads) if len(heads) else "",
+        "Lineage": "\n".join(lineage(client, info)),
+        "History": "\n".join(history(info)),
+        "Card": full_card(client, info),
+    }
+    for heading, text in sections.items():
+        if text:
+            print(f"\n{heading}\n{text}")
+    return 0
+
+
+def run_history(args: argparse.Namespace) -> int:
+    """Print a model's champions, a line each."""
+    lines = list(tenure_lines(open_existing(), args.name))
+    print("\n".join(lines) or f"no version of {args.name} was ever promoted: run `boneage registry promote`")
     return 0
 
 
 def run_rollback(args: argparse.Namespace) -> int:
     """Go back to the former champion."""
-    from boneage.registry.register import rollback
-
-    done = rollback(_client(), args.name)
+    done = rollback(open_existing(), args.name)
     log("rolled back", model=args.name, version=str(done.version), beside=str(done.previous))
     print(f"{args.name} version {done.version} is the champion again, as it was before version {done.previous}")
     again = f"boneage registry promote {args.name} --version {done.previous}"
@@ -95,9 +125,7 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write a version as an archive."""
-    from boneage.registry.archive import export_version
-
-    archive = export_version(_client(), args.name, args.version, args.out, lean=args.lean)
+    archive = export_version(open_existing(), args.name, args.version, args.out, lean=args.lean)
     beside = f"its training record in {archive.with_suffix('.json').name}" if args.lean else "its sha256"
     print(f"written to {archive}, {beside} beside it")
     print(f"`boneage registry import {archive.name}` registers it on another machine")
@@ -108,39 +136,33 @@ def run_import(args: argparse.Namespace) -> int:
     """Register an exported version or the shipped cascade."""
     if bool(args.archive) == args.shipped or (args.shipped and args.prefix):
         raise UsageError("import wants either the ARCHIVE of an exported version, or --shipped alone")
-    from boneage.registry.archive import import_shipped, import_version
-
-    client = _client()
+    client = open_existing()
     print(import_shipped(client) if args.shipped else import_version(client, args.archive, args.prefix))
     return 0
 
 
-def say_promotion(name: str, promotion: Promotion) -> None:
-    """Print who is the champion now, what the gate found, and how to go back."""
-    previous = promotion.previous
-    if previous == promotion.version:
-        print(f"{name} version {promotion.version} is the champion already: nothing was changed")
-        return
-    print(f"{name} version {promotion.version} is the champion" + ("" if previous else ": there was none before"))
-    for check in promotion.verdict.checks:
-        print(f"  {check}")
-    if promotion.forced:
-        print(f"the gate had refused it ({promotion.verdict.reason}) and was overridden: who and why is in its tags")
-    if previous is not None:
-        print(f"the champion before was version {previous}; `boneage registry rollback {name}` goes back to it")
+def full_card(client: MlflowClient, info: VersionInfo) -> str:
+    """Return the whole model card that lies beside a version; its description, which may be shorter, without one."""
+    try:
+        file = version_folder(client, info) / CARD_FILE
+        return file.read_text(encoding="utf-8") if file.is_file() else info.card
+    except BoneageError as error:
+        return f"{info.card}\n\n({error})"
 
 
-def say_refusal(name: str, error: PromotionError) -> None:
-    """Print on stderr why a version was refused, which checks it passed, and what can be done."""
-    checks = error.verdict.checks
-    complain(error.outcome if checks else str(error))
-    for check in checks:
-        complain(f"  {check}")
-    if error.verdict.comparison is not None:
-        complain(f"`boneage registry compare --name {name}` shows every part; --force 'REASON' overrides the gate")
+def _names(client: MlflowClient, *, heads: bool) -> list[str]:
+    """List the registered models: the cascades, or all."""
+    found = every_page(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in found if heads or model.name.endswith("-cascade"))
 
 
-def _client() -> MlflowClient:
-    from boneage.tracking.store import open_existing
-
-    return open_existing()
+def _row(info: VersionInfo) -> dict[str, object]:
+    return {
+        "model": info.name,
+        "version": info.version,
+        "aliases": ", ".join(info.aliases),
+        "status": info.status,
+        "validation MAE": info.mae_months,
+        "study": info.tags.get("study", ""),
+        "created": info.created,
+    }

@@ -1,27 +1,32 @@
-"""`boneage registry assemble`: a new cascade from chosen head versions, scored again and registered as challenger."""
+"""`boneage registry assemble`: make, score and register a cascade from chosen versions of its heads."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from boneage.cascade.bundle import save_bundle
 from boneage.commands.common import UsageError, add_overrides, complain, import_keras_quietly, notice, stage
 from boneage.commands.evaluate import labelled
 from boneage.errors import BoneageError
+from boneage.evaluation.evaluate import Evaluation, evaluate_cascade
+from boneage.evaluation.metrics_table import account
 from boneage.groups import ModelKey
+from boneage.registry.assembly import Assembly, assemble_heads, check_films, of_unseen
+from boneage.registry.model_card import model_card
+from boneage.registry.register import Submission, register_cascade
+from boneage.registry.validation import validation_table
+from boneage.registry.versions import cascade_name, show
+from boneage.tracking.store import open_existing, single_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from boneage.evaluation.evaluate import Evaluation
-    from boneage.registry.assembly import Assembly
 
-
-def add_parser(actions: Any, default_name: str) -> None:
-    """Add the action to `boneage registry`."""
-    parser = actions.add_parser("assemble", help="a new cascade from chosen head versions")
+def assemble_arguments(parser: argparse.ArgumentParser, default_name: str) -> None:
+    """Describe `boneage registry assemble`."""
     parser.add_argument("data", metavar="DATA", help="the study's CONFIG.toml (or a folder with its validation images)")
     parser.add_argument(
         "--head",
@@ -40,10 +45,6 @@ def add_parser(actions: Any, default_name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Assemble, score on validation images that no head was trained on, register, and say how to go on."""
     chosen = dict(_head(text) for text in args.heads)
-    from boneage.registry.assembly import assemble_heads
-    from boneage.registry.register import show
-    from boneage.tracking.store import open_existing
-
     client = open_existing()
     base = show(client, args.name, args.base)
     import_keras_quietly()
@@ -61,42 +62,25 @@ def run(args: argparse.Namespace) -> int:
 
 def register_assembled(client: MlflowClient, assembly: Assembly, evaluation: Evaluation) -> int:
     """Register an assembled cascade under a run of its own, with tags that say what it was made from."""
-    from boneage.cascade.bundle import save_bundle
-    from boneage.evaluation.metrics_table import account
-    from boneage.registry.model_card import model_card
-    from boneage.registry.register import Submission, register_cascade, validation_table
-    from boneage.registry.versions import cascade_name
-    from boneage.tracking.store import ensure_experiment
-
     cascade, base = assembly.cascade, assembly.base
     lineage = {"assembled_from": str(base.version), "assembled_heads": "; ".join(assembly.replaced)}
-    experiment = ensure_experiment(client, "assembly")
     tags = {"level": "assembly", "study": cascade.config.study.name, **lineage}
-    run_id = client.create_run(experiment, tags=tags, run_name=f"from version {base.version}").info.run_id
-    frame, status = evaluation.per_image, "FAILED"
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            submission = Submission(
-                bundle=save_bundle(cascade, Path(temporary) / "cascade"),
-                run_id=run_id,
-                card=model_card(cascade, evaluation.metrics, figures=account(frame)),
-                metrics=evaluation.metrics,
-                validation=validation_table(frame, dict(zip(frame["id"], frame["content_sha256"], strict=True))),
-                pinned=assembly.heads,
-                prefix=base.name.removesuffix(cascade_name("")),
-                tags={**lineage, "backbone_saw_images": base.tags.get("backbone_saw_images", "unknown")},
-            )
-            version = register_cascade(client, submission)
-        status = "FINISHED"
-    finally:
-        client.set_terminated(run_id, status)
-    return version
+    started = single_run(client, "assembly", f"from version {base.version}", tags)
+    with started as run_id, tempfile.TemporaryDirectory() as temporary:
+        submission = Submission(
+            bundle=save_bundle(cascade, Path(temporary) / "cascade"),
+            run_id=run_id,
+            card=model_card(cascade, evaluation.metrics, figures=account(evaluation.per_image)),
+            metrics=evaluation.metrics,
+            validation=validation_table(evaluation.per_image),
+            pinned=assembly.heads,
+            prefix=base.name.removesuffix(cascade_name("")),
+            tags={**lineage, "backbone_saw_images": base.tags.get("backbone_saw_images", "unknown")},
+        )
+        return register_cascade(client, submission)
 
 
 def _scored(assembly: Assembly, args: argparse.Namespace) -> Evaluation:
-    from boneage.evaluation.evaluate import evaluate_cascade
-    from boneage.registry.assembly import check_films, of_unseen
-
     table, name, _ = labelled(args)
     kept = of_unseen(assembly, table)
     if len(kept) < len(table):

@@ -1,26 +1,27 @@
-"""`boneage registry compare`: two cascades on the same images, paired, with a verdict for all of them and each part."""
+"""`boneage registry compare`: compare two cascades on the same images, as a whole and in parts."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from boneage.cascade.cascade import Cascade
 from boneage.commands.common import UsageError, add_overrides, complain, notice, open_cascade, stage
-from boneage.commands.evaluate import labelled
+from boneage.commands.evaluate import complain_of_problems, labelled
 from boneage.errors import BoneageError
+from boneage.evaluation.evaluate import evaluate_cascade
+from boneage.registry.checks import compare
+from boneage.registry.compare import Comparison, compare_tables, verdict_sentences
+from boneage.registry.validation import read_validation, validation_table
+from boneage.registry.versions import VersionInfo, parse_uri, show
+from boneage.tables import text_table
+from boneage.tracking.store import open_existing
 
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
-    from boneage.registry.compare import Comparison
-    from boneage.registry.versions import VersionInfo
 
-
-def add_parser(actions: Any, default_name: str) -> None:
-    """Add the action to `boneage registry`."""
-    parser = actions.add_parser("compare", help="two cascades on the same images, with a verdict")
+def compare_arguments(parser: argparse.ArgumentParser, default_name: str) -> None:
+    """Describe `boneage registry compare`."""
     which = "a version's number or alias, models:/..., or a bundle's folder"
     parser.add_argument("first", metavar="A", nargs="?", default="challenger", help=f"{which} (default challenger)")
     parser.add_argument("second", metavar="B", nargs="?", default="champion", help="likewise (default champion)")
@@ -37,9 +38,6 @@ def run(args: argparse.Namespace) -> int:
     """Print both errors, the paired differences and what they show; return 1 when an image could not be compared."""
     if args.data is None and (args.part or args.overrides):
         raise UsageError("--part and --set belong to a CONFIG.toml given as DATA")
-    from boneage.evaluation.text import text_table
-    from boneage.registry.compare import verdict_sentences
-
     found, facts, tables, left_out = _registered(args) if args.data is None else _estimated(args)
     for name, fact in zip("AB", facts, strict=False):
         print(f"{name}: {fact}")
@@ -55,17 +53,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if left_out else 0
 
 
-Compared = tuple["Comparison", tuple[str, str, str], pd.DataFrame, int]
+Compared = tuple[Comparison, tuple[str, str, str], pd.DataFrame, int]
 
 
 def _registered(args: argparse.Namespace) -> Compared:
     """Compare what was registered with two versions: nothing is estimated again."""
-    from boneage.registry.checks import compare
-    from boneage.registry.register import show
-    from boneage.registry.validation import read_validation
-    from boneage.registry.versions import parse_uri
-    from boneage.tracking.store import open_existing
-
     client = open_existing()
     first, second = (show(client, *parse_uri(_uri(spec, args.name))) for spec in (args.first, args.second))
     found = compare(client, first, second)
@@ -76,13 +68,7 @@ def _registered(args: argparse.Namespace) -> Compared:
 
 def _estimated(args: argparse.Namespace) -> Compared:
     """Estimate the images of DATA with both cascades; what one of them cannot estimate is said and left out."""
-    from boneage.evaluation.evaluate import evaluate_cascade
-    from boneage.registry.compare import compare_tables
-    from boneage.registry.validation import validation_table
-
     table, name, problems = labelled(args)
-    if table.empty:
-        raise BoneageError(f"{name} has no labelled image that can be used")
     facts, tables, refused = [], [], set()
     for letter, spec in (("A", args.first), ("B", args.second)):
         cascade = open_cascade(_uri(spec, args.name))
@@ -90,16 +76,14 @@ def _estimated(args: argparse.Namespace) -> Compared:
         for row in scored.problems.to_dict("records"):
             complain(f"{letter} cannot estimate {row['image']}: {row['reason']}")
             refused.add(str(row["id"]))
-        frame = scored.per_image
-        tables.append(validation_table(frame, dict(zip(frame["id"], frame["content_sha256"], strict=True))))
+        tables.append(validation_table(scored.per_image))
         facts.append(_opened(cascade, spec))
     both = tables[0][~tables[0]["id"].isin(refused)]
     if both.empty:
         raise BoneageError(f"no image of {name} could be estimated by both")
     images = f"{len(both)} images of {name} that both estimate"
     images += f" ({len(refused)} left out)" if refused else ""
-    if len(problems):
-        complain(f"{len(problems)} rows of {name} were left out; `boneage audit {args.data}` lists the reasons")
+    complain_of_problems(problems, name, args.data)
     return compare_tables(both, tables[1]), (facts[0], facts[1], images), _pair(both, tables[1]), len(refused)
 
 
@@ -136,16 +120,12 @@ def _shown(found: Comparison) -> pd.DataFrame:
             "A": f"{part.first_mae_months:.2f}",
             "B": f"{part.second_mae_months:.2f}",
             "A - B": _signed(part.difference_months),
-            "95 % interval": _interval(part.low_months, part.high_months),
+            "95 % interval": "" if part.images < 2 else f"{_signed(part.low_months)} to {_signed(part.high_months)}",
             "A is": part.verdict,
         }
         for part in found.parts
     ]
     return pd.DataFrame(rows)
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if low == float("-inf") else f"{_signed(low)} to {_signed(high)}"
 
 
 def _signed(months: float) -> str:

@@ -1,32 +1,35 @@
-"""`boneage train`: the study with the configuration's own hyperparameters, or with those of a past run; no search."""
+"""`boneage train`: run a study with fixed hyperparameters, the configuration's own or those of a past run."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from boneage import stopping
-from boneage.commands.common import add_overrides, complain, import_keras_quietly, stage
+from boneage.commands.common import add_config, complain, import_keras_quietly, notice, stage
+from boneage.commands.promotion import promote_version
 from boneage.config import Config, load_config
-
-if TYPE_CHECKING:
-    from boneage.study.job import StudyOutcome
-    from boneage.study.repeat import Past
+from boneage.evaluation.report import report_tables
+from boneage.groups import Task
+from boneage.paths import study_folder
+from boneage.study.job import StudyOutcome, run_study
+from boneage.study.repeat import Past, choose_past, read_past
+from boneage.tables import headed, text_table
+from boneage.tracking.store import open_existing
 
 _SAME = 1e-6
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("train", help="run a study with fixed hyperparameters (the search: python -m tuning)")
-    parser.add_argument("config", metavar="CONFIG")
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage train`."""
+    add_config(parser)
     parser.add_argument(
         "--params",
         metavar="RUN_ID",
         help="train with the hyperparameters of a past run: a trial's or a model's (that model alone) or a study's",
     )
     parser.add_argument("--promote", action="store_true", help="promote the new cascade if it passes the gate")
-    add_overrides(parser)
     parser.set_defaults(run=run)
 
 
@@ -35,9 +38,11 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.overrides)
     with stopping.gracefully(complain):
         past = _past(config, args.params) if args.params else None
-        outcome = _train(config, past)
-    from boneage.commands.studies import print_outcome, promote_version
-
+        import_keras_quietly()
+        if past is None:
+            outcome = run_study(config, stage=stage)
+        else:
+            outcome = run_study(config, keys=tuple(past.params), choose=choose_past(past), stage=stage)
     print_outcome(config, outcome)
     if past is not None:
         _compare(past, outcome)
@@ -46,22 +51,43 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _train(config: Config, past: Past | None) -> StudyOutcome:
-    """Run the study, or the models of a past run."""
-    import_keras_quietly()
-    from boneage.study.job import run_study
-    from boneage.study.repeat import choose_past
+def print_outcome(config: Config, outcome: StudyOutcome) -> None:
+    """Print the ten models' figures, then the cascade's on validation and test images, then where to look."""
+    if len(outcome.problems):
+        folder = study_folder(config.study.name)
+        complain(f"{len(outcome.problems)} images were left out; the reasons are in {folder / 'problems.csv'}")
+    print(text_table(models_table(outcome)))
+    for name, evaluation in (("validation", outcome.validation), ("test", outcome.test)):
+        if evaluation is not None:
+            tables = report_tables(evaluation.metrics)
+            print(headed([(f"{heading} ({name} images)", table) for heading, table in tables]))
+    if outcome.version is None:
+        print("\nno cascade was made, since not all ten models were trained")
+        return
+    print(f"\nregistered {config.study.prefix}-cascade version {outcome.version} as challenger")
+    notice()
 
-    if past is None:
-        return run_study(config, stage=stage)
-    return run_study(config, keys=tuple(past.params), choose=choose_past(past), stage=stage)
+
+def models_table(outcome: StudyOutcome) -> pd.DataFrame:
+    """Return one row per model: mean and deviation over the folds, and the final model on the validation images."""
+    rows = []
+    for key, done in outcome.outcomes.items():
+        metric = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
+        rows.append(
+            {
+                "model": key.name,
+                "metric": metric,
+                "folds_mean": done.chosen.cv.mean[metric],
+                "folds_std": done.chosen.cv.std[metric],
+                "final": done.metrics.get(metric),
+                "trial": done.chosen.trial,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _past(config: Config, run_id: str) -> Past:
     """Read a past run and say which settings are others now."""
-    from boneage.study.repeat import read_past
-    from boneage.tracking.store import open_existing
-
     past = read_past(open_existing(), run_id)
     for difference in past.differences(config):
         complain(f"the figures need not be those of then: {difference}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 
 import pandas as pd
 
 from boneage.data.archives import DataError, read_bytes
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
+from boneage.tables import read_csv
 
 LEFT_HALF = "left-half"
 _HEADERS: dict[str, tuple[str, ...]] = {
@@ -69,24 +68,10 @@ def read_table(reference: str, headers: bool = True) -> pd.DataFrame:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    first = text.partition("\n")[0]
-    if not first.strip() or "\x00" in first:
-        raise DataError(f"{reference} is not a table: give a CSV file with a header")
-    separator = max(",;\t", key=first.count)
     try:
-        frame = pd.read_csv(
-            StringIO(text),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_MINIMAL,
-            header="infer" if headers else None,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise DataError(f"{reference} is not a readable table: {error}") from error
-    names = frame.columns if headers else range(1, len(frame.columns) + 1)
-    frame.columns = [str(name).strip() for name in names]
-    return frame
+        return read_csv(text, headers)
+    except ValueError as error:
+        raise DataError(f"{reference} is not a table: give a CSV file with a header ({error})") from error
 
 
 def recognise(headers: list[str], given: Mapping[str, str] | None = None) -> Columns:

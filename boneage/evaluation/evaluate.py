@@ -1,4 +1,4 @@
-"""Score a cascade on a labelled set: every figure of METHOD.md part 7, and the constant predictor beside them."""
+"""Score a cascade on a labelled set: every figure of METHOD.md part 7, with the constant predictor's beside them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from boneage.cascade.estimate import Estimate
 from boneage.data.annotations import read_row
 from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
-from boneage.evaluation.metrics_table import routed_ages
-from boneage.groups import AGE_GROUPS, RANGE_LABELS, Sex, group_of
+from boneage.evaluation.metrics_table import routed_ages, rows_of
+from boneage.groups import AGE_GROUPS, PARTS, RANGE_LABELS, Sex, group_of
 from boneage.learn.metrics import classification_metrics, regression_metrics
 
 Progress = Callable[[int, int], None]
+_PROBLEMS = ["source", "id", "image", "reason"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome on one set.
+    """Metrics and per-image estimates of a cascade on one set of labelled images.
 
     Attributes:
         metrics: name -> value; names carry their unit, and end in `_<sex>` or `_<sex>_<group>` for parts of the set.
@@ -34,7 +35,7 @@ class Evaluation:
 
     metrics: dict[str, float]
     per_image: pd.DataFrame
-    problems: pd.DataFrame = field(default_factory=lambda: _problems([]))
+    problems: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_PROBLEMS))
 
 
 def evaluate_cascade(
@@ -71,7 +72,8 @@ def evaluate_cascade(
         if progress:
             progress(done, len(table))
     if not rows:
-        raise BoneageError(f"none of {len(table)} images could be estimated" + _first_reason(problems))
+        first = f"; the first: {problems[0]['image']}: {problems[0]['reason']}" if problems else ""
+        raise BoneageError(f"none of {len(table)} images could be estimated{first}")
     kept = pd.DataFrame(rows)
     matrix, sexes = np.concatenate(features), list(kept["sex"])
     estimates = cascade.estimate_features(matrix, sexes, notes=notes, levels=levels)
@@ -80,7 +82,7 @@ def evaluate_cascade(
     scored = evaluate_estimates(kept, estimates, medians, experts)
     scored.per_image["content_sha256"] = kept["content_sha256"].to_numpy()
     add_routings(scored.per_image, cascade, matrix)
-    return Evaluation(scored.metrics, scored.per_image, _problems(problems))
+    return Evaluation(scored.metrics, scored.per_image, pd.DataFrame(problems, columns=_PROBLEMS))
 
 
 def add_routings(per_image: pd.DataFrame, cascade: Cascade, features: np.ndarray) -> None:
@@ -158,22 +160,15 @@ def _per_image(table: pd.DataFrame, estimates: Sequence[Estimate]) -> pd.DataFra
 
 def _metrics(frame: pd.DataFrame) -> Iterator[tuple[str, float]]:
     """Yield every figure: the whole set, then per sex, then per sex and true group; nothing for an empty set."""
-    if frame.empty:
-        return
-    yield from _part(frame, "")
-    for sex in Sex:
-        of_sex = frame[frame["sex"] == str(sex)]
-        if of_sex.empty:
-            continue
-        yield from _part(of_sex, f"_{sex}")
-        for group in AGE_GROUPS:
-            cell = of_sex[of_sex["true_group"] == group.number]
-            if not cell.empty:
-                yield from _errors(cell, f"_{sex}_{group.number}")
+    for part in PARTS:
+        rows = rows_of(frame, part)
+        if not rows.empty:
+            yield from _errors(rows, part.suffix)
+            if part.group is None:
+                yield from _classes(rows, part.suffix)
 
 
-def _part(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
-    yield from _errors(frame, suffix)
+def _classes(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
     probabilities = frame[[f"probability_{group.number}" for group in AGE_GROUPS]].to_numpy()
     classified = classification_metrics(frame["true_group"].to_numpy(), probabilities)
     for name, value in classified.items():
@@ -195,11 +190,3 @@ def _errors(frame: pd.DataFrame, suffix: str) -> Iterator[tuple[str, float]]:
         inside = known["true_months"].between(known["low_months"], known["high_months"])
         yield f"interval_coverage{suffix}", float(inside.mean())
         yield f"interval_width_months{suffix}", float((known["high_months"] - known["low_months"]).mean())
-
-
-def _problems(rows: list[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["source", "id", "image", "reason"])
-
-
-def _first_reason(problems: Sequence[Mapping[str, object]]) -> str:
-    return f"; the first: {problems[0]['image']}: {problems[0]['reason']}" if problems else ""

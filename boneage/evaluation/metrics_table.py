@@ -1,4 +1,4 @@
-"""The account of a cascade's accuracy: every figure with a bootstrap interval, and the routings side by side.
+"""Give every figure of a cascade's accuracy a bootstrap interval, and compare the routings on the same images.
 
 Images are resampled 1000 times within each part of the set (all, a sex, a sex and true group; and the same for the
 films of each archive or folder that gave fewer than the rest). An interval is the middle 95 %. Differences between
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.cascade.routing import Predictor, route
-from boneage.groups import AGE_GROUPS, RANGE_LABELS, ModelKey, Sex, group_of
+from boneage.groups import AGE_GROUPS, PARTS, ModelKey, Part, Sex, group_of
 
 RESAMPLES = 1000
 SURE = 0.8
@@ -23,12 +23,6 @@ COMPARED: tuple[str, ...] = (*ROUTINGS, "global", "estimated")
 _GROUPS = len(AGE_GROUPS)
 _WITHIN = (6, 12, 24)
 _FEWEST_OF_A_PLACE, _MOST_PLACES = 30, 3
-Parts = tuple[tuple[str, str | None, int | None], ...]
-_PARTS: Parts = (
-    ("all", None, None),
-    *((str(sex), str(sex), None) for sex in Sex),
-    *((f"{sex} {RANGE_LABELS[group.number - 1]}", str(sex), group.number) for sex in Sex for group in AGE_GROUPS),
-)
 Arrays = NDArray[np.float64]
 
 
@@ -44,28 +38,34 @@ def account(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
         Columns part, images, metric, value, low, high; the names of metrics carry their unit.
     """
     rng, rows = np.random.default_rng(seed), []
-    for part, frame, group in _frames(per_image):
+    for name, frame, part in _frames(per_image):
         picks = rng.integers(0, len(frame), (resamples, len(frame)))
         everything = np.arange(len(frame))[None]
-        spread = dict(_figures(frame, picks, classified=group is None))
-        for metric, value in _figures(frame, everything, classified=group is None):
+        spread = dict(_figures(frame, picks, classified=part.group is None))
+        for metric, value in _figures(frame, everything, classified=part.group is None):
             low, high = np.nanpercentile(spread[metric], (2.5, 97.5)) if np.isfinite(value[0]) else (np.nan, np.nan)
-            row = {"part": part, "images": len(frame), "metric": metric}
+            row = {"part": name, "images": len(frame), "metric": metric}
             rows.append({**row, "value": float(value[0]), "low": float(low), "high": float(high)})
     return pd.DataFrame(rows, columns=["part", "images", "metric", "value", "low", "high"])
 
 
-def _frames(per_image: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, int | None]]:
-    """Yield every part that has images: its name, its rows, and its group where it is of one group alone."""
+def rows_of(per_image: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """Return the rows of one part (columns `sex` and `true_group`)."""
+    chosen = per_image if part.sex is None else per_image[per_image["sex"] == str(part.sex)]
+    return chosen if part.group is None else chosen[chosen["true_group"] == part.group]
+
+
+def _frames(per_image: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Part]]:
+    """Yield every part that has images, of all and of a place: its name, its rows, and which part it is."""
     # A study's few large films matter more than their number: uploads are like them.
     sizes = per_image["place"].value_counts() if "place" in per_image else pd.Series(dtype=int)
     smaller = [place for place in sizes.index[1:] if sizes[place] >= _FEWEST_OF_A_PLACE][:_MOST_PLACES]
     places = [per_image] + [per_image[per_image["place"] == place] for place in smaller]
     for number, rows in enumerate(places):
-        for part, sex, group in _PARTS:
-            frame = _part(rows, sex, group)
+        for part in PARTS:
+            frame = rows_of(rows, part)
             if not frame.empty:
-                yield f"{frame['place'].iloc[0]}, {part}" if number else part, frame, group
+                yield f"{frame['place'].iloc[0]}, {part.name}" if number else part.name, frame, part
 
 
 def routed_ages(
@@ -117,20 +117,21 @@ def routing_table(per_image: pd.DataFrame, resamples: int = RESAMPLES, seed: int
     errors = {name: np.abs(per_image[f"{name}_months"].to_numpy(float) - true) for name in present}
     rows = []
     for name in present:
-        low, high = np.percentile(errors[name][picks].mean(axis=1), (2.5, 97.5))
-        row = {"routing": name, "mae_months": float(errors[name].mean()), "low": float(low), "high": float(high)}
-        right = _group_numbers(per_image[f"{name}_months"]) == groups
-        low, high = np.percentile(right[picks].mean(axis=1), (2.5, 97.5))
-        row |= {"group_accuracy": float(right.mean()), "accuracy_low": float(low), "accuracy_high": float(high)}
+        measured = {
+            ("mae_months", "low", "high"): errors[name],
+            ("group_accuracy", "accuracy_low", "accuracy_high"): _group_numbers(per_image[f"{name}_months"]) == groups,
+        }
         if name != "hard":
-            difference = errors[name] - errors["hard"]
-            low, high = np.percentile(difference[picks].mean(axis=1), (2.5, 97.5))
-            row |= {"minus_hard": float(difference.mean()), "minus_low": float(low), "minus_high": float(high)}
+            measured["minus_hard", "minus_low", "minus_high"] = errors[name] - errors["hard"]
+        row: dict[str, object] = {"routing": name}
+        for columns, values in measured.items():
+            ends = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
+            row |= zip(columns, map(float, (values.mean(), *ends)), strict=True)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def wide(figures: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+def interval_table(figures: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Lay chosen figures out for reading: one row per part, each cell `value (low to high)`."""
     parts = list(dict.fromkeys(figures["part"]))
     by = {(row.part, row.metric): row for row in figures.itertuples(index=False)}
@@ -150,11 +151,6 @@ def _with_interval(row: object) -> str:
     digits = 3 if str(getattr(row, "metric", "")).startswith(("accuracy", "sens", "spec", "within")) else 2
     low, high = getattr(row, "low", np.nan), getattr(row, "high", np.nan)
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _part(per_image: pd.DataFrame, sex: str | None, group: int | None) -> pd.DataFrame:
-    chosen = per_image if sex is None else per_image[per_image["sex"] == sex]
-    return chosen if group is None else chosen[chosen["true_group"] == group]
 
 
 def _figures(frame: pd.DataFrame, picks: NDArray[np.int64], *, classified: bool) -> Iterator[tuple[str, Arrays]]:

@@ -1,4 +1,4 @@
-"""The figures that ours are printed beside: the paper's own and those it compares itself with (METHOD.md part 7)."""
+"""List the published figures that ours are printed beside: the paper's and those it quotes (METHOD.md part 7)."""
 
 from __future__ import annotations
 

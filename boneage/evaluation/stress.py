@@ -1,4 +1,4 @@
-"""How an estimate bears what happens to films: turning, mirroring, exposure, inversion, cropping, noise, markers.
+"""Measure how estimates bear disturbed films: turned, mirrored, over-exposed, inverted, cropped, noisy, marked.
 
 Every film is estimated as it is and under each disturbance at rising strengths. Two numbers matter: how far one
 moves from the undisturbed one, and in how many films it moves by more than 12 months, which would change a report.
@@ -27,7 +27,7 @@ SIGNIFICANT_MONTHS = 12.0
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One kind of harm.
+    """One way of disturbing a film, at rising strengths.
 
     Attributes:
         change: (film, strength) -> film.
@@ -184,18 +184,18 @@ def _of_film(cascade: Cascade, row: pd.Series, names: Sequence[str]) -> list[dic
     for name in names:
         for strength in DISTURBANCES[name].strengths:
             found = _estimated(cascade, DISTURBANCES[name].change(film, strength), sex)
-            labelled = {"id": row["id"], "true_months": float(row["age_months"])}
-            rows.append({**labelled, "disturbance": name, "strength": float(strength), **_beside(plain, found)})
+            rows.append(
+                {
+                    "id": row["id"],
+                    "true_months": float(row["age_months"]),
+                    "disturbance": name,
+                    "strength": float(strength),
+                    "plain_months": plain.bone_age_months,
+                    "estimated_months": None if found is None else found.bone_age_months,
+                    "warned": found is not None and not set(found.warnings) <= set(plain.warnings),
+                }
+            )
     return rows
-
-
-def _beside(plain: Estimate, found: Estimate | None) -> dict[str, object]:
-    """Return an estimate's figures beside those of the undisturbed film; NaN where it was refused."""
-    return {
-        "plain_months": plain.bone_age_months,
-        "estimated_months": None if found is None else found.bone_age_months,
-        "warned": found is not None and not set(found.warnings) <= set(plain.warnings),
-    }
 
 
 def _estimated(cascade: Cascade, film: Film, sex: str) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""How far a heat map can be believed: whether deleting its hottest regions moves the estimate more than random ones.
+"""Measure how far a heat map can be believed: does deleting its hottest regions move the estimate more than others?
 
 Measured over many films with paired intervals, against two sorts of random choice: regions, as connected as a map's own
 hot places are, and single tiles strewn over the hand, which harm a film more because they leave no part of it whole.
@@ -16,7 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.cascade.cascade import Cascade
-from boneage.explain.heatmaps import Heat, ages_of, delete, hand_tiles, heat_map, occlusion_map, smoothed, tile_means
+from boneage.explain.heatmaps import (
+    Heat,
+    ages_of,
+    chosen_tiles,
+    delete,
+    hand_tiles,
+    heat_map,
+    occlusion_map,
+    smoothed,
+    tile_means,
+)
 from boneage.groups import Sex
 from boneage.notices import note
 from boneage.preprocess.preparer import Prepared
@@ -29,7 +39,7 @@ MAPS: Mapping[str, MapMaker] = {"grad-cam": heat_map, "occlusion": occlusion_map
 
 @dataclass(frozen=True)
 class Deletion:
-    """What is deleted: the share of the hand's tiles, how many random choices of either sort, and their seed.
+    """Settings of a faithfulness test: share of the hand's tiles, number of random choices of either sort, seed.
 
     Without `strewn` only regions are drawn, the very ones that are drawn with it, in half the passes of the backbone.
     """
@@ -42,7 +52,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """What deleting the hottest tiles does to the estimate, against deleting random tiles of the hand.
+    """Effect on the estimate of deleting the hottest tiles, against deleting random tiles of the hand.
 
     Attributes:
         hottest_months: absolute change of the age when the hottest tiles are smoothed away.
@@ -97,10 +107,10 @@ def faithfulness(
     draws, count = deletion.draws, max(1, round(deletion.share * len(hand)))
     rng = np.random.default_rng(deletion.seed)
     choices = [_top(tile_means(heat, TILES), hand, count)]
-    choices += [_top(_random_field(rng), hand, count) for _ in range(draws)]
+    choices += [_top(_smooth_noise(rng), hand, count) for _ in range(draws)]
     if deletion.strewn:
         choices += [rng.choice(hand, min(count, len(hand)), replace=False) for _ in range(draws)]
-    images = np.stack([image, *(delete(image, _chosen(tiles), smooth) for tiles in choices)])
+    images = np.stack([image, *(delete(image, chosen_tiles(TILES, tiles), smooth) for tiles in choices)])
     ages = ages_of(cascade, cascade.pooled(images), sex, age_range)
     hottest, *others = np.abs(ages[1:] - ages[0])
     strewn = float(np.mean(others[draws:])) if deletion.strewn else None
@@ -170,13 +180,7 @@ def _top(heat: NDArray[np.float32], hand: NDArray[np.int64], count: int) -> NDAr
     return hand[np.argsort(heat.ravel()[hand], kind="stable")[::-1][:count]]
 
 
-def _random_field(rng: np.random.Generator) -> NDArray[np.float32]:
+def _smooth_noise(rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw a smooth random map of tiles: its hottest places hang together as a heat map's do."""
     noise = rng.standard_normal((TILES, TILES)).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=1.5), np.float32)
-
-
-def _chosen(tiles: NDArray[np.int64]) -> NDArray[np.bool_]:
-    chosen = np.zeros(TILES * TILES, bool)
-    chosen[tiles] = True
-    return chosen.reshape(TILES, TILES)

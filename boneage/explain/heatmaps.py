@@ -1,4 +1,4 @@
-"""Where an estimate comes from: Grad-CAM and occlusion heat maps.
+"""Draw Grad-CAM and occlusion heat maps of where an estimate comes from.
 
 The backbone is frozen and pools by averaging, so an age depends on the pooled features alone and Grad-CAM's channel
 weights are the age's gradient with respect to them. It is taken by central differences through the very estimate that
@@ -91,7 +91,7 @@ def occlusion_map(
     heat = np.zeros((tiles, tiles), np.float32)
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
-        images = np.stack([delete(image, _one_tile(tiles, row, column), smooth) for row, column in some])
+        images = np.stack([delete(image, chosen_tiles(tiles, row * tiles + column), smooth) for row, column in some])
         heat[some[:, 0], some[:, 1]] = np.abs(ages_of(cascade, cascade.pooled(images), sex, age_range) - base)
         if progress:
             progress(min(first + _BATCH, len(places)), len(places))
@@ -104,7 +104,7 @@ def smoothed(image: Image) -> Image:
 
 
 def delete(image: Image, tiles: NDArray[np.bool_], smooth: Image) -> Image:
-    """Smooth tiles of an image away: their tone stays, so that no edge is invented; their detail goes.
+    """Smooth tiles of an image away: their detail goes, their mean tone stays, so that no edge appears.
 
     Args:
         image: uint8 (S, S).
@@ -134,10 +134,11 @@ def tile_means(picture: np.ndarray, tiles: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(picture.astype(np.float32), (tiles, tiles), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _one_tile(tiles: int, row: int, column: int) -> NDArray[np.bool_]:
-    chosen = np.zeros((tiles, tiles), bool)
-    chosen[row, column] = True
-    return chosen
+def chosen_tiles(tiles: int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark some of T x T tiles, which are counted by rows, bool (T, T)."""
+    chosen = np.zeros(tiles * tiles, bool)
+    chosen[numbers] = True
+    return chosen.reshape(tiles, tiles)
 
 
 def _spread(heat: np.ndarray, image: Image) -> Heat:

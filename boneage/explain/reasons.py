@@ -1,4 +1,4 @@
-"""What an estimate was made of, and which training cases look alike: the reasons that are said in words and numbers."""
+"""Give the reasons of an estimate: what each expert said, how much it counted, which training cases look alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL_AGES = "all ages"
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one expert says, and how much it counted.
+    """One expert's age for a film, and its weight in the estimate.
 
     Attributes:
         range: its age range, or `all ages` for the head that is stacked with the four experts.
@@ -65,6 +65,17 @@ def estimate_with_reasons(
     return estimate, reasons_of(cascade, features, estimate)
 
 
+def estimate_record(
+    cascade: Cascade, radiograph: Source, sex: Sex | str, age_range: str | None, *, reasons: bool, **asked: Any
+) -> tuple[Estimate, dict[str, Any]]:
+    """Return an estimate and its record, with the reasons where they are wanted; `asked` as in `Cascade.estimate`."""
+    if not reasons:
+        estimate = cascade.estimate(radiograph, sex, age_range, **asked)
+        return estimate, estimate.to_json()
+    estimate, found = estimate_with_reasons(cascade, radiograph, sex, age_range, **asked)
+    return estimate, {**estimate.to_json(), **found.to_json()}
+
+
 def reasons_of(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> Reasons:
     """Return the reasons of an estimate that was made from features float32 (1, D)."""
     opinions = tuple(expert_opinions(cascade, features, estimate))
@@ -108,7 +119,5 @@ def _weights(cascade: Cascade, classified: np.ndarray, estimate: Estimate) -> np
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:
     """Round numbers as estimates are rounded: finer digits differ between machines."""
-    digits = {"months": 2, "age_months": 2}
-    return {
-        name: round(value, digits.get(name, 4)) if isinstance(value, float) else value for name, value in values.items()
-    }
+    digits = {name: 2 if name.endswith("months") else 4 for name, value in values.items() if isinstance(value, float)}
+    return values | {name: round(values[name], digits[name]) for name in digits}

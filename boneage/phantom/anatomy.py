@@ -1,4 +1,4 @@
-"""When the hand's ossification centres appear, grow and fuse, read from the one table of provenance, anatomy.csv.
+"""Look up when the hand's ossification centres appear, grow and fuse, in the one table with sources, anatomy.csv.
 
 Each row of the table holds one quantity for both sexes with its source and how sure it is. The sources' codes: GP
 Greulich & Pyle (second-hand), GARN Garn 1967 (recalled), EO eorif.com, FP fpnotebook.com, FU Front Pediatr 2022, TH
@@ -8,7 +8,6 @@ Thodberg 2019, BK Buryanov & Kotiuk 2010, DHA and KP computed from public landma
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,59 +23,20 @@ EPIPHYSES = (
 CENTRES = (*CARPALS, *EPIPHYSES, "sesamoid")
 
 
-@dataclass(frozen=True)
-class AnatomyRow:
-    """One row of the table: a quantity of a part for both sexes, with its source and certainty.
+@lru_cache(maxsize=1)
+def read_table() -> tuple[dict[str, str], ...]:
+    """Read every row of anatomy.csv, in the file's order.
 
-    `male` and `female` are (value, low, high); low and high are the 5th and 95th percentile, NaN-free: the value itself
-    where no range is known. `at_months` is the age that a growth value belongs to, else None.
+    A row holds one `quantity` of a `part` for both sexes: `male` and `female` in its `unit`, and where they are known
+    their 5th and 95th percentile (`male_low` and so on); growth values also `at_months`, the age that they belong to.
     """
-
-    quantity: str
-    part: str
-    at_months: float | None
-    unit: str
-    male: tuple[float, float, float]
-    female: tuple[float, float, float]
-    source: str
-    certainty: str
-    note: str
-
-    def of(self, sex: Sex) -> tuple[float, float, float]:
-        """Return (value, low, high) of one sex."""
-        return self.male if sex is Sex.MALE else self.female
-
-
-@lru_cache(maxsize=1)
-def read_table() -> tuple[AnatomyRow, ...]:
-    """Read every row of anatomy.csv, in the file's order."""
     with TABLE_PATH.open(newline="", encoding="utf-8") as file:
-        return tuple(_row(cells) for cells in csv.DictReader(file))
-
-
-def _row(cells: dict[str, str]) -> AnatomyRow:
-    return AnatomyRow(
-        quantity=cells["quantity"],
-        part=cells["part"],
-        at_months=float(cells["at_months"]) if cells["at_months"] else None,
-        unit=cells["unit"],
-        male=_triple(cells, "male"),
-        female=_triple(cells, "female"),
-        source=cells["source"],
-        certainty=cells["certainty"],
-        note=cells["note"],
-    )
-
-
-def _triple(cells: dict[str, str], sex: str) -> tuple[float, float, float]:
-    value = float(cells[sex])
-    low, high = cells[f"{sex}_low"], cells[f"{sex}_high"]
-    return value, float(low or value), float(high or value)
+        return tuple(csv.DictReader(file))
 
 
 @lru_cache(maxsize=1)
-def _index() -> dict[tuple[str, str], AnatomyRow]:
-    return {(row.quantity, row.part): row for row in read_table() if row.at_months is None}
+def _index() -> dict[tuple[str, str], dict[str, str]]:
+    return {(row["quantity"], row["part"]): row for row in read_table() if not row["at_months"]}
 
 
 def value(quantity: str, part: str, sex: Sex) -> float:
@@ -85,30 +45,24 @@ def value(quantity: str, part: str, sex: Sex) -> float:
     Raises:
         KeyError: when the table has no such row.
     """
-    return _index()[quantity, part].of(sex)[0]
-
-
-def has(quantity: str, part: str) -> bool:
-    """Tell whether the table has a row of this quantity and part."""
-    return (quantity, part) in _index()
+    return float(_index()[quantity, part][sex])
 
 
 def spread_months(part: str, sex: Sex) -> float:
     """Return the standard deviation, in months, of a centre's age of appearance (5-95 % is 3.29 of them wide)."""
-    _, low, high = _index()["appears", part].of(sex)
-    return (high - low) / 3.29
+    row = _index()["appears", part]
+    return (float(row[f"{sex}_high"] or row[sex]) - float(row[f"{sex}_low"] or row[sex])) / 3.29
 
 
 @lru_cache(maxsize=32)
 def _curve(quantity: str, sex: Sex) -> tuple[tuple[float, float], ...]:
-    rows = (row for row in read_table() if row.quantity == quantity and row.at_months is not None)
-    return tuple(sorted((row.at_months or 0.0, row.of(sex)[0]) for row in rows))
+    rows = (row for row in read_table() if row["quantity"] == quantity and row["at_months"])
+    return tuple(sorted((float(row["at_months"]), float(row[sex])) for row in rows))
 
 
 def at_age(quantity: str, age_months: float, sex: Sex) -> float:
     """Return a quantity that the table gives by age (growth, cortex, wrist room, film share), linearly between rows."""
-    points = _curve(quantity, sex)
-    return interpolate(age_months, points)
+    return interpolate(age_months, _curve(quantity, sex))
 
 
 def interpolate(x: float, points: tuple[tuple[float, float], ...]) -> float:
@@ -119,11 +73,6 @@ def interpolate(x: float, points: tuple[tuple[float, float], ...]) -> float:
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return points[-1][1]
-
-
-def centres_present(age_months: float, sex: Sex) -> tuple[str, ...]:
-    """Return the ossification centres that the average child of this skeletal age has (fused ones included)."""
-    return tuple(part for part in CENTRES if value("appears", part, sex) <= age_months)
 
 
 def fused_fraction(part: str, age_months: float, sex: Sex) -> float:

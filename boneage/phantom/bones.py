@@ -1,4 +1,4 @@
-"""A child's maturity, and its metacarpals and phalanges as pieces: outlines with thickness, cortex and weight."""
+"""Draw a child's maturity, and its metacarpals and phalanges as pieces: outlines with thickness, cortex, weight."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Growth:
-    """How mature each centre of one child is: the average child's table, shifted per centre by a few months.
+    """Maturity of each centre of one child: the average child's table, shifted per centre by a few months.
 
     `robust` is how broad this child's bones are beside the average child's, `wobble` gives each carpal three standard
     normal numbers: how it is displaced (x, y) and how large it is.

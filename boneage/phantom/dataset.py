@@ -1,17 +1,16 @@
-"""A data set of phantoms on disk, in the layout of the RSNA training set, drawn in parallel and resumable."""
+"""Write a data set of phantoms in the layout of the RSNA training set, drawn in parallel and resumable."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from boneage.files import write_whole
 from boneage.groups import AGE_GROUPS, Sex
@@ -63,17 +62,17 @@ def write_dataset(
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, but {count!r} was given")
-    for folder in (IMAGES_NAME, "masks", ".parts"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
     _claim(out / ".parts" / "arguments.json", {"count": count, "seed": seed, "options": asdict(options)})
     items = plan(count, seed)
     waiting = [item for item in items if not _part(out, item).exists()]
-    _draw_all(out, waiting, options, workers, _counter(progress, count - len(waiting), count))
+    for done, _ in enumerate(_drawn(out, waiting, options, workers), start=count - len(waiting) + 1):
+        if progress:
+            progress(done, count)
     parts = [json.loads(_part(out, item).read_text(encoding="utf-8")) for item in items]
     landmarks = {str(part["id"]): part["landmarks"] for part in parts}
-    write_whole(out / "landmarks.json", json.dumps(landmarks).encode())
-    write_whole(out / TABLE_NAME, _table(parts).encode())
-    return out / TABLE_NAME
+    write_whole(out / "landmarks.json", json.dumps(landmarks))
+    table = pd.DataFrame(parts, columns=["id", "boneage", "male"])
+    return write_whole(out / TABLE_NAME, table.to_csv(index=False, lineterminator="\n"))
 
 
 def plan(count: int, seed: int) -> list[_Item]:
@@ -89,20 +88,18 @@ def plan(count: int, seed: int) -> list[_Item]:
     return items
 
 
-def _draw_all(
-    out: Path, items: list[_Item], options: PhantomOptions, workers: int | None, tick: Callable[[], None]
-) -> None:
+def _drawn(out: Path, items: list[_Item], options: PhantomOptions, workers: int | None) -> Iterator[None]:
+    """Draw the items, yielding after each."""
     workers = min(workers or core_count(), max(len(items), 1))
     if workers == 1:
         for item in items:
             _draw_item(out, item, options)
-            tick()
+            yield
         return
     # Spawned, never forked: OpenCV's and TensorFlow's threads do not survive a fork, and the child would hang.
     with WorkerPool(workers) as pool:
-        for done in as_completed([pool.submit(_draw_item, out, item, options) for item in items]):
-            done.result()
-            tick()
+        waiting = [pool.submit(_draw_item, out, item, options) for item in items]
+        yield from (done.result() for done in as_completed(waiting))
 
 
 def _draw_item(out: Path, item: _Item, options: PhantomOptions) -> None:
@@ -116,7 +113,7 @@ def _draw_item(out: Path, item: _Item, options: PhantomOptions) -> None:
         "true_age_months": round(phantom.true_age_months, 3),
         "landmarks": phantom.landmarks,
     }
-    write_whole(_part(out, item), json.dumps(record).encode())
+    write_whole(_part(out, item), json.dumps(record))
 
 
 def _png(image: np.ndarray) -> bytes:
@@ -132,23 +129,4 @@ def _claim(path: Path, arguments: dict[str, object]) -> None:
     text = json.dumps(arguments, sort_keys=True)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ValueError(f"{path.parent.parent} holds phantoms drawn with other arguments; choose another folder")
-    write_whole(path, text.encode())
-
-
-def _table(parts: list[dict[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "boneage", "male"))
-    writer.writerows((part["id"], part["boneage"], part["male"]) for part in parts)
-    return text.getvalue()
-
-
-def _counter(progress: Callable[[int, int], None] | None, done: int, count: int) -> Callable[[], None]:
-    state = {"done": done}
-
-    def tick() -> None:
-        state["done"] += 1
-        if progress is not None:
-            progress(state["done"], count)
-
-    return tick
+    write_whole(path, text)

@@ -1,4 +1,4 @@
-"""Simulated hand radiographs with known skeletal age, sex, mask and landmarks, drawn from anatomy.
+"""Draw simulated hand radiographs with known skeletal age, sex, mask and landmarks from anatomy.
 
 >>> from boneage.groups import Sex
 >>> phantom = draw(96.0, Sex.FEMALE, seed=1)
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 from boneage.phantom import anatomy
 from boneage.phantom.bones import SOFT_PER_MM, Growth, tube_bones
-from boneage.phantom.carpals import small_bones
 from boneage.phantom.film import expose, finish, grain
-from boneage.phantom.forearm import forearm_bones, to_hand
 from boneage.phantom.options import PhantomOptions
-from boneage.phantom.pose import Skeleton, stand
+from boneage.phantom.pose import Skeleton, place_joints
 from boneage.phantom.render import Image, View, bone_attenuation, draw_mask, soft_thickness
 from boneage.phantom.soft_tissue import soft_tissue, thenar
+from boneage.phantom.wrist import forearm_bones, small_bones, to_hand
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def draw(age_months: float, sex: Sex, seed: int, options: PhantomOptions = Phant
     if not MIN_AGE_MONTHS <= age_months <= MAX_AGE_MONTHS:
         raise ValueError(f"age must be within 0-228 months, but {age_months!r} was given")
     body, posing, film_rng, reader = (np.random.Generator(np.random.PCG64([seed, stream])) for stream in range(4))
-    skeleton = stand(age_months, sex, body, options.build_sd, options.pose)
+    skeleton = place_joints(age_months, sex, body, options.build_sd, options.pose)
     growth = Growth.of(age_months, sex, body, options.individual_sd, options.build_sd)
     view = _view(skeleton, age_months, sex, posing, options)
     plump = 1.0 + 0.28 * growth.childish + 0.06 * options.build_sd * float(body.standard_normal())

@@ -1,8 +1,8 @@
-"""What may vary in a phantom: one frozen dataclass of individual, reader's and radiographic variation."""
+"""Set what may vary in a phantom: individual, reader's and radiographic variation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,5 @@ class PhantomOptions:
     @classmethod
     def plain(cls, size: int = 512) -> PhantomOptions:
         """Return options without any accident or variation: the average hand on a clean film, label = age."""
-        return replace(
-            cls(size=size, aspect=(0.8, 0.8)),
-            individual_sd=0.0,
-            build_sd=0.0,
-            label_noise_sd_months=0.0,
-            pose=0.0,
-            exposure=0.0,
-            inverted_share=0.0,
-            noise=0.0,
-            blur=0.0,
-            collimation_share=0.0,
-            marker_share=0.0,
-            grey_background_share=0.0,
-        )
+        strengths = [field.name for field in fields(cls) if field.name not in ("size", "aspect")]
+        return cls(size=size, aspect=(0.8, 0.8), **dict.fromkeys(strengths, 0.0))

@@ -1,4 +1,4 @@
-"""The skeleton of joints: where each ray's joints lie in the hand's own frame, for an age, a sex and a pose.
+"""Place the joints of each ray in the hand's own frame, for an age, a sex and a pose.
 
 The frame's origin is the base of the third metacarpal, x toward the thumb, y toward the fingers, in mm.
 """
@@ -42,7 +42,7 @@ class Skeleton:
         return self.joints[ray][at], self.joints[ray][at + 1]
 
 
-def stand(age_months: float, sex: Sex, rng: np.random.Generator, build: float, pose: float) -> Skeleton:
+def place_joints(age_months: float, sex: Sex, rng: np.random.Generator, build: float, pose: float) -> Skeleton:
     """Place the joints of one hand.
 
     Args:

@@ -1,4 +1,4 @@
-"""From pieces in mm to an image of attenuation: rasterised thickness of soft tissue and bone, summed along the beam.
+"""Render pieces in mm as an image of attenuation: thickness of soft tissue and bone summed along the beam.
 
 Only integer polygon filling, distance transforms and elementary arithmetic are used, so that every machine draws alike.
 """
@@ -23,7 +23,7 @@ _OVERSAMPLE = 2
 
 @dataclass(frozen=True)
 class View:
-    """How the hand's frame (mm, y up) falls on the film (px, y down): a rotation, a scale, a shift.
+    """Projection of the hand's frame (mm, y up) onto the film (px, y down): a rotation, a scale, a shift.
 
     `scale` is in px per mm, `cos` and `sin` those of the clockwise rotation, `height` and `width` in px.
     """

@@ -1,4 +1,4 @@
-"""Outlines of the bones as plain numbers, in lengths of the third metacarpal or of the bone itself.
+"""Give the outlines of the bones as plain numbers, in lengths of the third metacarpal or of the bone itself.
 
 Traced by eye beside adult radiographs: x toward the thumb, y toward the fingers, origin at the base of the third
 metacarpal. Long bones are profiles: half width, as a fraction of the bone's length, at positions from its epiphyseal

@@ -1,4 +1,4 @@
-"""The contact sheet of phantoms by age and sex: `python -m boneage.phantom.sheet OUT.png`."""
+"""Draw the contact sheet of phantoms by age and sex: `python -m boneage.phantom.sheet OUT.png`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft tissue: fingers as chains of tapered capsules, palm and forearm as polygons, in mm of the hand's frame."""
+"""Wrap the skeleton in flesh: fingers as chains of tapered capsules, palm and forearm as polygons, in mm."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from boneage.phantom import shapes
 from boneage.phantom.bones import SOFT_PER_MM, Piece
-from boneage.phantom.forearm import to_hand
 from boneage.phantom.pose import Point, Skeleton
 from boneage.phantom.shapes import Points
+from boneage.phantom.wrist import to_hand
 
 # Radius at the metacarpal head, at the joints and at the pulp, in MC3 lengths, of an adult; children are plumper.
 FINGER_RADII = {
@@ -34,7 +34,7 @@ class SoftTissue:
 
 
 def soft_tissue(skeleton: Skeleton, plump: float) -> SoftTissue:
-    """Wrap a skeleton in flesh.
+    """Outline the soft tissue around a skeleton.
 
     Args:
         skeleton: the joints.

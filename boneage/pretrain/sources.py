@@ -85,8 +85,8 @@ def unseen_ids(table: dict[str, Child], excluded: Iterable[str]) -> frozenset[st
 
 
 def ids_sha256(ids: Iterable[str]) -> str:
-    """Return the sha256 of a list of ids, in numeric order, one a line: names a set in a training record."""
-    return hashlib.sha256("\n".join(sorted(ids, key=int)).encode()).hexdigest()
+    """Return the sha256 of a list of ids, one a line, numbers in their order: names a set in a training record."""
+    return hashlib.sha256("\n".join(sorted(ids, key=lambda name: (len(name), name))).encode()).hexdigest()
 
 
 def large_ids(data: Path) -> list[str]:

@@ -1,35 +1,36 @@
-"""A registered cascade as one file: for a machine without a network, or to ship with the package.
+"""Export a registered cascade as one file, and import it: for a machine without a network, or to ship with the package.
 
 The archive (zip) holds the bundle, the model card, the per-image validation estimates and a manifest with the sha256 of
-every file; nothing in it runs code when it is read.
+every file; nothing in it runs code when it is read. A lean archive leaves out the networks that every installation of
+this version has, byte for byte; the manifest keeps their checksums, so an import knows whether what it has is what was
+exported. The cascade that ships with the package is such an archive: else its networks would lie there twice.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from boneage.cascade.bundle import file_sha256
+from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, file_sha256
 from boneage.files import replacing, write_whole
+from boneage.learn import handnet
 from boneage.paths import assets
-from boneage.registry.lean import SHIPPED, leave_out, put_back
+from boneage.preprocess import handmask
 from boneage.registry.lineage import validation_metrics
 from boneage.registry.packaging import CARD_FILE, VALIDATION_FILE
 from boneage.registry.promotion import promote
 from boneage.registry.register import Submission, bundle_folder, register_cascade
 from boneage.registry.training_record import write_asset_record
+from boneage.registry.validation import read_table
 from boneage.registry.versions import CHAMPION, RegistryError, cascade_name, find, list_versions, show, version_folder
 from boneage.shipped import checked_asset
-from boneage.tracking.store import ensure_experiment
+from boneage.tracking.store import single_run
 from boneage.tracking.values import ALL
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ SHIPPED_FILE = "cascade.zip"
 FORMAT = 1
 _MANIFEST = "manifest.json"
 _BUNDLE = "bundle"
-_MAY_BE_LEFT_OUT = frozenset(f"{_BUNDLE}/{name}" for name in SHIPPED)
+SHIPPED_NETWORKS = {BACKBONE_FILE: handnet.asset_path, MASK_FILE: handmask.model_path}
+_MAY_BE_LEFT_OUT = frozenset(f"{_BUNDLE}/{name}" for name in SHIPPED_NETWORKS)
 _LARGEST_BYTES = 8 * 2**30
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: the registered name, its version, and whether it is new or was there already."""
+    """Outcome of an import: the registered name, its version, and whether it is new or was there already."""
 
     name: str
     version: int
@@ -70,7 +72,7 @@ def export_version(
         name: the registered cascade.
         version: number or alias; None takes the champion.
         out: the folder, made where missing; or the archive's own path, ending in `.zip`.
-        lean: leave out the networks that ship with every installation of this version (`boneage.registry.lean`).
+        lean: leave out the networks that ship with every installation of this version.
 
     Raises:
         RegistryError: when there is no such version, it is no cascade, or the archive exists already.
@@ -125,24 +127,19 @@ def import_version(client: MlflowClient, archive: Path, prefix: str | None = Non
         for info in list_versions(client, name):
             if info.tags.get("bundle_sha256") == tags.get("bundle_sha256"):
                 return Imported(name, info.version, new=False)
-        run_id = _import_run(client, archive, manifest)
-        table = (folder / VALIDATION_FILE).read_text(encoding="utf-8")
-        submission = Submission(
-            bundle=folder / _BUNDLE,
-            run_id=run_id,
-            card=(folder / CARD_FILE).read_text(encoding="utf-8"),
-            metrics=manifest["metrics"],
-            validation=pd.read_csv(StringIO(table), dtype={"id": str, "content_sha256": str, "sex": str}),
-            prefix=prefix,
-            tags={"imported_from": f"{manifest['name']} version {manifest['version']}"},
-        )
-        status = "FAILED"
-        try:
-            version = register_cascade(client, submission)
-            status = "FINISHED"
-        finally:
-            client.set_terminated(run_id, status)
-    return Imported(name, version, new=True)
+        origin = {"origin": f"{manifest['name']}/{manifest['version']}", "archive_sha256": file_sha256(archive)}
+        origin |= {"level": "import", **dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL)}
+        with single_run(client, "imported", f"import of {manifest['name']}", origin) as run_id:
+            submission = Submission(
+                bundle=folder / _BUNDLE,
+                run_id=run_id,
+                card=(folder / CARD_FILE).read_text(encoding="utf-8"),
+                metrics=manifest["metrics"],
+                validation=read_table((folder / VALIDATION_FILE).read_text(encoding="utf-8")),
+                prefix=prefix,
+                tags={"imported_from": f"{manifest['name']} version {manifest['version']}"},
+            )
+            return Imported(name, register_cascade(client, submission), new=True)
 
 
 def import_shipped(client: MlflowClient) -> Imported:
@@ -201,6 +198,22 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def leave_out(bundle: Path) -> frozenset[str]:
+    """Return which files of a bundle this installation has.
+
+    Raises:
+        FileNotFoundError: when one of this installation's own networks is missing.
+        ValueError: when it is damaged.
+    """
+    names = (name for name in SHIPPED_NETWORKS if (bundle / name).is_file())
+    return frozenset(name for name in names if file_sha256(SHIPPED_NETWORKS[name]()) == file_sha256(bundle / name))
+
+
+def put_back(name: str, path: Path) -> Path:
+    """Copy one of the networks that ship to where an archive left it out; raises as `leave_out`."""
+    return Path(shutil.copyfile(SHIPPED_NETWORKS[name](), path))
+
+
 def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) -> None:
     pure = PurePosixPath(member)
     if pure.is_absolute() or ".." in pure.parts or "\\" in member:
@@ -208,8 +221,7 @@ def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) ->
     path = folder / member
     path.parent.mkdir(parents=True, exist_ok=True)
     with file.open(member) as source, path.open("wb") as target:
-        while chunk := source.read(1 << 20):
-            target.write(chunk)
+        shutil.copyfileobj(source, target)
     if file_sha256(path) != expected:
         raise RegistryError(f"{member} was damaged or changed after the export: export the cascade again")
 
@@ -223,12 +235,3 @@ def _put_back(member: str, folder: Path, expected: str) -> None:
             f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
             "that exported it, or export it there without --lean"
         )
-
-
-def _import_run(client: MlflowClient, archive: Path, manifest: Mapping[str, Any]) -> str:
-    """Open a run that the imported versions belong to."""
-    origin = f"{manifest['name']}/{manifest['version']}"
-    tags = {"level": "import", "archive_sha256": file_sha256(archive), "origin": origin}
-    tags |= dict.fromkeys(("task", "sex", "age_group", "trial", "fold"), ALL)
-    experiment = ensure_experiment(client, "imported")
-    return str(client.create_run(experiment, tags=tags, run_name=f"import of {manifest['name']}").info.run_id)

@@ -1,4 +1,4 @@
-"""A new cascade from chosen head versions: some heads of a registered cascade replaced, scored again, registered.
+"""Assemble a new cascade from a registered one and chosen versions of its heads.
 
 Heads fit together only on the same preparation and backbone, and figures are honest only on images that none of the
 heads was trained on; both are checked here.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, read_bundle
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.intervals import Intervals
 from boneage.groups import AGE_GROUPS, ModelKey
 from boneage.registry.register import bundle_folder, load_cascade
 from boneage.registry.validation import read_validation
@@ -19,9 +22,6 @@ from boneage.registry.versions import RegistryError, VersionInfo, list_versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from boneage.cascade.cascade import Cascade
-    from boneage.cascade.intervals import Intervals
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,14 @@ def assemble_heads(client: MlflowClient, base: VersionInfo, chosen: Mapping[Mode
         heads[key] = other.heads[key]
         intervals = _widest(intervals, other.intervals, key)
     replaced = tuple(f"{key}: {present.get(key)} -> {version}" for key, version in changed.items())
-    made = replace(cascade, heads=heads, intervals=intervals, card=_card(cascade.card, base, replaced))
-    unseen = _unseen(client, [base, *donors.values()])
+    # Figures of the base are none of the new cascade's.
+    card = {name: value for name, value in cascade.card.items() if name not in {"validation", "test"}}
+    card["assembled"] = {"from": f"{base.name} version {base.version}", "replaced": list(replaced)}
+    made = replace(cascade, heads=heads, intervals=intervals, card=card)
+    # What every version was validated on was never trained on.
+    tables = [read_validation(client, info) for info in (base, *donors.values())]
+    common = [set(zip(table["id"], table["content_sha256"], strict=True)) for table in tables]
+    unseen = dict(set.intersection(*common))
     return Assembly(made, base, {**present, **changed}, replaced, unseen)
 
 
@@ -118,8 +124,6 @@ def _donor(client: MlflowClient, base: VersionInfo, key: ModelKey, version: int)
 
 
 def _refuse_other_ground(client: MlflowClient, base: VersionInfo, donor: VersionInfo) -> None:
-    from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, read_bundle
-
     mine, theirs = (read_bundle(bundle_folder(client, info)).values for info in (base, donor))
     same = {
         "preparation": mine["prepare_sha256"] == theirs["prepare_sha256"],
@@ -149,16 +153,3 @@ def _widest(mine: Intervals | None, theirs: Intervals | None, key: ModelKey) -> 
         widths[cell] = max(widths[cell], theirs.half_widths[cell])
         counts[cell] = min(counts.get(cell, 0), theirs.counts.get(cell, 0))
     return replace(mine, half_widths=widths, counts=counts)
-
-
-def _card(card: Mapping[str, Any], base: VersionInfo, replaced: tuple[str, ...]) -> dict[str, Any]:
-    """Keep the facts that still hold; figures of the base are none of the new cascade's."""
-    kept = {name: value for name, value in card.items() if name not in {"validation", "test"}}
-    return {**kept, "assembled": {"from": f"{base.name} version {base.version}", "replaced": list(replaced)}}
-
-
-def _unseen(client: MlflowClient, versions: list[VersionInfo]) -> dict[str, str]:
-    """Return the images that every version was validated on and so never trained on: id -> hash of the pixels."""
-    tables = [read_validation(client, info) for info in versions]
-    common = [set(zip(table["id"], table["content_sha256"], strict=True)) for table in tables]
-    return dict(set.intersection(*common))

@@ -1,4 +1,4 @@
-"""The items of TRIPOD+AI (2024) and CLAIM (2020) that a program can answer of itself, and those that need people.
+"""Answer the items of TRIPOD+AI (2024) and CLAIM (2020) that a program can answer; list those that need people.
 
 TRIPOD+AI: Collins et al., BMJ 2024;385:e078378 (27 items). CLAIM: Mongan et al., Radiol Artif Intell 2020;2:e200029
 (42 items). Item numbers are theirs, the short names ours.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from boneage.cascade.cascade import Cascade
 from boneage.registry.method_text import hyperparameters, members, stacked, views
 from boneage.tracking.environment import code_tags, package_versions
-
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
 
 TRIPOD, CLAIM = "TRIPOD+AI", "CLAIM"
 CHECKLISTS = f"{TRIPOD} and {CLAIM}"

@@ -1,4 +1,4 @@
-"""The promotion gate: a list of checks that a challenger must pass, each of which says what it found in a sentence.
+"""Judge by a list of checks whether a challenger may replace the champion; each says in a sentence what it found.
 
 It fails closed: what cannot be read, compared or checked is refused. The comparison rests on the per-image estimates
 that lie beside every registered cascade (`validation.csv`).
@@ -6,16 +6,17 @@ that lie beside every registered cascade (`validation.csv`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from boneage.errors import BoneageError
+from boneage.evaluation.stress import regressions
 from boneage.registry.compare import UNJUDGED, WORSE, Comparison, PartComparison, compare_tables
-from boneage.registry.stress_record import compare_stress
 from boneage.registry.validation import read_validation
 from boneage.registry.versions import RegistryError, VersionInfo
 
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 # years in which most reference ages are given, and less than what any reader could tell apart on a film.
 PART_MARGIN_MONTHS = 2.0
 
+STRESS_TAG = "stress"
 Rescore = Callable[[VersionInfo, pd.DataFrame], pd.DataFrame]
 
 
 @dataclass(frozen=True)
 class GateCase:
-    """What the checks look at: two registered versions, compared on the challenger's validation images."""
+    """Two registered versions, compared on the challenger's validation images, for the checks to judge."""
 
     client: MlflowClient
     challenger: VersionInfo
@@ -42,7 +44,7 @@ class GateCase:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found."""
+    """Outcome of one check."""
 
     name: str
     passed: bool
@@ -58,7 +60,7 @@ Check = Callable[[GateCase], CheckResult]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says: whether the challenger may be promoted, why, the comparison (if any) and every check."""
+    """Verdict of the promotion gate: may the challenger be promoted, why, the comparison (if any) and every check."""
 
     allowed: bool
     reason: str
@@ -67,7 +69,7 @@ class Verdict:
 
 
 def whole_set(case: GateCase) -> CheckResult:
-    """The whole cascade is not worse beyond the interval of the paired difference."""
+    """Check that the whole cascade is not worse beyond the interval of the paired difference."""
     whole = case.comparison.whole
     sentence = (
         f"version {case.challenger.version} has a cascade MAE of {whole.first_mae_months:.3f} months and the champion, "
@@ -81,7 +83,7 @@ def whole_set(case: GateCase) -> CheckResult:
 
 
 def every_part(case: GateCase) -> CheckResult:
-    """No sex and no age group of a sex is worse by more than the margin and beyond its own interval."""
+    """Check that no sex and no age group of a sex is worse by more than the margin and beyond its own interval."""
     parts = [part for part in case.comparison.parts[1:] if part.verdict != UNJUDGED]
     failed = [part for part in parts if part.verdict == WORSE and part.difference_months > PART_MARGIN_MONTHS]
     if failed:
@@ -98,7 +100,7 @@ def every_part(case: GateCase) -> CheckResult:
 
 
 def stress_test(case: GateCase) -> CheckResult:
-    """Turned, cropped, noisy and otherwise disturbed films are borne about as well as by the champion."""
+    """Check that turned, cropped, noisy and otherwise disturbed films are borne as well as by the champion."""
     return CheckResult("stress test", *compare_stress(case.challenger, case.champion))
 
 
@@ -146,6 +148,48 @@ def compare(client: MlflowClient, first: VersionInfo, second: VersionInfo) -> Co
     """
     mine = _sound(read_validation(client, first), first)
     return compare_tables(mine, read_validation(client, second))
+
+
+def stress_text(figures: Mapping[str, float]) -> str:
+    """Write the figures of `boneage.evaluation.stress.stress_figures` as a tag's value."""
+    return json.dumps({name: round(float(value), 4) for name, value in figures.items()})
+
+
+def stress_tags(card: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tag of a cascade whose card holds a stress test; nothing where it holds none."""
+    return {STRESS_TAG: stress_text(card["stress"]["figures"])} if "stress" in card else {}
+
+
+def stress_of(info: VersionInfo) -> dict[str, float]:
+    """Read a version's figures; empty where it was not tested.
+
+    Raises:
+        RegistryError: when the tag holds something else.
+    """
+    text = info.tags.get(STRESS_TAG, "{}")
+    try:
+        return {name: float(value) for name, value in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RegistryError(f"the tag {STRESS_TAG!r} of {info.name} version {info.version} is damaged") from error
+
+
+def compare_stress(challenger: VersionInfo, champion: VersionInfo) -> tuple[bool, str]:
+    """Tell whether a challenger bears every disturbance about as well as the champion, and say what was found.
+
+    Raises:
+        RegistryError: when a version's figures cannot be read.
+    """
+    before, after = stress_of(champion), stress_of(challenger)
+    if not before:
+        return True, f"the champion, version {champion.version}, has no stress test to compare with"
+    missing = [name for name in before if name not in after]
+    if missing:
+        command = f"boneage stress DATA --record --model models:/{challenger.name}/{challenger.version}"
+        return False, f"version {challenger.version} has no figure {missing[0]}: run `{command}`"
+    worse = regressions(before, after)
+    if worse:
+        return False, "borne worse than by the champion: " + "; ".join(worse)
+    return True, f"none of {len(before)} disturbances moves clearly more films by over 12 months than before"
 
 
 def _checked(check: Check, case: GateCase) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Two versions on the same images: paired differences of their errors with bootstrap intervals, in all and in parts.
+"""Compare two versions on the same images: paired differences of their errors with bootstrap intervals, per part.
 
 Every image is estimated by both, so what an image makes difficult for both cancels out. A difference is the first
 version's absolute error minus the second's, in months: below zero the first is better.
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
-from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, RANGE_LABELS, Sex, group_of
+from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, PARTS, group_of
 
 BETTER, WORSE, UNDECIDED, UNJUDGED = "better", "worse", "no difference shown", "too few images"
 # Estimates are written with finitely many digits; a difference below this is none.
@@ -157,14 +157,10 @@ def _refuse_other_labels(first: pd.DataFrame, theirs: pd.DataFrame) -> None:
 def _parts(sexes: np.ndarray, true_months: NDArray[np.float64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield the parts that have an image: their names and rows, bool (N,)."""
     groups = np.array([group_of(float(np.clip(age, MIN_AGE_MONTHS, MAX_AGE_MONTHS))) for age in true_months])
-    yield "all", np.ones(len(sexes), bool)
-    of_sex = {sex: sexes == str(sex) for sex in Sex}
-    yield from ((str(sex), rows) for sex, rows in of_sex.items() if rows.any())
-    for sex, rows in of_sex.items():
-        for number, label in enumerate(RANGE_LABELS, start=1):
-            cell = rows & (groups == number)
-            if cell.any():
-                yield f"{sex} {label}", cell
+    for part in PARTS:
+        rows = np.isin(sexes, [part.sex] if part.sex else sexes) & np.isin(groups, part.group or groups)
+        if rows.any():
+            yield part.name, rows
 
 
 def _compared(name: str, ours: NDArray[np.float64], others: NDArray[np.float64], seed: int) -> PartComparison:

@@ -1,4 +1,4 @@
-"""Where a registered version comes from: its run, study, data, code, the versions it was made from, and its heads."""
+"""Tell where a registered version comes from: its run, study, data, code, earlier versions, and its heads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from boneage.groups import ModelKey
-from boneage.registry.versions import VersionInfo, cascade_name, head_name
+from boneage.registry.versions import VersionInfo, ask, cascade_name, head_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,7 +44,9 @@ def heads_table(client: MlflowClient, info: VersionInfo) -> pd.DataFrame:
     """Return one row per pinned head: head, version, its run, and its figure on the validation images of its part."""
     prefix, rows = info.name.removesuffix(cascade_name("")), []
     for name, version in info.heads.items():
-        run = _run(client, _head_run(client, head_name(prefix, ModelKey.parse(name)), version))
+        head = ask(client.get_model_version, head_name(prefix, ModelKey.parse(name)), str(version))
+        # A head that someone deleted has none: the cascade holds its own copy.
+        run = _run(client, head.run_id) if head else None
         figures = run.data.metrics if run else {}
         metric = "val_accuracy" if name.startswith("classifier") else "val_mae_months"
         shown = f"{metric.removeprefix('val_')} {figures[metric]:.3f}" if metric in figures else ""
@@ -88,20 +90,7 @@ def _data(run: Run) -> Iterator[str]:
         yield f"data: {given.dataset.name} ({use}), {profile.get('images', '?')} images, digest {given.dataset.digest}"
 
 
-def _head_run(client: MlflowClient, name: str, version: int) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.get_model_version(name, str(version)).run_id or "")
-    except MlflowException:
-        # A head that someone deleted: the cascade holds its own copy.
-        return ""
-
-
 def _run(client: MlflowClient, run_id: str) -> Run | None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_run(run_id) if run_id else None
-    except MlflowException:
-        return None
+    """Return a run, None where it is not in this store."""
+    run: Run | None = ask(client.get_run, run_id) if run_id else None
+    return run

@@ -1,19 +1,17 @@
-"""How a cascade was made, in words that come from its bundle, its configuration and the record of its backbone."""
+"""Describe how a cascade was made, from its bundle, its configuration and its backbone's training record."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boneage.cascade.bundle import file_sha256
+from boneage.cascade.cascade import Cascade
+from boneage.config import Config, HeadParameters
 from boneage.groups import ModelKey, Task
 from boneage.paths import assets
-
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
-    from boneage.config import Config, HeadParameters
 
 
 def hyperparameters(cascade: Cascade) -> str:
@@ -57,14 +55,10 @@ def stacked(cascade: Cascade) -> str:
     """Name the head for all ages and its share in the age per sex; empty without one."""
     if cascade.stack is None:
         return ""
-    shares = ", ".join(_share(share, sex) for sex, share in sorted(cascade.stack.shares.items())) or "none"
+    alone = {True: ", which it gives alone", False: ""}
+    shares = [f"{share:.0%} ({sex}{alone[share >= 1]})" for sex, share in sorted(cascade.stack.shares.items())]
     head = "the backbone's own head" if cascade.config.global_head.kind == "own" else "a head"
-    return f"{head} for all ages, its share in the age: {shares}"
-
-
-def _share(share: float, sex: str) -> str:
-    alone = ", which it gives alone" if share >= 1 else ""
-    return f"{share:.0%} ({sex}{alone})"
+    return f"{head} for all ages, its share in the age: {', '.join(shares) or 'none'}"
 
 
 def backbone_saw(facts: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""The model card: what a cascade is for, what it was made of, how well it does and where it fails.
+"""Write the model card: what a cascade is for, what it was made of, how well it does and where it fails.
 
 Written from the cascade itself, so that it cannot say anything else than what is served.
 """
@@ -6,15 +6,17 @@ Written from the cascade itself, so that it cannot say anything else than what i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import RESEARCH_NOTICE
-from boneage.evaluation.metrics_table import wide
+from boneage.config import Config
+from boneage.evaluation.metrics_table import interval_table
 from boneage.evaluation.published import PAPER, PAPER_SOURCE
-from boneage.evaluation.text import figures_table, markdown_table
-from boneage.groups import RANGE_LABELS, Sex
+from boneage.evaluation.report import figures_table, markdown_table
+from boneage.groups import PARTS, RANGE_LABELS
 from boneage.registry.checklists import CHECKLISTS, answered, checklist_table, numbers
 from boneage.registry.method_text import (
     backbone_made,
@@ -26,19 +28,6 @@ from boneage.registry.method_text import (
     stacked,
 )
 
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
-    from boneage.config import Config
-
-INTERVALS = {
-    "part": "part",
-    "images": "images",
-    "mae_months": "MAE",
-    "bias_months": "bias",
-    "within_12_months": "within 12",
-    "within_24_months": "within 24",
-    "interval_coverage": "interval coverage",
-}
 _FIGURES = {
     "part": "part",
     "images": "images",
@@ -49,6 +38,11 @@ _FIGURES = {
     "constant_mae_months": "constant predictor's MAE",
     "interval_coverage": "interval coverage",
 }
+INTERVALS = {name: shown for name, shown in _FIGURES.items() if name != "constant_mae_months"}
+_PAPER = (
+    "## Beside the paper\n\nWhole cascade on validation images: MAE {:.3f} months here, {:.3f} in the paper, on other "
+    "images; the study's report has every figure of the paper."
+)
 _VALIDATION = "Figures on the study's validation images"
 _PAPER_VALIDATION_MAE = next(figure.value for figure in PAPER if figure.metric == "mae_months")
 
@@ -79,7 +73,7 @@ def model_card(
         "## Method\n\n" + _bullets(_method(cascade)),
         *(_figures(f"Figures on the set `{name}`", values) for name, values in others.items()),
         _stress(facts),
-        _beside_the_paper(metrics),
+        _PAPER.format(metrics["mae_months"], _PAPER_VALIDATION_MAE) if "mae_months" in metrics else "",
         _checklists(cascade, metrics),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -89,23 +83,15 @@ def _with_intervals(figures: pd.DataFrame | None, metrics: Mapping[str, float]) 
     """Write the figures with their bootstrap intervals, and the constant predictor's error beside them."""
     if figures is None or figures.empty:
         return ""
-    table = wide(figures, [name for name in INTERVALS if name not in {"part", "images"}])
+    table = interval_table(figures, [name for name in INTERVALS if name not in {"part", "images"}])
     shown = table[[name for name in INTERVALS if name in table and table[name].any()]].rename(columns=INTERVALS)
-    constant = {part: metrics.get(f"constant_mae_months{_suffix(part)}") for part in table["part"]}
+    # The films of one archive (`films.zip, female`) have no metrics of their own, so their name finds none.
+    suffixes = {part.name: part.suffix for part in PARTS}
+    constant = {name: metrics.get(f"constant_mae_months{suffixes.get(name, name)}") for name in table["part"]}
     if any(constant.values()):
         shown["constant predictor's MAE"] = ["" if months is None else f"{months:.2f}" for months in constant.values()]
     said = "Ages in months; shares of images; parts by true group; in brackets 95 % bootstrap intervals."
     return f"## {_VALIDATION}\n\n{said}\n\n{markdown_table(shown)}"
-
-
-def _suffix(part: str) -> str:
-    """Turn a part's name into the end of its metrics' names: `female 58-114` becomes `_female_2`.
-
-    The films of one archive (`films.zip, female`) have no metrics of their own, so their name is kept and finds none.
-    """
-    sex, _, label = part.partition(" ")
-    numbers = {name: f"_{number}" for number, name in enumerate(RANGE_LABELS, start=1)}
-    return "" if part == "all" else f"_{sex}{numbers.get(label, label)}"
 
 
 def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:
@@ -120,12 +106,9 @@ def _checklists(cascade: Cascade, metrics: Mapping[str, float]) -> str:
 
 def _intended_use() -> Iterator[str]:
     yield "An objective second reading of skeletal age beside a reader's own, in research."
-    yield f"In: one radiograph of a left hand and the patient's sex. Out: months, 0-228, for the groups {_groups()}."
+    groups = ", ".join(RANGE_LABELS)
+    yield f"In: one radiograph of a left hand and the patient's sex. Out: months, 0-228, for the groups {groups}."
     yield "Not for: diagnosis, age in legal proceedings, other body parts or views, adults, or use without a reader."
-
-
-def _groups() -> str:
-    return ", ".join(RANGE_LABELS)
 
 
 def _data(config: Config, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -135,16 +118,13 @@ def _data(config: Config, facts: Mapping[str, Any]) -> Iterator[str]:
     for source in config.data.sources:
         use = "test only, never trained on" if source.role == "test" else "training and validation"
         yield f"Source `{source.name}`: {use}."
-    yield f"Validation part and {config.data.folds} folds drawn once, stratified by sex and group (`{_split(facts)}`)."
+    split = str(facts.get("split_sha256", "unknown"))[:12]
+    yield f"Validation part and {config.data.folds} folds drawn once, stratified by sex and group (`{split}`)."
     yield seen_words(facts) or (
         f"Of the study's images the backbone had seen before: {facts.get('backbone_saw_images', 'unknown')}."
     )
     if facts.get("note"):
         yield str(facts["note"])
-
-
-def _split(facts: Mapping[str, Any]) -> str:
-    return str(facts.get("split_sha256", "unknown"))[:12]
 
 
 def _method(cascade: Cascade) -> Iterator[str]:
@@ -185,13 +165,10 @@ def _figures(heading: str, metrics: Mapping[str, float]) -> str:
         return f"## {heading}\n\nMAE {metrics['mae_months']:.3f} months."
     table = figures_table(metrics)
     kept = [name for name in _FIGURES if name in table and table[name].notna().any()]
-    rounded = pd.DataFrame({_FIGURES[name]: _shown(table[name]) for name in kept})
+    # Months and shares with two digits, counts and names as they are.
+    rounded = table[kept].map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    rounded = rounded.rename(columns=_FIGURES)
     return f"## {heading}\n\nAges in months; shares of images; parts by true group.\n\n{markdown_table(rounded)}"
-
-
-def _shown(column: pd.Series) -> list[str]:
-    """Write months and shares with two digits, counts and names as they are."""
-    return [f"{value:.2f}" if isinstance(value, float) else str(value) for value in column]
 
 
 def _stress(facts: Mapping[str, Any]) -> str:
@@ -205,16 +182,6 @@ def _stress(facts: Mapping[str, Any]) -> str:
     return (
         f"## Stress test\n\nShare of {facts['stress']['films']} validation films whose estimate moved by over 12 "
         "months at the worst strength of each disturbance (`boneage stress`):\n\n" + _bullets(iter(lines))
-    )
-
-
-def _beside_the_paper(metrics: Mapping[str, float]) -> str:
-    if "mae_months" not in metrics:
-        return ""
-    return (
-        "## Beside the paper\n\n"
-        f"Whole cascade on validation images: MAE {metrics['mae_months']:.3f} months here, {_PAPER_VALIDATION_MAE:.3f} "
-        "in the paper, on other images; the study's report has every figure of the paper."
     )
 
 
@@ -237,10 +204,9 @@ def _limits(metrics: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[
 def _worst_cell(metrics: Mapping[str, float]) -> str:
     """Name the sex and group with the largest MAE."""
     cells = {
-        f"{sex}, {label} months": metrics[f"mae_months_{sex}_{number}"]
-        for sex in Sex
-        for number, label in enumerate(RANGE_LABELS, start=1)
-        if f"mae_months_{sex}_{number}" in metrics
+        f"{part.name.replace(' ', ', ')} months": metrics[f"mae_months{part.suffix}"]
+        for part in PARTS
+        if part.group and f"mae_months{part.suffix}" in metrics
     }
     if not cells:
         return ""

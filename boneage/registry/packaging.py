@@ -1,4 +1,4 @@
-"""Model folders as MLflow stores them, written without pickle and logged through a client alone.
+"""Write model folders as MLflow stores them, without pickle, and log them through a client alone.
 
 `mlflow.pyfunc.log_model` works on the process's global tracking URI and active run; here the same steps are taken with
 the client that was given, so that tests, workers and several stores in one process never get in each other's way.
@@ -20,7 +20,7 @@ import numpy as np
 
 from boneage.cascade.estimate import COMPARISON_FIELDS
 from boneage.groups import AGE_GROUPS, ModelKey, Task
-from boneage.registry.description import card_description
+from boneage.registry.checklists import CHECKLISTS
 from boneage.registry.serving import REGISTERED_FILE, head_description
 from boneage.tracking.environment import package_versions
 from boneage.tracking.values import to_metrics
@@ -29,19 +29,21 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec
-    from mlflow.types.schema import Object
 
+_COMPARISON_TEXTS = {"table", "verdict", "table_note", "table_provenance", "comparison"}
 CARD_FILE = "card.md"
 VALIDATION_FILE = "validation.csv"
 _HERE = Path(__file__).resolve().parent
 # The shortest text column that every database behind MLflow gives a description.
 _LONGEST_DESCRIPTION = 5000
+_SECTION = "\n\n## "
+# What a description leaves out first where the whole card is too long for the store.
+_LEAVE_OUT = ("Beside the paper", "Stress test", "Figures on the set", "Method", "Data", CHECKLISTS)
 
 
 @dataclass(frozen=True)
 class Package:
-    """One model to register.
+    """A model folder to register, with its files, signature and tags.
 
     Attributes:
         name: the registered model's name.
@@ -103,16 +105,12 @@ def head_package(name: str, run_id: str, key: ModelKey, weights: Path, folder: P
     return Package(name, run_id, _HERE / "served_head.py", artifacts, signature, **details)
 
 
-def requirements() -> list[str]:
-    """Return the pinned packages that a served model needs (given explicitly: inference by MLflow takes minutes)."""
-    return [f"{name}=={version}" for name, version in package_versions().items() if name not in {"boneage", "optuna"}]
-
-
 def _log(client: MlflowClient, package: Package) -> LoggedModel:
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
+    needed = {name: version for name, version in package_versions().items() if name not in {"boneage", "optuna"}}
     experiment_id = client.get_run(package.run_id).info.experiment_id
     model = client.create_logged_model(experiment_id, package.name, package.run_id, dict(package.tags))
     written = Model(model.artifact_location, package.run_id, model_id=model.model_id, model_uuid=model.model_id)
@@ -124,7 +122,8 @@ def _log(client: MlflowClient, package: Package) -> LoggedModel:
                 python_model=str(package.code),
                 artifacts={name: str(source) for name, source in package.artifacts.items()},
                 signature=package.signature,
-                pip_requirements=requirements(),
+                # Given explicitly: inference by MLflow takes minutes.
+                pip_requirements=[f"{name}=={version}" for name, version in needed.items()],
                 mlflow_model=written,
             )
         for name, text in package.files.items():
@@ -164,63 +163,30 @@ def _note_registration(client: MlflowClient, model: LoggedModel, name: str, vers
 def _cascade_signature() -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array
+    from mlflow.types.schema import Array, Object, Property
 
-    inputs = [
-        ColSpec(DataType.binary, "image"),
-        ColSpec(DataType.string, "sex"),
-        ColSpec(DataType.string, "age_range", required=False),
-        ColSpec(DataType.boolean, "anyway", required=False),
-        ColSpec(DataType.boolean, "reasons", required=False),
-        ColSpec(DataType.double, "chronological_months", required=False),
-        ColSpec(DataType.string, "table", required=False),
-    ]
-    outputs = [
-        ColSpec(DataType.string, "sex"),
-        ColSpec(DataType.string, "age_range", required=False),
-        ColSpec(DataType.double, "bone_age_months"),
-        ColSpec(DataType.double, "low_months", required=False),
-        ColSpec(DataType.double, "high_months", required=False),
-        ColSpec(DataType.long, "group"),
-        ColSpec(Array(DataType.double), "group_probabilities"),
-        ColSpec(DataType.string, "routing"),
-        ColSpec(DataType.string, "model"),
-        ColSpec(DataType.string, "version"),
-        ColSpec(Array(DataType.string), "warnings"),
-        ColSpec(DataType.double, "hard_months", required=False),
-        ColSpec(Array(DataType.string), "warning_codes", required=False),
-        ColSpec(Array(_expert()), "experts", required=False),
-        ColSpec(Array(_similar_case()), "similar_cases", required=False),
-        *_comparison(),
-    ]
-    return ModelSignature(Schema(inputs), Schema(outputs))
+    def records(kinds: Mapping[str, DataType]) -> Array:
+        # The head for all ages belongs to no range, so the classifier gives it no probability.
+        return Array(Object([Property(name, kind, required=name != "probability") for name, kind in kinds.items()]))
 
+    def columns(kinds: Mapping[str, Any], needed: str) -> Schema:
+        return Schema([ColSpec(kind, name, required=name in needed.split()) for name, kind in kinds.items()])
 
-def _comparison() -> list[ColSpec]:
-    from mlflow.types import ColSpec, DataType
-
-    words = {"table", "verdict", "table_note", "table_provenance", "comparison"}
-    kinds = {name: DataType.string if name in words else DataType.double for name in COMPARISON_FIELDS}
-    return [ColSpec(kind, name, required=False) for name, kind in kinds.items()]
-
-
-def _expert() -> Object:
-    from mlflow.types import DataType
-    from mlflow.types.schema import Object, Property
-
-    numbers = [Property(name, DataType.double) for name in ("weight", "months")]
-    # The head for all ages belongs to no range, so the classifier gives it no probability.
-    return Object(
-        [Property("range", DataType.string), Property("probability", DataType.double, required=False), *numbers]
-    )
-
-
-def _similar_case() -> Object:
-    from mlflow.types import DataType
-    from mlflow.types.schema import Object, Property
-
-    numbers = [Property(name, DataType.double) for name in ("age_months", "likeness")]
-    return Object([Property("id", DataType.string), *numbers])
+    text, months, switch = DataType.string, DataType.double, DataType.boolean
+    inputs = {
+        "image": DataType.binary, "sex": text, "age_range": text, "anyway": switch, "reasons": switch,
+        "chronological_months": months, "table": text,
+    }  # fmt: skip
+    outputs = {
+        "sex": text, "age_range": text, "bone_age_months": months, "low_months": months, "high_months": months,
+        "group": DataType.long, "group_probabilities": Array(months), "routing": text, "model": text, "version": text,
+        "warnings": Array(text), "hard_months": months, "warning_codes": Array(text),
+        "experts": records({"range": text, "probability": months, "weight": months, "months": months}),
+        "similar_cases": records({"id": text, "age_months": months, "likeness": months}),
+        **{name: text if name in _COMPARISON_TEXTS else months for name in COMPARISON_FIELDS},
+    }  # fmt: skip
+    always = "sex bone_age_months group group_probabilities routing model version warnings"
+    return ModelSignature(columns(inputs, "image sex"), columns(outputs, always))
 
 
 def _head_signature(key: ModelKey, weights: Path) -> ModelSignature:
@@ -233,3 +199,35 @@ def _head_signature(key: ModelKey, weights: Path) -> ModelSignature:
     width = len(AGE_GROUPS) if key.task is Task.CLASSIFIER else 1
     single = np.dtype(np.float32)
     return ModelSignature(Schema([TensorSpec(single, (-1, features))]), Schema([TensorSpec(single, (-1, width))]))
+
+
+def card_description(card: str, longest: int, whole: str) -> str:
+    """Return a card that a store's text column takes: whole sections leave it, the least needed first.
+
+    Args:
+        card: the model card.
+        longest: how many characters the column holds.
+        whole: the file that holds the whole card, named at the end where something was left out.
+    """
+    if len(card) <= longest:
+        return card
+    head, *sections = card.split(_SECTION)
+    # The checklists' table goes first; the sentences around it stay.
+    sections = [
+        "\n\n".join(part for part in text.split("\n\n") if not (text.startswith(CHECKLISTS) and part.startswith("|")))
+        for text in sections
+    ]
+    out = [f"the answers to {CHECKLISTS}"] if CHECKLISTS in card else []
+    for heading in _LEAVE_OUT:
+        text = _SECTION.join([head, *sections]).rstrip() + (_rest(out, whole) if out else "")
+        if len(text) <= longest:
+            return text
+        out += [section.partition("\n")[0] for section in sections if section.startswith(heading)]
+        sections = [section for section in sections if not section.startswith(heading)]
+    tail = _rest(out or ["the rest"], whole)
+    text = _SECTION.join([head, *sections]).rstrip()
+    return text + tail if len(text + tail) <= longest else text[: longest - len(tail)].rsplit("\n", 1)[0] + tail
+
+
+def _rest(out: list[str], whole: str) -> str:
+    return f"\n\nIn `{whole}` beside the model (`boneage registry show` prints it): {'; '.join(out)}.\n"

@@ -71,7 +71,7 @@ def promote(
         client: an open client.
         name: the registered cascade.
         version: number or alias; None takes the challenger.
-        rescore: see `gate.judge`.
+        rescore: see `checks.judge`.
         force_reason: why the gate is overridden; it is kept in a tag together with `by`.
         by: who promotes; None takes the system's user.
 
@@ -93,13 +93,13 @@ def promote(
             stays = f"version {champion.version} stays the champion" if champion else "there is still no champion"
             raise PromotionError(f"promotion of {name} version {candidate.version} refused, {stays}", verdict)
         _tag(client, candidate, promotion_forced_by=who, promotion_forced_reason=force_reason.strip())
-    how = "promoted" if verdict.allowed else "forced"
-    _enthrone(
-        client,
-        candidate,
-        champion,
-        Tenure(candidate.version, by=who, how=how, reason="" if verdict.allowed else (force_reason or "")),
-    )
+    # The history first: a process killed before the alias moves leaves a history that rollback still reads.
+    history = _history(client, name, champion) if champion else []
+    _keep_history(client, name, [*history, candidate.version])
+    how, why = ("promoted", "") if verdict.allowed else ("forced", force_reason or "")
+    begin_tenure(client, candidate, Tenure(candidate.version, by=who, how=how, reason=why))
+    _tag(client, candidate, promoted_at=_now(), promoted_by=who)
+    _move_alias(client, candidate)
     return Promotion(candidate.version, champion.version if champion else None, verdict, not verdict.allowed)
 
 
@@ -125,7 +125,7 @@ def rollback(client: MlflowClient, name: str = "boneage-cascade", *, by: str | N
     who = by or code_tags()["mlflow.user"]
     _tag(client, champion, rolled_back_at=_now(), rolled_back_by=who)
     begin_tenure(client, previous, Tenure(previous.version, by=who, how="rolled back to"))
-    _crown(client, previous)
+    _move_alias(client, previous)
     _keep_history(client, name, history)
     return Promotion(previous.version, champion.version, Verdict(True, "it was the champion before"))
 
@@ -136,16 +136,7 @@ def champions(client: MlflowClient, name: str = "boneage-cascade") -> list[int]:
     return [] if champion is None else _history(client, name, champion)
 
 
-def _enthrone(client: MlflowClient, info: VersionInfo, champion: VersionInfo | None, tenure: Tenure) -> None:
-    """Write the history first: a process killed before the alias moves leaves a history that rollback still reads."""
-    history = _history(client, info.name, champion) if champion else []
-    _keep_history(client, info.name, [*history, info.version])
-    begin_tenure(client, info, tenure)
-    _tag(client, info, promoted_at=_now(), promoted_by=tenure.by)
-    _crown(client, info)
-
-
-def _crown(client: MlflowClient, info: VersionInfo) -> None:
+def _move_alias(client: MlflowClient, info: VersionInfo) -> None:
     """Move the champion's alias to a cascade and to the ten heads that it pins."""
     from mlflow.exceptions import MlflowException
 

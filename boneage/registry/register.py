@@ -1,4 +1,4 @@
-"""The model registry: register a cascade with its ten heads, load a registered one."""
+"""Register a cascade with its ten heads in the MLflow model registry, and load a registered one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from boneage.cascade.bundle import BUNDLE_FILE, load_bundle, read_bundle
+from boneage.cascade.cascade import Cascade
 from boneage.config import config_sha256
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.registry.checks import Verdict, compare
-from boneage.registry.compare import Comparison
 from boneage.registry.packaging import CARD_FILE, VALIDATION_FILE, cascade_package, head_package, register
-from boneage.registry.promotion import Promotion, PromotionError, champions, promote, rollback
-from boneage.registry.validation import VALIDATION_TAG, table_text, text_sha256, validation_table
+from boneage.registry.validation import VALIDATION_TAG, table_text, text_sha256
 from boneage.registry.versions import (
     CHALLENGER,
-    CHAMPION,
     HEAD_TAG,
     MAE_TAG,
     STATUS_TAG,
@@ -28,42 +26,16 @@ from boneage.registry.versions import (
     VersionInfo,
     cascade_name,
     head_name,
-    list_versions,
     parse_uri,
     show,
     version_folder,
 )
 from boneage.tracking.environment import code_tags
 from boneage.tracking.store import open_existing
-from boneage.tracking.values import key_tags, named
+from boneage.tracking.values import key_tags, rename_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from boneage.cascade.cascade import Cascade
-
-__all__ = [
-    "CHALLENGER",
-    "CHAMPION",
-    "Comparison",
-    "Promotion",
-    "PromotionError",
-    "RegistryError",
-    "Submission",
-    "Verdict",
-    "VersionInfo",
-    "cascade_name",
-    "champions",
-    "compare",
-    "head_name",
-    "list_versions",
-    "load_cascade",
-    "promote",
-    "register_cascade",
-    "rollback",
-    "show",
-    "validation_table",
-]
 
 
 @dataclass(frozen=True)
@@ -100,8 +72,6 @@ def register_cascade(client: MlflowClient, submission: Submission) -> int:
         BundleError: when the bundle is damaged.
         RegistryError: when the validation table is not one.
     """
-    from boneage.cascade.bundle import read_bundle
-
     content = read_bundle(submission.bundle)
     common = {
         STATUS_TAG: "pending",
@@ -127,7 +97,7 @@ def register_cascade(client: MlflowClient, submission: Submission) -> int:
         submission.bundle,
         description=submission.card,
         tags=tags,
-        metrics=named("validation_{}", submission.metrics),
+        metrics=rename_metrics("validation_{}", submission.metrics),
         files={CARD_FILE: submission.card, VALIDATION_FILE: table},
     )
     version = register(client, package)
@@ -143,8 +113,6 @@ def load_cascade(uri: str = "models:/boneage-cascade@champion", client: MlflowCl
         RegistryError: when there is no such model, version or alias; the message says what to run.
         BundleError: when the files are damaged or were changed.
     """
-    from boneage.cascade.bundle import BUNDLE_FILE, load_bundle
-
     if not uri.startswith("models:") and (Path(uri) / BUNDLE_FILE).is_file():
         return load_bundle(Path(uri))
     name, version = parse_uri(uri)
@@ -163,8 +131,6 @@ def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:
     Raises:
         RegistryError: when the version is no cascade or its files are missing.
     """
-    from boneage.cascade.bundle import BUNDLE_FILE
-
     artifacts = version_folder(client, info) / "artifacts"
     found = sorted(artifacts.glob(f"*/{BUNDLE_FILE}"))
     if not found:

@@ -1,4 +1,4 @@
-"""One registered head as MLflow serves it: pooled features in, probabilities or months out (models-from-code)."""
+"""Serve one registered head with MLflow: pooled features in, probabilities or months out (models-from-code)."""
 
 from __future__ import annotations
 

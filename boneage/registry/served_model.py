@@ -1,4 +1,4 @@
-"""The registered cascade as MLflow serves it (models-from-code: MLflow runs this file, nothing is unpickled).
+"""Serve the registered cascade with MLflow (models-from-code: MLflow runs this file, nothing is unpickled).
 
 Input columns `image` (a file's bytes, or base64 of them), `sex`, and optionally `age_range`, `anyway` (true: what the
 gate refuses is estimated, too, with its reasons as warnings), `reasons` (true: what each expert said and the most

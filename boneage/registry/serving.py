@@ -1,4 +1,4 @@
-"""What the served models do, apart from MLflow's classes: open, read rows, answer."""
+"""Open a served model's bundle, read the rows of a request, and answer them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from boneage.cascade.bundle import load_bundle
+from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import (
     COMPARISON_FIELDS,
     DIFFERENCE_FIELDS,
     MAX_CHRONOLOGICAL_MONTHS,
     REASON_FIELDS,
-    Estimate,
 )
+from boneage.cascade.head import Head
+from boneage.clinical.comparison import compared
+from boneage.clinical.sd_tables import SdTable, built_in_table
 from boneage.config import head_parameters
 from boneage.errors import BoneageError
+from boneage.explain.reasons import estimate_record
 from boneage.groups import ModelKey
-
-if TYPE_CHECKING:
-    from boneage.cascade.cascade import Cascade
-    from boneage.cascade.head import Head
-    from boneage.clinical.sd_tables import SdTable
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
@@ -37,8 +37,6 @@ _COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_mon
 
 def open_served(bundle: str | Path) -> Cascade:
     """Open a bundle that lies in a registered model's folder, and name it by that model and version."""
-    from boneage.cascade.bundle import load_bundle
-
     cascade = load_bundle(Path(bundle))
     cascade.model, cascade.version = registered_as(Path(bundle).parent.parent)
     return cascade
@@ -79,45 +77,23 @@ def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
-    from boneage.explain.reasons import estimate_with_reasons
-
     try:
         asked = _image_bytes(row["image"]), str(row["sex"]), _given(row, "age_range")
         months = _months(row)
         table = _table(row, months)
         # Only a plain true opens the gate: it fails closed.
         how: dict[str, Any] = {"anyway": _plain_true(row.get("anyway")), "chronological_months": months}
+        estimate, record = estimate_record(cascade, *asked, reasons=_plain_true(row.get("reasons")), **how)
         # All rows of an answer have the same columns.
-        more: dict[str, Any] = dict.fromkeys(REASON_FIELDS if "reasons" in row else ())
-        if _plain_true(row.get("reasons")):
-            estimate, reasons = estimate_with_reasons(cascade, *asked, **how)
-            more = reasons.to_json()
-        else:
-            estimate = cascade.estimate(*asked, **how)
-        more |= dict.fromkeys(COMPARISON_FIELDS if "table" in row else _difference_fields(row))
-        return {**estimate.to_json(), **more, **_compared(cascade, estimate, months, table)}
+        fields = COMPARISON_FIELDS if "table" in row else DIFFERENCE_FIELDS if "chronological_months" in row else ()
+        columns = (*estimate.to_json(), *(REASON_FIELDS if "reasons" in row else ()), *fields)
+        coverage = cascade.config.cascade.coverage
+        return dict.fromkeys(columns) | record | compared(estimate, months, table, coverage)
     except BoneageError as error:
         raise _refused(f"row {number}: {error}") from error
 
 
-def _difference_fields(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    return DIFFERENCE_FIELDS if "chronological_months" in row else ()
-
-
-def _compared(cascade: Cascade, estimate: Estimate, months: float | None, table: SdTable | None) -> dict[str, Any]:
-    """Say what the command says of a chronological age, with the table where one was named."""
-    from boneage.clinical.comparison import compare
-
-    if months is None:
-        return {}
-    if table is None:
-        return estimate.difference(months)
-    return compare(estimate, months, table, cascade.config.cascade.coverage).to_json()
-
-
 def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
-    from boneage.clinical.sd_tables import built_in_table
-
     name = _given(row, "table")
     if name is not None and months is None:
         raise BoneageError("table belongs to chronological_months, which was not given")
@@ -185,8 +161,6 @@ def head_description(key: ModelKey, parameters: Mapping[str, Any]) -> str:
 
 def read_head(weights: str | Path, description: str | Path) -> Head:
     """Read one head: its arrays (numpy, pickle refused) and its description."""
-    from boneage.cascade.head import Head
-
     values = json.loads(Path(description).read_text(encoding="utf-8"))
     with np.load(weights, allow_pickle=False) as arrays:
         ordered = tuple(arrays[name].astype(np.float32) for name in sorted(arrays.files))

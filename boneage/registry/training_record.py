@@ -1,4 +1,4 @@
-"""The training record of a lean archive, which is made to ship: the layout of the other shipped files' records."""
+"""Write the training record of a lean archive, laid out like those of the other shipped files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
 from boneage.config import Config, from_mapping, head_parameters
-from boneage.groups import RANGE_LABELS, ModelKey, Sex
+from boneage.groups import PARTS, ModelKey
 from boneage.paths import assets
 from boneage.registry.method_text import backbone_saw, searched
 from boneage.registry.model_card import INTERVALS
 from boneage.registry.packaging import CARD_FILE
-from boneage.shipped import write_record
+from boneage.shipped import terms_of_use, write_record
 
 _NETWORKS = {"backbone": BACKBONE_FILE, "mask": MASK_FILE}
 _MADE_FROM = ("assembled_from", "assembled_heads", "recalibrated_from", "imported_from")
@@ -24,9 +24,6 @@ _FIGURES = (
     "images", "mae_months", "bias_months", "within_12_months", "within_24_months", "accuracy", "interval_coverage",
     "hard_mae_months", "constant_mae_months",
 )  # fmt: skip
-_PARTS = tuple(
-    f"_{sex}{end}" for sex in Sex for end in ("", *(f"_{number + 1}" for number in range(len(RANGE_LABELS))))
-)
 _WITH_INTERVAL = re.compile(r"(\S+) \((\S+) to (\S+)\)")
 
 
@@ -39,9 +36,12 @@ def write_asset_record(archive: Path) -> Path:
         card = file.read(CARD_FILE).decode("utf-8") if CARD_FILE in there else ""
     config, facts, tags = from_mapping(bundle["config"], origin=archive.name), bundle["card"], manifest["tags"]
     left_out = sorted(set(manifest["files"]) - there)
-    saw = backbone_saw(facts)
+    saw, shares = backbone_saw(facts), (bundle.get("stack") or {}).get("shares", {})
+    wanted = (*_FIGURES, *(f"mae_months{part.suffix}" for part in PARTS[1:]))
+    metrics = {name: round(manifest["metrics"][name], 4) for name in wanted if name in manifest["metrics"]}
     fields = {
-        **_terms(config, left_out),
+        # Networks that were left out are those that ship, under RSNA's terms.
+        **({} if left_out else terms_of_use(config)),
         "name": manifest["name"],
         "version": manifest["version"],
         "study": config.study.name,
@@ -57,7 +57,7 @@ def write_asset_record(archive: Path) -> Path:
             if f"bundle/{file}" in manifest["files"]
         },
         "recipe": {**bundle["config"], "seed": config.study.seed},
-        "all_ages_shares": {sex: round(share, 4) for sex, share in _shares(bundle).items()},
+        "all_ages_shares": {sex: round(share, 4) for sex, share in shares.items()},
         "data": {
             "sources": {source.name: source.role for source in config.data.sources},
             "note": config.study.note,
@@ -67,15 +67,10 @@ def write_asset_record(archive: Path) -> Path:
             "validation_sha256": tags.get("validation_sha256"),
             "backbone_saw": None if saw is None else {"train": saw[0], "validation": saw[1]},
         },
-        "figures": {"validation": _figures(manifest["metrics"]), "intervals_95": card_intervals(card)},
+        "figures": {"validation": metrics, "intervals_95": card_intervals(card)},
         "command": _command(config, bundle, manifest["name"]),
     }
     return write_record(archive, fields)
-
-
-def _shares(bundle: Mapping[str, Any]) -> dict[str, float]:
-    shares: dict[str, float] = (bundle.get("stack") or {}).get("shares", {})
-    return shares
 
 
 def card_intervals(card: str) -> dict[str, dict[str, list[float]]]:
@@ -94,23 +89,6 @@ def card_intervals(card: str) -> dict[str, dict[str, list[float]]]:
             kept = {name: [float(match[2]), float(match[3])] for name, match in read.items() if match}
             found |= {cells[0]: kept} if kept else {}
     return found
-
-
-def _figures(metrics: Mapping[str, float]) -> dict[str, float]:
-    wanted = (*_FIGURES, *(f"mae_months{part}" for part in _PARTS))
-    return {name: round(metrics[name], 4) for name in wanted if name in metrics}
-
-
-def _terms(config: Config, left_out: list[str]) -> dict[str, str]:
-    """Return the terms of use where neither films nor networks are RSNA's; those of RSNA's are the record's own."""
-    names = sorted({source.name for source in config.data.sources if source.role == "train"})
-    if left_out or "rsna" in names or not names:
-        return {}
-    return {
-        "use": f"trained on {', '.join(names)}, research use only",
-        "attribution": config.study.note or ", ".join(names),
-        "licence": "These weights carry the terms of the films that they were fitted on.",
-    }
 
 
 def _command(config: Config, bundle: Mapping[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""The per-image estimates beside every registered cascade (`validation.csv`): what versions are compared by."""
+"""Keep per-image estimates beside every registered cascade (`validation.csv`), by which versions are compared."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ COLUMNS = ("id", "content_sha256", "sex", "age_months", "bone_age_months")
 VALIDATION_TAG = "validation_sha256"
 
 
-def validation_table(per_image: pd.DataFrame, content_sha256: Mapping[str, str]) -> pd.DataFrame:
+def validation_table(per_image: pd.DataFrame, content_sha256: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Turn an evaluation's `per_image` into what is kept beside a registered cascade.
 
     Args:
         per_image: columns `id`, `sex`, `true_months`, `estimated_months`.
-        content_sha256: id -> hash of the decoded pixels.
+        content_sha256: id -> hash of the decoded pixels; None where they are a column.
 
     Raises:
         RegistryError: when an image has no hash.
     """
+    if content_sha256 is None:
+        content_sha256 = dict(zip(per_image["id"], per_image["content_sha256"], strict=True))
     missing = [name for name in per_image["id"] if name not in content_sha256]
     if missing:
         raise RegistryError(f"{len(missing)} validation images have no content hash, the first: {missing[0]}")
@@ -56,6 +58,11 @@ def table_text(table: pd.DataFrame) -> str:
     return str(table[list(COLUMNS)].to_csv(index=False, lineterminator="\n"))
 
 
+def read_table(text: str) -> pd.DataFrame:
+    """Read a validation table from CSV text."""
+    return pd.read_csv(StringIO(text), dtype={"id": str, "content_sha256": str, "sex": str})
+
+
 def text_sha256(text: str) -> str:
     """Return the hash that a version's tag keeps of its validation table."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -74,4 +81,4 @@ def read_validation(client: MlflowClient, info: VersionInfo) -> pd.DataFrame:
         raise RegistryError(f"{info.name} version {info.version} has no {VALIDATION_FILE}") from error
     if text_sha256(text) != info.tags.get(VALIDATION_TAG):
         raise RegistryError(f"{VALIDATION_FILE} of {info.name} version {info.version} was changed after registration")
-    return pd.read_csv(StringIO(text), dtype={"id": str, "content_sha256": str, "sex": str})
+    return read_table(text)

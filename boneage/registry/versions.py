@@ -1,9 +1,9 @@
-"""Registered versions: their names, what is known of each, and where their files lie."""
+"""Look up registered versions: their names, what is known of each, and where their files lie."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ class RegistryError(BoneageError):
 
 @dataclass(frozen=True)
 class VersionInfo:
-    """What is known of one registered version.
+    """Facts of one registered version.
 
     Attributes:
         name: the registered model.
@@ -99,19 +99,27 @@ def show(client: MlflowClient, name: str = "boneage-cascade", version: int | str
     Raises:
         RegistryError: when it is not there.
     """
+    wanted = CHAMPION if version is None else str(version)
+    found = ask(client.get_model_version if wanted.isdigit() else client.get_model_version_by_alias, name, wanted)
+    if found is None:
+        raise RegistryError(_not_there(client, name, wanted))
+    return _info(found, _aliases(client, name))
+
+
+def ask(get: Callable[..., Any], name: str, *details: str) -> Any:
+    """Ask the store for something by its name; None where there is no such thing.
+
+    Raises:
+        RegistryError: when the store does not answer.
+    """
     from mlflow.exceptions import MlflowException
 
-    wanted = CHAMPION if version is None else str(version)
     try:
-        if wanted.isdigit():
-            found = client.get_model_version(name, wanted)
-        else:
-            found = client.get_model_version_by_alias(name, wanted)
+        return get(name, *details)
     except MlflowException as error:
         if error.error_code not in _MISSING:
             raise RegistryError(f"the registry cannot be asked for {name}: {error}") from error
-        raise RegistryError(_not_there(client, name, wanted)) from error
-    return _info(found, _aliases(client, name))
+        return None
 
 
 def find(client: MlflowClient, name: str, alias: str) -> VersionInfo | None:
@@ -172,15 +180,8 @@ def _fetched(client: MlflowClient, info: VersionInfo, location: str) -> Path:
 
 
 def _aliases(client: MlflowClient, name: str) -> dict[str, int]:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        aliases: Mapping[str, Any] = client.get_registered_model(name).aliases
-    except MlflowException as error:
-        if error.error_code not in _MISSING:
-            raise RegistryError(f"the registry cannot be asked for {name}: {error}") from error
-        return {}
-    return {alias: int(version) for alias, version in aliases.items()}
+    model = ask(client.get_registered_model, name)
+    return {alias: int(version) for alias, version in model.aliases.items()} if model else {}
 
 
 def _info(found: ModelVersion, aliases: Mapping[str, int]) -> VersionInfo:

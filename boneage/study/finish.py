@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from boneage import plots
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
 from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
-from boneage.evaluation.html import account_html, account_tables
 from boneage.evaluation.metrics_table import account
 from boneage.evaluation.published import PAPER, Figure
+from boneage.evaluation.report import account_html, account_tables, markdown_report
 from boneage.evaluation.stress import DISTURBANCES, stress, stress_figures, stress_summary
-from boneage.evaluation.text import markdown_report
 from boneage.files import write_whole
 from boneage.groups import RANGE_LABELS, ModelKey, Sex, Task
 from boneage.preprocess.pipeline import Preparer
@@ -24,7 +24,6 @@ from boneage.study.materials import Materials, Part, Stage, sample, silent
 from boneage.study.models import ModelOutcome
 from boneage.study.noise_guard import film_levels, fit_noise_guard
 from boneage.study.out_of_fold import learn_from_folds
-from boneage.tracking import plots
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker

@@ -18,9 +18,10 @@ from boneage.evaluation.evaluate import Evaluation
 from boneage.evaluation.metrics_table import account
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.paths import study_folder
+from boneage.registry.checks import stress_tags
 from boneage.registry.model_card import model_card
-from boneage.registry.register import Submission, register_cascade, validation_table
-from boneage.registry.stress_record import stress_tags
+from boneage.registry.register import Submission, register_cascade
+from boneage.registry.validation import validation_table
 from boneage.stopping import Progress
 from boneage.study.finish import assemble, card_stress, paper_page, report, score
 from boneage.study.materials import Materials, Part, Stage, gather, silent
@@ -34,9 +35,9 @@ from boneage.study.models import (
     model_task,
     train_model,
 )
-from boneage.tracking.datasets import set_sha256
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
+from boneage.tracking.values import set_sha256
 
 TrainAll = Callable[[Sequence[ModelTask], Choose, StudyTracker, Stage], dict[ModelKey, ModelOutcome]]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from boneage import stopping
+from boneage import plots, stopping
 from boneage.config import Config, HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ModelKey, Task
@@ -27,7 +27,6 @@ from boneage.learn.global_head import samples_with_sex
 from boneage.learn.heads import predict_head
 from boneage.learn.metrics import confusion
 from boneage.study.materials import Materials
-from boneage.tracking import plots
 
 if TYPE_CHECKING:
     from boneage.tracking.runs import StudyTracker

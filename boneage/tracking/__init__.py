@@ -1,1 +1,1 @@
-"""The MLflow side of a study: store, nested runs, plots, model card, registry and the served model."""
+"""Log a study to MLflow: the store, nested runs, metrics, parameters and the sets of images."""

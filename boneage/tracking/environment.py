@@ -1,4 +1,4 @@
-"""What made a run: code version, packages, machine."""
+"""Record what made a run: code version, packages, machine."""
 
 from __future__ import annotations
 
@@ -78,14 +78,8 @@ def _user() -> str:
 def _commit() -> str | None:
     """Return the checkout's commit, `-dirty` appended where files differ from it; None outside a checkout."""
     folder = Path(boneage.__file__).resolve().parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}-dirty" if changed else commit
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -1,21 +1,21 @@
-"""One run at a time: metrics, curves, parameters, texts and figures, written in as few calls as MLflow allows."""
+"""Write one run of MLflow: metrics, curves, parameters, texts and figures, in as few calls as MLflow allows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from boneage.tracking.curves import fit_metrics
-from boneage.tracking.values import chunks, plain, to_metrics, to_params
+from boneage.learn.fit import FitResult
+from boneage.tracking.values import chunks, flat_params, to_metrics, to_params
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-
-    from boneage.learn.fit import FitResult
+    from mlflow.entities import Metric
 
 # MLflow takes 1000 metrics and 100 parameters in one call, and 1000 items of both together.
 _METRICS_PER_CALL, _PARAMS_PER_CALL = 800, 100
+_CURVES = frozenset({"loss", "val_loss", "learning_rate"})
 
 
 class RunLog:
@@ -35,7 +35,7 @@ class RunLog:
         figures: Mapping[str, float] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Log a fit's curves and facts (`curves.fit_metrics`), further `figures` and `params`."""
+        """Log a fit's curves and facts (`fit_metrics`), further `figures` and `params`."""
         left = to_params(params or {})
         for chunk in chunks(fit_metrics(fit, figures or {}), _METRICS_PER_CALL):
             self.client.log_batch(run_id, metrics=chunk, params=left)
@@ -50,7 +50,7 @@ class RunLog:
 
         MLflow keeps a parameter's first value: on a run that goes on, a changed one becomes a tag `now.<name>`.
         """
-        known, wanted = self.client.get_run(run_id).data.params, plain(params)
+        known, wanted = self.client.get_run(run_id).data.params, flat_params(params)
         self._log(run_id, params={name: value for name, value in wanted.items() if name not in known})
         for name, value in wanted.items():
             if known.get(name, str(value)) != str(value):
@@ -59,10 +59,6 @@ class RunLog:
     def log_text(self, run_id: str, text: str, file: str) -> None:
         """Save a text (Markdown, HTML, TOML) as an artifact of a run."""
         self.client.log_text(run_id, text, file)
-
-    def log_dict(self, run_id: str, values: Mapping[str, Any], file: str) -> None:
-        """Save plain values as a JSON or YAML artifact of a run."""
-        self.client.log_dict(run_id, dict(values), file)
 
     def log_figure(self, run_id: str, figure: Figure, file: str) -> None:
         """Save a figure as an artifact of a run."""
@@ -79,3 +75,17 @@ class RunLog:
             self.client.log_batch(run_id, metrics=to_metrics(metrics))
         for chunk in chunks(to_params(params or {}), _PARAMS_PER_CALL):
             self.client.log_batch(run_id, params=chunk)
+
+
+def fit_metrics(fit: FitResult, figures: Mapping[str, float]) -> list[Metric]:
+    """Return curves, learning rate among them, best epoch, number of epochs, seconds, and further figures.
+
+    `loss`, `val_loss` and `learning_rate` keep their names; other curves are named `epoch_...`, so that a figure of the
+    best epoch never hides among them.
+    """
+    epochs = max((len(values) for values in fit.history.values()), default=0)
+    curves = {name if name in _CURVES else f"epoch_{name}": values for name, values in fit.history.items()}
+    points = [{name: curve[epoch] for name, curve in curves.items() if epoch < len(curve)} for epoch in range(epochs)]
+    facts = {"best_epoch": fit.best_epoch + 1, "epochs": epochs, "seconds": fit.seconds}
+    metrics = [metric for epoch, point in enumerate(points, start=1) for metric in to_metrics(point, epoch)]
+    return metrics + to_metrics({**facts, **figures})

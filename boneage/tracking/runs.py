@@ -1,4 +1,4 @@
-"""Runs of a study as MLflow shows them: study > model > trial > fold, and each model's `final`.
+"""Log the runs of a study as MLflow shows them: study > model > trial > fold, and each model's `final`.
 
 Parents are given by tag and never by the thread's active run, so worker processes and threads may log into one tree.
 Every level repeats the tags, because the UI cannot filter children by what their parents know; a tag that has no
@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 from boneage.config import Config, config_sha256, to_mapping
 from boneage.groups import ModelKey
-from boneage.tracking.datasets import dataset_input, inputs_of
+from boneage.learn.crossval import CVResult, FoldResult
+from boneage.plots import learning_curves
 from boneage.tracking.environment import environment, run_tags
-from boneage.tracking.plots import learning_curves
 from boneage.tracking.runlog import RunLog
 from boneage.tracking.store import ensure_experiment
-from boneage.tracking.values import ALL, every_page, flatten, key_tags, named, now_ms, plain
+from boneage.tracking.values import (
+    ALL,
+    dataset_input,
+    every_page,
+    flat_params,
+    flatten,
+    inputs_of,
+    key_tags,
+    now_ms,
+    rename_metrics,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
-
-    from boneage.learn.crossval import CVResult, FoldResult
 
 _PARENT = "mlflow.parentRunId"
 
@@ -101,9 +109,9 @@ class StudyTracker(RunLog):
         name = f"trial-{number:03d}"
         tags = {"level": "trial", **key_tags(key), "trial": f"{number:03d}"}
         run_id = self._create(name, tags, self.model_run_id(key))
-        self._trials[run_id] = tags["trial"], plain(params)
+        self._trials[run_id] = tags["trial"], flat_params(params)
         with self._ended(run_id, timed=True):
-            self._log(run_id, params=plain(params))
+            self._log(run_id, params=flat_params(params))
             yield run_id
 
     @contextmanager
@@ -117,7 +125,7 @@ class StudyTracker(RunLog):
             self.end(earlier.info.run_id, "KILLED")
         run_id = self._create("final", tags, parent)
         with self._ended(run_id):
-            self._log(run_id, params=plain(params))
+            self._log(run_id, params=flat_params(params))
             yield run_id
 
     def log_fold(self, trial_run_id: str, key: ModelKey, fold_index: int, result: FoldResult) -> str:
@@ -133,21 +141,23 @@ class StudyTracker(RunLog):
             f"fold-{fold_index}", tags, trial_run_id, started=now_ms() - int(1000 * result.fit.seconds)
         )
         with self._ended(run_id):
-            figures = named("val_{}", result.metrics)
+            figures = rename_metrics("val_{}", result.metrics)
             best_loss = {"best_val_loss": figures.pop("val_loss")} if "val_loss" in figures else {}
             self.log_fit(run_id, result.fit, {**figures, **best_loss}, params)
         return run_id
 
     def log_cv(self, trial_run_id: str, result: CVResult) -> None:
         """Log a trial's means and deviations over the folds (`cv_val_mae_months_mean`), best fold and curves."""
-        means = named("cv_val_{}_mean", result.mean)
-        self._log(trial_run_id, metrics={**means, **named("cv_val_{}_std", result.std), "best_fold": result.best})
+        means = rename_metrics("cv_val_{}_mean", result.mean)
+        self._log(
+            trial_run_id, metrics={**means, **rename_metrics("cv_val_{}_std", result.std), "best_fold": result.best}
+        )
         histories = [fold.fit.history for fold in result.folds]
         self.log_figure(trial_run_id, learning_curves(histories, "five folds"), "learning-curves.png")
 
     def log_cascade(self, set_name: str, metrics: Mapping[str, float]) -> None:
         """Log a whole cascade's figures on the study's run: `cascade_validation_mae_months` and the rest."""
-        self._log(self._study(), metrics=named(f"cascade_{set_name}_{{}}", metrics))
+        self._log(self._study(), metrics=rename_metrics(f"cascade_{set_name}_{{}}", metrics))
 
     def log_dataset(self, run_id: str, name: str, sha256: str, context: str, counts: Mapping[str, Any]) -> None:
         """Log a set of images as a dataset input of a run; the study's are inputs of every run below it, too.

@@ -1,4 +1,4 @@
-"""The place from which models import that were registered before the registry had a room of its own."""
+"""Keep the address from which models import that were registered before the registry had a room of its own."""
 
 from boneage.registry.serving import estimate_rows, open_served, read_head
 

@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, made once, opened, and repaired after its folder has been moved.
+"""Find, make and open the MLflow store, and repair it after its folder has been moved.
 
 One SQLite file beside one folder of artifacts (`mlruns/mlflow.db`, `mlruns/artifacts`), unless `MLFLOW_TRACKING_URI`
 names another store (PostgreSQL, for several machines) or a tracking server. The first touch of a new SQLite store takes
@@ -13,12 +13,12 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from boneage.databases import database_lock, is_held, masked, sqlite_file
+from boneage.databases import database_lock, file_lock, is_held, masked, sqlite_file
 from boneage.errors import BoneageError
 from boneage.files import write_fault
 from boneage.notices import fault
@@ -64,15 +64,6 @@ def store_exists(uri: str | None = None) -> bool:
     return file is None or file.is_file()
 
 
-def artifacts_folder(uri: str | None = None) -> Path:
-    """Return the local folder of artifacts of a database store: beside a SQLite file, else in the project's `mlruns`.
-
-    `MLFLOW_DEFAULT_ARTIFACT_ROOT` names another place for new experiments, which may be no folder of this machine.
-    """
-    file = sqlite_file(uri or store_uri())
-    return (file.parent if file else store_folder()) / _ARTIFACTS
-
-
 def open_store(uri: str | None = None) -> MlflowClient:
     """Open the store, making it first where it does not exist yet; safe when several processes start at once.
 
@@ -93,9 +84,11 @@ def open_store(uri: str | None = None) -> MlflowClient:
 
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
     end = time.monotonic() + WAIT_SECONDS
+    # One process at a time, since the first one makes the tables.
+    postgresql = uri.startswith("postgresql")
     while True:
         try:
-            with _first_touch(uri):
+            with database_lock(uri, "boneage mlflow store") if postgresql else contextlib.nullcontext():
                 client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
                 client.search_experiments(max_results=1)
             return client
@@ -137,6 +130,18 @@ def ensure_experiment(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
+@contextlib.contextmanager
+def single_run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """Open a run that belongs to no study, and yield its id; it ends FINISHED, or FAILED where anything is raised."""
+    made = client.create_run(ensure_experiment(client, experiment), tags=dict(tags), run_name=name)
+    run_id, status = str(made.info.run_id), "FAILED"
+    try:
+        yield run_id
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status)
+
+
 def relocate(folder: Path | None = None) -> dict[str, int]:
     """Rewrite the artifact locations of a store whose folder has been moved.
 
@@ -175,27 +180,22 @@ def _quiet() -> None:
 
 
 def _location(uri: str) -> str | None:
-    """Return where an experiment's artifacts go; a server decides for itself."""
+    """Return where an experiment's artifacts go: beside a SQLite file, else in the project's `mlruns`.
+
+    `MLFLOW_DEFAULT_ARTIFACT_ROOT` names another place, which may be no folder of this machine; a server decides itself.
+    """
     if urlparse(uri).scheme in {"http", "https"}:
         return None
-    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or str(artifacts_folder(uri))
-
-
-@contextlib.contextmanager
-def _first_touch(uri: str) -> Iterator[None]:
-    """Let one process at a time open a PostgreSQL store, since the first one makes its tables."""
-    if not uri.startswith("postgresql"):
-        yield
-        return
-    with database_lock(uri, "boneage mlflow store"):
-        yield
+    file = sqlite_file(uri)
+    beside = (file.parent if file else store_folder()) / _ARTIFACTS
+    return os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or str(beside)
 
 
 def _make(file: Path) -> None:
     """Make a new SQLite store: migrated in a temporary file by whoever holds the lock, then renamed into place."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(file.with_suffix(".lock")):
+        with file_lock(file.with_suffix(".lock")):
             if not file.is_file():
                 with tempfile.TemporaryDirectory(dir=file.parent, prefix=".new-store-") as folder:
                     _migrate(Path(folder) / file.name, file.parent / _ARTIFACTS)
@@ -212,19 +212,6 @@ def _migrate(file: Path, artifacts: Path) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     store = SqlAlchemyStore(f"{_SQLITE}{file}", str(artifacts))
     store.engine.dispose()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock that the system gives back even when the process is killed."""
-    with path.open("a", encoding="ascii") as handle:
-        try:
-            import fcntl
-        except ImportError:  # Windows: the rename into place alone keeps the store whole
-            yield
-            return
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _old_roots(connection: Connection, root: Path) -> list[str]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from boneage.audit.audit import audit, collect_folder, collect_study
 from boneage.audit.duplicates import find_pairs, refuse_near_copies
-from boneage.audit.films import look_at
+from boneage.audit.films import read_films
 from boneage.audit.labels import heaping, kind_of, problem_counts
 from boneage.audit.page import page
 from boneage.cli import main
@@ -132,8 +132,8 @@ def test_labels_only_reads_no_film(folder):
 
 def test_films_are_looked_at_alike_by_one_and_two_processes(folder):
     table = collect_folder(folder).table
-    one, _ = look_at(table, workers=1)
-    two, _ = look_at(table, workers=2)
+    one, _ = read_films(table, workers=1)
+    two, _ = read_films(table, workers=2)
     assert one.equals(two)
     assert len(find_pairs(two)) == 2
 

@@ -5,7 +5,6 @@ import pytest
 from boneage.cascade.estimate import COMPARISON_FIELDS, Estimate
 from boneage.clinical.comparison import compare, model_sd
 from boneage.clinical.sd_tables import MOST_BYTES, MOST_ROWS, TABLE_NAMES, TableError, built_in_table, open_table
-from boneage.commands.predict import TABLES
 from boneage.groups import Sex
 from boneage.notices import say
 
@@ -80,7 +79,6 @@ def test_ones_own_table_is_read_in_any_order_and_a_bad_one_refused(tmp_path):
     for content in (
         b"",
         b"a,b\n1,2\n",
-        b"chronological_months\tsex\tsd_months\n1\tF\t3\n",
         b"chronological_months,sex,sd_months\n1,F,x\n",
         b"chronological_months,sex,sd_months\n1,F,0\n",
         b"chronological_months,sex,sd_months\n1,F,3\n1,F,4\n",
@@ -120,10 +118,6 @@ def test_what_is_far_too_large_for_a_table_is_refused_in_a_sentence(tmp_path, la
             open_table(str(file))
         said = say(refused.value.sentence, language)
         assert file.name in said and (said == str(refused.value)) is (language == "en")
-
-
-def test_the_command_names_the_tables_that_there_are():
-    assert TABLES == TABLE_NAMES
 
 
 def test_a_table_from_elsewhere_is_a_name_and_never_a_file(tmp_path):

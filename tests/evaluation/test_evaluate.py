@@ -9,8 +9,9 @@ from PIL import Image
 
 from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import evaluate_cascade, evaluate_estimates, training_medians
-from boneage.evaluation.text import comparison_table, figures_table, markdown_report, report_tables, text_table
+from boneage.evaluation.report import comparison_table, figures_table, markdown_report, report_tables
 from boneage.groups import group_of
+from boneage.tables import text_table
 
 MEDIANS = {"female": 120.0, "male": 100.0}
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from boneage.evaluation.html import account_html, account_tables, systems_table
-from boneage.evaluation.metrics_table import account, routed_ages, routing_table, wide
+from boneage.evaluation.metrics_table import account, interval_table, routed_ages, routing_table
+from boneage.evaluation.report import account_html, account_tables, systems_table
 from boneage.groups import group_of
 
 
@@ -78,7 +78,7 @@ def test_an_absent_group_gives_no_figure_and_no_warning(per_image, recwarn):
     figures = account(per_image[per_image["true_group"] > 1], resamples=50)
     assert np.isnan(value(figures, "all", "sensitivity_1")["value"])
     assert np.isfinite(value(figures, "all", "sensitivity")["value"])
-    assert wide(figures, ["sensitivity_1", "mae_months"])["sensitivity_1"].iloc[0] == ""
+    assert interval_table(figures, ["sensitivity_1", "mae_months"])["sensitivity_1"].iloc[0] == ""
 
 
 def test_all_routings_come_from_one_set_of_features(heads):

@@ -71,7 +71,7 @@ def test_an_unknown_disturbance_is_named(cascade, table):
 
 
 def test_the_plot_has_a_panel_per_disturbance(cascade, table):
-    from boneage.evaluation.stress_plot import stress_plot
+    from boneage.plots import stress_plot
 
     figure = stress_plot(stress_summary(stress(cascade, table, ["brightness", "noise"])))
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["brightness", "noise"]

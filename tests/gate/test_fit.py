@@ -111,7 +111,7 @@ def test_a_fitted_gate_has_a_record_like_the_other_networks(tmp_path, monkeypatc
     own.write_text('[study]\nname = "ours"\nnote = "Clinic X"\n[[data.sources]]\nname = "clinic"\npath = "films"\n')
     assert main(["gate", "fit", str(own), "--out", str(tmp_path / "clinic")]) == 0
     record = json.loads((tmp_path / "clinic" / "gate.json").read_text(encoding="utf-8"))
-    assert record["use"] == "trained on clinic" and record["attribution"] == "Clinic X"
+    assert record["use"] == "trained on clinic, research use only" and record["attribution"] == "Clinic X"
     assert "RSNA" not in json.dumps(record)
 
 

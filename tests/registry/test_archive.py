@@ -6,7 +6,9 @@ import zipfile
 import pytest
 
 from boneage.registry import archive as exchange
-from boneage.registry.register import RegistryError, champions, load_cascade, register_cascade, show
+from boneage.registry.promotion import champions
+from boneage.registry.register import load_cascade, register_cascade
+from boneage.registry.versions import RegistryError, show
 from boneage.shipped import write_record
 
 

@@ -18,8 +18,9 @@ from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
 from boneage.registry import register as registry
-from boneage.registry.register import load_cascade, register_cascade, show
+from boneage.registry.register import load_cascade, register_cascade
 from boneage.registry.validation import COLUMNS, read_validation
+from boneage.registry.versions import show
 
 from .conftest import PARAMETERS
 

@@ -12,18 +12,18 @@ import pytest
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
 from boneage.evaluation.metrics_table import account
 from boneage.registry import archive as exchange
-from boneage.registry import lean
 from boneage.registry.model_card import model_card
-from boneage.registry.register import RegistryError, bundle_folder, load_cascade, register_cascade, show
+from boneage.registry.register import bundle_folder, load_cascade, register_cascade
 from boneage.registry.training_record import card_intervals
+from boneage.registry.versions import RegistryError, show
 
 
 def test_what_this_installation_has_is_left_out_and_nothing_else(tmp_path):
-    for name in lean.SHIPPED:
-        lean.put_back(name, tmp_path / name)
-    assert lean.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
+    for name in exchange.SHIPPED_NETWORKS:
+        exchange.put_back(name, tmp_path / name)
+    assert exchange.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
     (tmp_path / MASK_FILE).write_bytes(b"another")
-    assert lean.leave_out(tmp_path) == {BACKBONE_FILE}
+    assert exchange.leave_out(tmp_path) == {BACKBONE_FILE}
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from boneage.config import load_config
 from boneage.evaluation.evaluate import evaluate_estimates
 from boneage.evaluation.metrics_table import account
 from boneage.learn import handnet
-from boneage.registry.description import card_description
 from boneage.registry.method_text import backbone_saw
 from boneage.registry.model_card import model_card
+from boneage.registry.packaging import card_description
 
 ROOT = Path(__file__).parents[2]
 

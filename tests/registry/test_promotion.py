@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from boneage.registry.checks import compare
 from boneage.registry.promotion import HISTORY_TAG, PromotionError, champions, promote, rollback
-from boneage.registry.register import RegistryError, compare, register_cascade, show
-from boneage.registry.versions import version_folder
+from boneage.registry.register import register_cascade
+from boneage.registry.versions import RegistryError, show, version_folder
 
 NAME = "tiny-cascade"
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from boneage.cli import main
-from boneage.registry.register import load_cascade, register_cascade, show
+from boneage.registry.register import load_cascade, register_cascade
+from boneage.registry.versions import show
 
 
 @pytest.fixture

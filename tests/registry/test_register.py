@@ -14,16 +14,9 @@ import pytest
 from boneage.cascade.bundle import BundleError, load_bundle
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.registry.register import (
-    RegistryError,
-    head_name,
-    list_versions,
-    load_cascade,
-    register_cascade,
-    show,
-)
+from boneage.registry.register import load_cascade, register_cascade
 from boneage.registry.validation import read_validation
-from boneage.registry.versions import version_folder
+from boneage.registry.versions import RegistryError, head_name, list_versions, show, version_folder
 from boneage.tracking.store import StoreError
 
 

@@ -23,7 +23,9 @@ from boneage.config import BackboneConfig, Config, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
-from boneage.registry.register import load_cascade, promote, register_cascade, show
+from boneage.registry.promotion import promote
+from boneage.registry.register import load_cascade, register_cascade
+from boneage.registry.versions import show
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
 

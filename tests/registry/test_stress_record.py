@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from boneage.registry.checks import STRESS_TAG, compare_stress, stress_of, stress_tags, stress_text
 from boneage.registry.model_card import model_card
-from boneage.registry.stress_record import STRESS_TAG, compare_stress, stress_of, stress_tags, stress_text
 from boneage.registry.versions import RegistryError, VersionInfo
 
 FIGURES = {"stress_flip_moved_over_12_months": 0.05, "stress_crop_moved_over_12_months": 0.2}

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from boneage import plots
 from boneage.config import HeadParameters, StudyConfig
 from boneage.groups import ModelKey
 from boneage.learn.crossval import CVResult
-from boneage.tracking import plots
 from boneage.tracking.runs import StudyTracker
 
 KEY = ModelKey.parse("regressor-female-4")
@@ -119,14 +119,13 @@ def test_every_run_says_what_made_it_and_from_which_images(tracker, fold):
 def test_figures_texts_and_sets_are_kept(tracker):
     with tracker.study_run() as run:
         tracker.log_text(run, "# hello", "validation/report.md")
-        tracker.log_dict(run, {"a": 1}, "facts.json")
         tracker.log_figure(run, plots.confusion_matrix([[1, 0, 0, 0]] * 4, "x"), "confusion.png")
         tracker.log_dataset(run, "train", "cd" * 32, "training", {"images": 80})
         tracker.log_cascade("validation", {"mae_months": 9.5, "within_12_months": float("nan")})
     found = tracker.client.get_run(run)
     assert found.data.metrics["cascade_validation_mae_months"] == 9.5
     assert "cascade_validation_within_12_months" not in found.data.metrics
-    assert {file.path for file in tracker.client.list_artifacts(run)} >= {"validation", "facts.json", "confusion.png"}
+    assert {file.path for file in tracker.client.list_artifacts(run)} >= {"validation", "confusion.png"}
     (given,) = found.inputs.dataset_inputs
     assert (given.dataset.name, given.tags[0].value) == ("train", "training")
 

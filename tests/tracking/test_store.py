@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from boneage.cascade.bundle import load_bundle
-from boneage.registry.register import load_cascade, promote, register_cascade
+from boneage.registry.promotion import promote
+from boneage.registry.register import load_cascade, register_cascade
 from boneage.tracking.store import (
     StoreError,
     ensure_experiment,

@@ -37,10 +37,9 @@ from boneage.study.job import describe_set
 from boneage.study.materials import Materials, Stage, gather, silent
 from boneage.study.models import Chosen, ModelOutcome, base_parameters, model_task
 from boneage.study.out_of_fold import fold_heads, held_out, route_out_of_fold
-from boneage.tracking.datasets import dataset_input
 from boneage.tracking.environment import run_tags
 from boneage.tracking.store import ensure_experiment, open_store
-from boneage.tracking.values import to_metrics, to_params
+from boneage.tracking.values import dataset_input, to_metrics, to_params
 from tuning.display import search_page
 from tuning.spaces import suggest_upstream, upstream_choices, upstream_own
 from tuning.study import storage_for, trials_in

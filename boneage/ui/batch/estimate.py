@@ -14,6 +14,7 @@ from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.languages.texts import number, text
 from boneage.notices import say
+from boneage.tables import read_csv
 from boneage.ui.errors import Kept, PageError
 from boneage.ui.estimate.case import BESIDE, Request, make_case
 from boneage.ui.service import ModelService
@@ -73,10 +74,10 @@ def read_table(file: str | None, language: str) -> dict[str, Wish]:
     if not file:
         return {}
     try:
-        reader = csv.DictReader(io.StringIO(Path(file).read_text(encoding="utf-8-sig")))
-        rows = [{(key or "").strip().lower(): value or "" for key, value in row.items()} for row in reader]
+        table = read_csv(Path(file).read_text(encoding="utf-8-sig")).rename(columns=str.lower)
+        rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
         return {_stem(_first(row, _IMAGE_COLUMNS)): _wish(row) for row in rows}
-    except (KeyError, ValueError, csv.Error, AttributeError) as error:
+    except (KeyError, ValueError) as error:
         raise PageError(text("batch_bad_table", language, reason=str(error))) from error
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from boneage.html import html_table
 from boneage.languages.texts import sex_choices, text
 from boneage.ui.batch.estimate import estimate_all, items_of, read_table, table_headers, to_cells, to_csv
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
-from boneage.ui.tables import html_table
 
 
 def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, language: gr.Dropdown) -> None:

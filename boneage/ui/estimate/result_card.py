@@ -6,6 +6,7 @@ from html import escape
 
 from boneage.explain.reasons import ALL_AGES
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
+from boneage.html import Link
 from boneage.languages.texts import age_in_words, number, text, with_commands
 from boneage.notices import say
 from boneage.ui.bars import bar_row, percent
@@ -13,7 +14,6 @@ from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.chronological import comparison_html, difference_html
 from boneage.ui.estimate.reasons import reasons_html
 from boneage.ui.service import Answer
-from boneage.ui.tables import Link
 
 UNUSUAL_DIFFERENCE_MONTHS = 36.0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from boneage.html import html_table
 from boneage.languages.texts import age_in_words, number, text, with_commands
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
@@ -16,7 +17,6 @@ from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import heading
 from boneage.ui.flags.save import case_of_key, flag_case, flagged_words
 from boneage.ui.labels import Labels
-from boneage.ui.tables import html_table
 
 if TYPE_CHECKING:
     import pandas as pd

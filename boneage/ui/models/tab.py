@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from boneage.errors import BoneageError
+from boneage.html import Cell, Link, html_table
 from boneage.languages.texts import number, text, with_commands
 from boneage.notices import say
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
 from boneage.ui.service import CHALLENGER, CHAMPION, FIGURES, Listed, ModelService, rivals
-from boneage.ui.tables import Cell, Link, html_table
 
 _COLUMNS = ("model", "version", "aliases", "status", "mae", "created", "run")
 _SHARES = {"within_12_months", "within_24_months", "accuracy", "interval_coverage"}

@@ -1,4 +1,4 @@
-"""Figures of a study: arrays in, a matplotlib figure out.
+"""Draw what is known of films, fits and estimates: arrays and tables in, a matplotlib figure out.
 
 Drawn on figures of their own, never through pyplot: nothing is left open, and any thread may draw.
 """
@@ -6,9 +6,11 @@ Drawn on figures of their own, never through pyplot: nothing is left open, and a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
 
@@ -24,19 +26,19 @@ _FOLDS = ("#2f6f9f", "#c2543d", "#4e8a4a", "#8a63a6", "#b8862b", "#4a9aa0", "#8c
 _SEX_COLOURS = {"female": "#a8477a", "male": "#2f6f9f"}
 _TICKS = np.arange(0, MAX_AGE_MONTHS + 1, 24)
 _LIMITS_OF_AGREEMENT = 1.96
+_WIDE, _PANELS = (6.4, 3.4), 3
 
 
-def learning_curves(histories: Sequence[Mapping[str, Sequence[float]]], title: str, loss_unit: str = "") -> Figure:
+def learning_curves(histories: Sequence[Mapping[str, Sequence[float]]], title: str) -> Figure:
     """Draw loss and learning rate over the epochs, one colour per fold.
 
     Args:
         histories: per fold (or for one fit alone) the lists `loss`, `val_loss`, `learning_rate`, one value per epoch.
         title: what was fitted, for example `regressor-female-4, trial 3`.
-        loss_unit: the loss and its unit for the axis, for example `MAE, months`.
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (top, bottom) = _figure((7.2, 5.6), rows=2, height_ratios=(3, 1), sharex=True)
+    figure, (top, bottom) = _figure((7.2, 5.6), rows=2, heights=(3, 1))
     for number, history in enumerate(histories):
         colour = _FOLDS[number % len(_FOLDS)]
         label = f"fold {number}" if len(histories) > 1 else "watched part"
@@ -44,7 +46,7 @@ def learning_curves(histories: Sequence[Mapping[str, Sequence[float]]], title: s
         _curve(top, history.get("val_loss", ()), colour, label=label)
         _curve(bottom, history.get("learning_rate", ()), colour)
     top.plot([], [], color=_INK, linestyle=":", label="training part")
-    _style(top, title, "", f"Loss ({loss_unit})" if loss_unit else "Loss")
+    _style(top, title, "", "Loss")
     _style(bottom, "", "Epoch", "Learning rate")
     bottom.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -53,12 +55,7 @@ def learning_curves(histories: Sequence[Mapping[str, Sequence[float]]], title: s
 
 
 def confusion_matrix(counts: np.ndarray, title: str) -> Figure:
-    """Draw which age group was taken for which.
-
-    Args:
-        counts: int (4, 4), rows the true groups, columns the predicted ones.
-        title: which classifier on which images.
-    """
+    """Draw which age group was taken for which: counts int (4, 4), rows the true groups, columns the predicted ones."""
     counts = np.asarray(counts)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -82,13 +79,9 @@ def confusion_matrix(counts: np.ndarray, title: str) -> Figure:
 def predicted_against_true(
     true_months: np.ndarray, predicted_months: np.ndarray, title: str, sexes: Sequence[str] | None = None
 ) -> Figure:
-    """Draw estimates against true ages with the identity and a band of 12 months on either side.
+    """Draw estimates against true ages, float (N,), with the identity and a band of 12 months on either side.
 
-    Args:
-        true_months: float (N,).
-        predicted_months: float (N,).
-        title: which model on which images.
-        sexes: N names (`female`, `male`) that colour the points, or None.
+    N `sexes` (`female`, `male`) colour the points.
     """
     true, predicted = np.asarray(true_months, dtype=float), np.asarray(predicted_months, dtype=float)
     figure, (axes,) = _figure((6.0, 5.8))
@@ -110,13 +103,9 @@ def predicted_against_true(
 def bland_altman(
     true_months: np.ndarray, predicted_months: np.ndarray, title: str, sexes: Sequence[str] | None = None
 ) -> Figure:
-    """Draw the difference against the mean of both readings, with bias and 95 % limits of agreement.
+    """Draw the difference against the mean of both readings, float (N,), with bias and 95 % limits of agreement.
 
-    Args:
-        true_months: float (N,).
-        predicted_months: float (N,).
-        title: which model on which images.
-        sexes: N names that colour the points, or None.
+    N `sexes` (`female`, `male`) colour the points.
     """
     true, predicted = np.asarray(true_months, dtype=float), np.asarray(predicted_months, dtype=float)
     difference = predicted - true
@@ -149,7 +138,7 @@ def calibration(probabilities: np.ndarray, true_groups: np.ndarray, title: str, 
     edges = np.linspace(1 / len(AGE_GROUPS), 1, bins + 1)
     cell = np.clip(np.digitize(sure, edges) - 1, 0, bins - 1)
     filled = np.unique(cell)
-    figure, (top, bottom) = _figure((5.6, 6.0), rows=2, height_ratios=(3, 1), sharex=True)
+    figure, (top, bottom) = _figure((5.6, 6.0), rows=2, heights=(3, 1))
     top.plot([0, 1], [0, 1], color=_INK, linewidth=1, label="perfect")
     means = [(float(sure[cell == one].mean()), float(right[cell == one].mean())) for one in filled]
     top.plot(*(np.array(means).T if means else ([], [])), color=_BLUE, marker="o", label="classifier")
@@ -161,17 +150,113 @@ def calibration(probabilities: np.ndarray, true_groups: np.ndarray, title: str, 
     return figure
 
 
+def evaluation_pictures(per_image: pd.DataFrame, title: str) -> dict[str, bytes]:
+    """Draw an evaluation: captions and PNG files' bytes.
+
+    Args:
+        per_image: columns as `boneage.evaluation.evaluate` gives them.
+        title: which images.
+    """
+    true, estimated = per_image["true_months"].to_numpy(), per_image["estimated_months"].to_numpy()
+    probabilities = per_image[[f"probability_{group.number}" for group in AGE_GROUPS]].to_numpy()
+    sexes, groups = list(per_image["sex"]), per_image["true_group"].to_numpy()
+    return {
+        "Estimated against true age": png(predicted_against_true(true, estimated, title, sexes)),
+        "Difference against mean (Bland-Altman)": png(bland_altman(true, estimated, title, sexes)),
+        "Calibration of the classifiers": png(calibration(probabilities, groups, title)),
+    }
+
+
+def stress_plot(summary: pd.DataFrame) -> Figure:
+    """Draw mean move and share moved by over 12 months against strength, one panel per disturbance.
+
+    Args:
+        summary: from `boneage.evaluation.stress.stress_summary`.
+    """
+    names = list(dict.fromkeys(summary["disturbance"]))
+    rows = -(-len(names) // _PANELS)
+    figure, panels = _figure((4 * _PANELS, 2.8 * rows), rows, _PANELS)
+    for axes, name in zip(panels, names, strict=False):
+        part = summary[summary["disturbance"] == name].sort_values("strength")
+        axes.plot(part["strength"], part["mean_move_months"], "o-", color=_BLUE)
+        axes.set(title=name, xlabel=part["unit"].iloc[0], ylabel="months")
+        axes.set_ylim(bottom=0)
+        share = axes.twinx()
+        share.plot(part["strength"], part["moved_over_12_months"], "s--", color=_RED)
+        share.set(ylim=(0, 1), ylabel="share of films")
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    title = "Stress test: blue, mean move of the estimate; red, share of films moved by over 12 months"
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def ages(table: pd.DataFrame) -> Figure:
+    """Draw a histogram of the ages per sex, with the borders of the age groups."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (axes,) = _figure(_WIDE)
+    edges = list(np.arange(0, MAX_AGE_MONTHS + 7, 6))
+    for sex, colour in _SEX_COLOURS.items():
+        part = table.loc[table["sex"] == sex, "age_months"]
+        axes.hist(part, bins=edges, color=colour, alpha=0.35)
+        axes.hist(part, bins=edges, histtype="step", linewidth=1.4, color=colour, label=f"{sex} ({len(part):,})")
+    _style(axes, "", "age (months); dashed: borders of the age groups", "images")
+    _group_edges(axes)
+    axes.set(xlim=(0, MAX_AGE_MONTHS + 6), xticks=_TICKS)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return _with_legend_above(figure, axes)
+
+
+def months_of_the_year(table: pd.DataFrame) -> Figure:
+    """Draw which month of the year of life the labels fall on, beside what even ages would give."""
+    from matplotlib.ticker import PercentFormatter
+
+    figure, (axes,) = _figure(_WIDE)
+    month = np.floor(table["age_months"]).astype(int) % 12
+    axes.bar(range(12), np.bincount(month, minlength=12) / max(1, len(month)), color=_BLUE)
+    axes.axhline(1 / 12, color=_RED, linewidth=1.2, label="even: 8.3 %")
+    _style(axes, "", "label modulo 12 (months)", "share of images")
+    axes.set_xticks(range(12))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    return _with_legend_above(figure, axes)
+
+
+def film_sizes(table: pd.DataFrame) -> Figure:
+    """Draw width against height of the films as stored."""
+    figure, (axes,) = _figure(_WIDE)
+    for source, part in table.groupby("source", sort=False):
+        axes.plot(part["width"], part["height"], "o", markersize=4, alpha=0.35, mew=0, label=str(source))
+    _style(axes, "", "width (pixels)", "height (pixels)")
+    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.margins(0.08)
+    return _with_legend_above(figure, axes)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _with_legend_above(figure: Figure, axes: Axes) -> Figure:
+    """Put the legend above the plot, where it hides nothing."""
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
+    return figure
+
+
 def _figure(
-    size: tuple[float, float], rows: int = 1, height_ratios: Sequence[float] | None = None, sharex: bool = False
+    size: tuple[float, float], rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None
 ) -> tuple[Figure, tuple[Axes, ...]]:
-    """Make a figure that draws with Agg and belongs to nobody's pyplot state."""
+    """Make a figure of axes (x shared where heights are given) that draws with Agg, apart from pyplot's state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 1, sharex=sharex, squeeze=False, height_ratios=height_ratios)
-    return figure, tuple(axes[:, 0])
+    axes = figure.subplots(rows, columns, sharex=heights is not None, squeeze=False, height_ratios=heights)
+    return figure, tuple(axes.ravel())
 
 
 def _style(axes: Axes, title: str, x_label: str, y_label: str) -> None:

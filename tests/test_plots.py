@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from boneage.tracking import plots
+from boneage import plots
 
 HISTORY = {"loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "learning_rate": [1e-3, 1e-4]}
 AGES = np.linspace(0, 228, 30)
@@ -14,7 +14,7 @@ SURE = np.tile([0.7, 0.1, 0.1, 0.1], (30, 1))
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: plots.learning_curves([HISTORY] * 5, "five folds", "MAE, months"),
+        lambda: plots.learning_curves([HISTORY] * 5, "five folds"),
         lambda: plots.learning_curves([{"loss": [1.0], "learning_rate": [1e-3]}], "not watched"),
         lambda: plots.confusion_matrix(np.eye(4, dtype=int) * 9, "all right"),
         lambda: plots.confusion_matrix(np.zeros((4, 4), dtype=int), "nothing"),

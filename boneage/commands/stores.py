@@ -1,20 +1,32 @@
-"""`boneage flags`: the cases that readers saved on the page."""
+"""`boneage store` and `flags`: make or repair the tracking store; list, check or export saved cases."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from boneage.commands.common import complain, stage
+from boneage.data.flag_check import FAR_MONTHS, check_flags
+from boneage.data.flags import FlagStore
+from boneage.databases import masked, sqlite_file
 from boneage.paths import project_root
+from boneage.tables import text_table
+from boneage.tracking.store import open_store, relocate, store_exists, store_uri
 
 _KEY_DIGITS = 12
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's list."""
-    parser = commands.add_parser("flags", help="list and check saved cases, or export them as a source for training")
+def store_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage store`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{init,relocate}")
+    actions.add_parser("init", help="make the store where it is missing").set_defaults(run=run_init)
+    moved = actions.add_parser("relocate", help="rewrite the artifact locations after mlruns/ was moved")
+    moved.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="where mlruns/ is now (default: here)")
+    moved.set_defaults(run=run_relocate)
+
+
+def flags_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage flags`."""
     parser.add_argument("--folder", type=Path, help="the flag store (default: flagged/ of the project)")
     actions = parser.add_subparsers(dest="action", required=True, metavar="{list,history,check,export}")
     actions.add_parser("list", help="print the table of saved cases").set_defaults(run=run_list)
@@ -29,20 +41,34 @@ def add_parser(commands: Any) -> None:
     export.set_defaults(run=run_export)
 
 
+def run_init(args: argparse.Namespace) -> int:
+    """Make the store, or say that it is there."""
+    there = store_exists() and sqlite_file(store_uri()) is not None
+    open_store()
+    print(f"the store {masked(store_uri())} {'is there already' if there else 'is ready'}")
+    return 0
+
+
+def run_relocate(args: argparse.Namespace) -> int:
+    """Rewrite locations and say how many changed."""
+    changed = relocate(args.folder)
+    for place, count in changed.items():
+        print(f"{place}: {count} rewritten")
+    if not any(changed.values()):
+        print("nothing had moved")
+    return 0
+
+
 def run_list(args: argparse.Namespace) -> int:
     """Print the saved cases."""
-    from boneage.evaluation.text import text_table
-
-    records = _store(args).records().drop(columns="key")
+    records = _flags(args).records().drop(columns="key")
     print(text_table(records) if len(records) else "no case has been saved yet; the page saves one with its button")
     return 0
 
 
 def run_history(args: argparse.Namespace) -> int:
     """Print every saving of all films or of one, in their order."""
-    from boneage.evaluation.text import text_table
-
-    history = _store(args).history().drop(columns="image")
+    history = _flags(args).history().drop(columns="image")
     history = history[history["sha256"].str.startswith(args.film)]
     history["key"] = history["key"].str[:_KEY_DIGITS]
     print(text_table(history) if len(history) else "nothing is noted: no such case, or saved before a history was kept")
@@ -51,9 +77,7 @@ def run_history(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print the doubtful cases; return 1 where there are any."""
-    from boneage.data.flag_check import FAR_MONTHS, check_flags
-
-    store = _store(args)
+    store = _flags(args)
     doubts = check_flags(store, stage("checking films"))
     for doubt in doubts:
         print(f"{doubt.sha256}\n  {doubt.sentence}")
@@ -70,9 +94,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write the saved cases as a source that a configuration can name."""
-    from boneage.data.flag_check import check_flags
-
-    store = _store(args)
+    store = _flags(args)
     store.export(args.out)
     print(f'written to {args.out}; name it in a configuration as a source with layout = "rsna"')
     doubtful = len({doubt.sha256 for doubt in check_flags(store)})
@@ -81,7 +103,5 @@ def run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _store(args: argparse.Namespace) -> Any:
-    from boneage.data.flags import FlagStore
-
+def _flags(args: argparse.Namespace) -> FlagStore:
     return FlagStore(args.folder or project_root() / "flagged")
