@@ -1,1 +1,1 @@
-"""What the program says in words: one folder per language, found by its name; `texts` looks words up."""
+"""What the program says in words: a folder of TOML files per language; `texts` looks words up."""

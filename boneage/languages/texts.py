@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import pkgutil
+import tomllib
 from collections.abc import Mapping
 from html import escape
-from importlib import import_module
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from boneage import languages
 from boneage.groups import AGE_GROUPS, AgeGroup, Sex
 
 DEFAULT_LANGUAGE = "en"
-_FOLDERS = {
-    found.name: import_module(f"{languages.__name__}.{found.name}")
-    for found in pkgutil.iter_modules(languages.__path__)
-    if found.ispkg
-}
-LANGUAGES: Mapping[str, Mapping[str, str]] = {code: folder.TEXTS for code, folder in _FOLDERS.items()}
-"""The page's texts by language and key."""
-NOTICES: Mapping[str, Mapping[str, str]] = {code: folder.NOTICES for code, folder in _FOLDERS.items()}
+_NOTICES_FILE = "notices.toml"
+
+
+def _words(of_notices: bool) -> dict[str, dict[str, str]]:
+    """Read the words of every language, `{language: {key: words}}`: those of notices, or all others."""
+    words: dict[str, dict[str, str]] = {}
+    for file in sorted(Path(__file__).parent.glob("*/*.toml")):
+        if (file.name == _NOTICES_FILE) == of_notices:
+            words.setdefault(file.parent.name, {}).update(tomllib.loads(file.read_text(encoding="utf-8")))
+    return words
+
+
+LANGUAGES: Mapping[str, Mapping[str, str]] = _words(of_notices=False)
+"""The texts of page and reports by language and key."""
+NOTICES: Mapping[str, Mapping[str, str]] = _words(of_notices=True)
 """The sentences of notices by language and code."""
 
 

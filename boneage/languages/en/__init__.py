@@ -1,8 +1,0 @@
-"""English: the words of page and reports (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
-
-from boneage.languages.en import hospital, page
-from boneage.languages.en.notices import NOTICES
-
-TEXTS = {**page.TEXTS, **hospital.TEXTS}
-
-__all__ = ["NOTICES", "TEXTS"]

@@ -1,8 +1,0 @@
-"""Portuguese (Brazil): the words of page and reports (`TEXTS`) and of warnings, refusals and errors (`NOTICES`)."""
-
-from boneage.languages.pt import hospital, page
-from boneage.languages.pt.notices import NOTICES
-
-TEXTS = {**page.TEXTS, **hospital.TEXTS}
-
-__all__ = ["NOTICES", "TEXTS"]
