@@ -65,6 +65,12 @@ def suggest(trial: Any, task: Task, base: HeadParameters) -> HeadParameters:
     return replace(base, **drawn)
 
 
+def space_of(task: Task, base: HeadParameters) -> dict[str, Any]:
+    """Return all that `suggest` and the starting points offer to a model's trials, as plain values."""
+    losses = LOSSES if task is Task.REGRESSOR and base.loss in LOSSES else ()
+    return {"ranges": RANGES, "choices": CHOICES, "losses": losses, "first": starting_points(task, base)}
+
+
 def first_trial(task: Task, base: HeadParameters) -> dict[str, Any]:
     """Return the parameters of the first trial: the paper's architecture, the rest as the configuration says.
 

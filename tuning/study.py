@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tomllib
 import warnings
@@ -23,13 +24,16 @@ from boneage.databases import DatabaseError, database_lock, first_line, has_pass
 from boneage.files import write_whole
 from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import weights_identity
+from boneage.learn.engine import ENGINE_VERSION
 from boneage.paths import project_root
 from boneage.preprocess.preparer import Preparer
 from boneage.study.models import base_parameters
 from tuning.journal import WholeLines
-from tuning.spaces import starting_points
+from tuning.spaces import space_of, starting_points
 
+log = logging.getLogger(__name__)
 UNLIMITED = 10**9
+_IDENTITY = "identity"
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 STOPPED = (optuna.TrialPruned,)
 WILCOXON_P = 0.26
@@ -144,15 +148,55 @@ def _database(url: str, heartbeat_seconds: int) -> Any:
         raise DatabaseError(f"the trials' database {masked(url)} cannot be opened: {first_line(error)}") from error
 
 
+def study_identity(config: Config, key: ModelKey, split_sha256: str) -> dict[str, str]:
+    """Return what a model's trials depend on, by its name, each as the first digits of its sha256.
+
+    That is the configuration as far as it changes figures, and the software as far as it does: the steps of preparation
+    and their networks, the backbone's weights, the search space, and the engine that fits.
+    """
+    base = base_parameters(config, key)
+    parts: dict[str, Any] = {
+        "preparation of the films": [to_mapping(config.preprocess), Preparer(config.preprocess).sha256],
+        "backbone": [to_mapping(config.backbone), weights_identity(config.backbone)],
+        "training": to_mapping(config.training),
+        "hyperparameters that are not searched": to_mapping(base),
+        "goal": goal_of(config, key).metric,
+        "search space": space_of(key.task, base),
+        "engine that fits": [ENGINE_VERSION, os.environ.get("KERAS_BACKEND", "tensorflow")],
+        "split into training, validation and folds": split_sha256,
+        "seed": config.study.seed,
+    }
+    texts = {name: json.dumps(value, sort_keys=True) for name, value in parts.items()}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()}
+
+
 def study_name(config: Config, key: ModelKey, split_sha256: str) -> str:
     """Name a model's study by everything its trials depend on, so that trials of other settings never mix in."""
-    settings = {name: to_mapping(getattr(config, name)) for name in ("preprocess", "backbone", "training")}
-    settings["base"] = to_mapping(base_parameters(config, key))
-    settings["goal"] = {"metric": goal_of(config, key).metric}
-    settings["networks"] = {"mask": Preparer(config.preprocess).sha256, "backbone": weights_identity(config.backbone)}
-    text = json.dumps([settings, split_sha256, config.study.seed], sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{config.study.name}/{key}/{digest[:12]}"
+    text = json.dumps(study_identity(config, key, split_sha256), sort_keys=True)
+    return f"{config.study.name}/{key}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _note_new(study: Any, storage: Any, key: ModelKey, identity: dict[str, str]) -> None:
+    """Keep what a new study depends on, and say why the trials of an earlier one of that name are not taken."""
+    study.set_user_attr(_IDENTITY, identity)
+    begin = study.study_name.rpartition("/")[0] + "/"
+    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    earlier = [one for one in summaries if one.study_name.startswith(begin) and one.study_name != study.study_name]
+    if not earlier:
+        return
+    before = earlier[-1]
+    kept = before.user_attrs.get(_IDENTITY)
+    changed = "how it was made was not kept, as in releases before this one"
+    if kept:
+        names = [name for name, digest in identity.items() if kept.get(name) != digest]
+        changed = f"changed: {', '.join(names)}"
+    log.warning(
+        "the search of %s begins anew: the trials of an earlier one under the same name (%d) depend on something else "
+        "(%s); they are kept, but not taken",
+        key,
+        before.n_trials,
+        changed,
+    )
 
 
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any = None) -> Any:
@@ -162,9 +206,10 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any = 
     A trial left RUNNING by a killed process is failed and asked again with the same parameters. In a journal only one
     process works on a model at a time, which the workers see to; in a database the heartbeats tell who is alive.
     """
+    storage = storage or storage_for(config)
     study = optuna.create_study(
         study_name=study_name(config, key, split_sha256),
-        storage=storage or storage_for(config),
+        storage=storage,
         sampler=sampler_for(config, 0),
         pruner=pruner_of(config.tuning.pruner),
         direction=goal_of(config, key).direction,
@@ -173,6 +218,8 @@ def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any = 
     if not storage_url(config):
         for trial in trials_in(study, TrialState.RUNNING):
             fail(study, trial)
+    if _IDENTITY not in study.user_attrs:
+        _note_new(study, storage, key, study_identity(config, key, split_sha256))
     if not study.trials:
         points = starting_points(key.task, base_parameters(config, key))
         for point in points if storage_url(config) else points[:1]:

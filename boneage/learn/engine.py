@@ -15,6 +15,8 @@ from boneage.config import HeadParameters
 from boneage.groups import AGE_GROUPS, ModelKey, Task
 from boneage.learn.heads import POSITIONS, affine_of, build_head, outputs_of, soft_labels, softmax, target_of
 
+ENGINE_VERSION = 1
+"""To be raised by whoever changes what a fit gives for the same samples, parameters and seed: searches begin anew."""
 HUBER_DELTA_MONTHS = 6.0
 LossName = Literal["crossentropy", "mae", "mse", "huber", "distribution"]
 

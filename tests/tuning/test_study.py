@@ -5,6 +5,9 @@ import pytest
 
 from boneage.config import from_mapping, head_parameters
 from boneage.groups import ModelKey
+from boneage.study.models import base_parameters
+from tuning import spaces
+from tuning.spaces import suggest
 from tuning.study import export_best, open_study, pruner_of, queue_next, study_name, trials_left
 
 KEY = ModelKey.parse("regressor-female-2")
@@ -59,6 +62,52 @@ def test_new_weights_open_another_study(monkeypatch):
     before = study_name(config(), KEY, "split")
     monkeypatch.setattr("tuning.study.weights_identity", lambda backbone: "others")
     assert study_name(config(), KEY, "split") != before
+
+
+def search(storage, trials=1):
+    """Do trials of a study as `suggest` draws them."""
+    study = open_study(config(), KEY, "split", storage)
+    for _ in range(trials):
+        trial = study.ask()
+        suggest(trial, KEY.task, base_parameters(config(), KEY))
+        study.tell(trial, 9.0)
+    return study
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda patch: patch.setitem(spaces.CHOICES, "width_1", (128, 256)), "search space"),
+        (lambda patch: patch.setitem(spaces.RANGES, "final_fraction", (1e-3, 0.5)), "search space"),
+        (lambda patch: patch.setattr("tuning.study.ENGINE_VERSION", 99), "engine that fits"),
+        (lambda patch: patch.setattr("boneage.preprocess.preparer.STEPS_VERSION", 99), "preparation of the films"),
+        (lambda patch: patch.setattr("tuning.study.weights_identity", lambda backbone: "others"), "backbone"),
+    ],
+)
+def test_a_release_that_changes_figures_begins_a_new_study_and_says_so(storage, monkeypatch, caplog, change, what):
+    search(storage, 2)
+    assert "begins anew" not in caplog.text
+    change(monkeypatch)
+    assert len(search(storage).get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 1
+    assert "begins anew" in caplog.text and "(2) depend" in caplog.text and f"(changed: {what})" in caplog.text
+    caplog.clear()
+    search(storage)
+    assert "begins anew" not in caplog.text
+
+
+def test_a_release_that_changes_nothing_that_matters_goes_on(storage, monkeypatch, caplog):
+    search(storage, 2)
+    monkeypatch.setattr("boneage.__version__", "99.0.0")
+    assert len(search(storage).get_trials(states=(optuna.trial.TrialState.COMPLETE,))) == 3
+    assert "begins anew" not in caplog.text
+
+
+def test_the_study_of_an_earlier_release_is_kept_and_not_taken(storage, caplog):
+    optuna.create_study(study_name=f"small/{KEY}/0123456789ab", storage=storage).add_trial(
+        optuna.trial.create_trial(value=1.0)
+    )
+    assert search(storage).best_value == 9.0
+    assert "begins anew" in caplog.text and "was not kept" in caplog.text
 
 
 def test_the_default_pruner_can_act_after_two_folds():
