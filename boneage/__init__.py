@@ -10,6 +10,7 @@ The names in `__all__` are the public interface and follow semantic versioning; 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from boneage.registry.versions import RegistryError
     from boneage.study.job import StudyOutcome
     from boneage.tracking.store import StoreError
+
+# Before TensorFlow or JAX are imported by whomever: a page and a served model may share one GPU.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 __version__ = "0.1.0"
 __all__ = [

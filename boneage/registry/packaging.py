@@ -174,7 +174,8 @@ def _cascade_signature() -> ModelSignature:
 
     text, months, switch = DataType.string, DataType.double, DataType.boolean
     inputs = {
-        "image": DataType.binary, "sex": text, "age_range": text, "anyway": switch, "reasons": switch,
+        # Not `binary`: MLflow would decode the text itself, and damage a data address.
+        "image": text, "sex": text, "age_range": text, "anyway": switch, "reasons": switch,
         "chronological_months": months, "table": text,
     }  # fmt: skip
     outputs = {
@@ -184,6 +185,7 @@ def _cascade_signature() -> ModelSignature:
         "experts": records({"range": text, "probability": months, "weight": months, "months": months}),
         "similar_cases": records({"id": text, "age_months": months, "likeness": months}),
         **{name: text if name in _COMPARISON_TEXTS else months for name in COMPARISON_FIELDS},
+        "error": text, "error_code": text,
     }  # fmt: skip
     always = "sex bone_age_months group group_probabilities routing model version warnings"
     return ModelSignature(columns(inputs, "image sex"), columns(outputs, always))

@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ from boneage.config import head_parameters
 from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
 from boneage.groups import ModelKey
+from boneage.registry.scoring_guard import MAX_BODY_BYTES, guard_server
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
 _LONGEST_SHOWN = 60
+_DATA_ADDRESS = re.compile(r"^\s*data:[^,]{0,200},")
+_URL_SAFE = str.maketrans("-_", "+/")
 _COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_months", "table")
 
 
@@ -39,6 +43,7 @@ def open_served(bundle: str | Path) -> Cascade:
     """Open a bundle that lies in a registered model's folder, and name it by that model and version."""
     cascade = load_bundle(Path(bundle))
     cascade.model, cascade.version = registered_as(Path(bundle).parent.parent)
+    guard_server(_COLUMNS)
     return cascade
 
 
@@ -53,44 +58,56 @@ def registered_as(folder: Path) -> tuple[str, str]:
     return folder.name, ""
 
 
-def estimate_rows(cascade: Cascade, rows: pd.DataFrame) -> pd.DataFrame:
-    """Estimate every row of a request.
+def estimate_rows(
+    cascade: Cascade, rows: pd.DataFrame, turn: AbstractContextManager[Any] | None = None
+) -> pd.DataFrame:
+    """Estimate every row of a request; a row that cannot be estimated takes nothing from the others.
 
     Args:
         cascade: an open cascade.
-        rows: columns `image` (bytes, or base64 text of them), `sex`, and optionally `age_range`, `anyway`, `reasons`,
-            `chronological_months` and `table` (a built-in table's name).
+        rows: columns `image` (bytes, or base64 text of them, also as a data address), `sex`, and optionally
+            `age_range`, `anyway`, `reasons`, `chronological_months` and `table` (a built-in table's name).
+        turn: held while a row is computed: two at once are no faster and take twice the memory.
 
     Returns:
         One row per image with the columns of `Estimate.to_json`; where they were asked for, those of `Reasons.to_json`,
-        and chronological age with difference or, with a table, those of `Comparison.to_json`.
+        and chronological age with difference or, with a table, those of `Comparison.to_json`. Where a row failed, also
+        `error` and `error_code`, as `boneage predict --format json` has them; its other columns are empty then.
 
     Raises:
-        MlflowException: when a row cannot be estimated; it names the row, and the server answers with status 400.
+        MlflowException: when no row can be estimated, or the columns are wrong; the server answers with status 400.
     """
     unknown = [str(name) for name in rows.columns if name not in _COLUMNS]
     if unknown or not {"image", "sex"} <= set(rows.columns):
         came, wanted = ", ".join(map(str, rows)), f"{', '.join(_COLUMNS[2:-1])} and {_COLUMNS[-1]}"
         raise _refused(f"columns must be image, sex and optionally {wanted}, but {came} came")
-    answers = [_estimate_row(cascade, number, row) for number, row in enumerate(rows.to_dict("records"))]
-    return pd.DataFrame(answers, dtype=object)
+    answers: list[dict[str, Any]] = []
+    faults: dict[int, BoneageError] = {}
+    for number, row in enumerate(rows.to_dict("records")):
+        try:
+            with turn or nullcontext():
+                answers.append(_estimate_row(cascade, row))
+        except BoneageError as error:
+            answers.append({"error": str(error), "error_code": error.code})
+            faults[number] = error
+    if faults and len(faults) == len(answers):
+        raise _refused("; ".join(f"row {number}: {error}" for number, error in faults.items())) from faults[0]
+    good = next((answer for answer in answers if "error" not in answer), {})
+    columns = [*good, *(("error", "error_code") if faults else ())]
+    return pd.DataFrame([dict.fromkeys(columns) | answer for answer in answers], dtype=object)
 
 
-def _estimate_row(cascade: Cascade, number: int, row: Mapping[Any, Any]) -> dict[str, Any]:
-    try:
-        asked = _image_bytes(row["image"]), str(row["sex"]), _given(row, "age_range")
-        months = _months(row)
-        table = _table(row, months)
-        # Only a plain true opens the gate: it fails closed.
-        how: dict[str, Any] = {"anyway": _plain_true(row.get("anyway")), "chronological_months": months}
-        estimate, record = estimate_record(cascade, *asked, reasons=_plain_true(row.get("reasons")), **how)
-        # All rows of an answer have the same columns.
-        fields = COMPARISON_FIELDS if "table" in row else DIFFERENCE_FIELDS if "chronological_months" in row else ()
-        columns = (*estimate.to_json(), *(REASON_FIELDS if "reasons" in row else ()), *fields)
-        coverage = cascade.config.cascade.coverage
-        return dict.fromkeys(columns) | record | compared(estimate, months, table, coverage)
-    except BoneageError as error:
-        raise _refused(f"row {number}: {error}") from error
+def _estimate_row(cascade: Cascade, row: Mapping[Any, Any]) -> dict[str, Any]:
+    asked = _image_bytes(row["image"]), str(row["sex"]), _given(row, "age_range")
+    months = _months(row)
+    table = _table(row, months)
+    # Only a plain true opens the gate: it fails closed.
+    how: dict[str, Any] = {"anyway": _plain_true(row.get("anyway")), "chronological_months": months}
+    estimate, record = estimate_record(cascade, *asked, reasons=_plain_true(row.get("reasons")), **how)
+    # All rows of an answer have the same columns.
+    fields = COMPARISON_FIELDS if "table" in row else DIFFERENCE_FIELDS if "chronological_months" in row else ()
+    columns = (*estimate.to_json(), *(REASON_FIELDS if "reasons" in row else ()), *fields)
+    return dict.fromkeys(columns) | record | compared(estimate, months, table, cascade.config.cascade.coverage)
 
 
 def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
@@ -139,13 +156,21 @@ def _plain_true(value: object) -> bool:
 
 
 def _image_bytes(value: object) -> bytes:
-    """Take bytes as they are, and decode base64 text; a server decodes it only for some kinds of request."""
+    """Return a file's bytes; base64 may have line breaks or no padding, and may stand in a data address."""
     if isinstance(value, (bytes, bytearray, memoryview, np.bytes_)):
-        return bytes(value)
-    try:
-        return base64.b64decode(str(value), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BoneageError("image must be a file's bytes or base64 of them, but other text was given") from error
+        content = bytes(value)
+    elif isinstance(value, str):
+        text = "".join(_DATA_ADDRESS.sub("", value, count=1).split()).translate(_URL_SAFE).rstrip("=")
+        try:
+            content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BoneageError("image must be a file's bytes or base64 of them, but other text was given") from error
+    else:
+        raise BoneageError(f"image must be a file's bytes or base64 of them, but {_shown(value)} was given")
+    if len(content) > MAX_BODY_BYTES:
+        found, most = len(content) / 2**20, MAX_BODY_BYTES // 2**20
+        raise BoneageError(f"the image has {found:.0f} MB: at most {most} MB are read; give a smaller file")
+    return content
 
 
 def _refused(message: str) -> Exception:

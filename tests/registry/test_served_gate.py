@@ -1,6 +1,7 @@
 """What the gate refuses, the served model refuses, unless a row asks for it; more comes where it is asked for."""
 
 import base64
+import importlib
 from dataclasses import replace
 
 import cv2
@@ -13,6 +14,7 @@ from boneage.cascade.estimate import COMPARISON_FIELDS, DIFFERENCE_FIELDS, ESTIM
 from boneage.clinical.comparison import compare
 from boneage.clinical.sd_tables import open_table
 from boneage.gate.gate import Verdict
+from boneage.registry.scoring_guard import guard_server
 from boneage.registry.serving import estimate_rows
 
 
@@ -113,4 +115,61 @@ def test_the_signature_names_the_reasons_and_the_comparison():
     signature = _cascade_signature()
     assert {"reasons", "chronological_months", "table"} <= set(signature.inputs.input_names())
     assert signature.inputs.required_input_names() == ["image", "sex"]
-    assert {*ESTIMATE_FIELDS, *REASON_FIELDS, *COMPARISON_FIELDS} == set(signature.outputs.input_names())
+    answered = {*ESTIMATE_FIELDS, *REASON_FIELDS, *COMPARISON_FIELDS, "error", "error_code"}
+    assert answered == set(signature.outputs.input_names())
+
+
+def printed(encoded: str) -> str:
+    """Base64 as `base64 hand.png` prints it: lines of 76."""
+    return "\n".join(encoded[start : start + 76] for start in range(0, len(encoded), 76)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        printed,
+        lambda encoded: printed(encoded).replace("\n", "\r\n"),
+        lambda encoded: f"data:image/png;base64,{encoded}",
+        lambda encoded: f"data:image/png;base64,{printed(encoded)}",
+        lambda encoded: encoded.rstrip("="),
+        lambda encoded: encoded.replace("+", "-").replace("/", "_"),
+        base64.b64decode,
+    ],
+)
+def test_base64_is_read_as_tools_print_it(cascade, row, write):
+    plain = estimate_rows(cascade, pd.DataFrame([row]))
+    pd.testing.assert_frame_equal(estimate_rows(cascade, pd.DataFrame([{**row, "image": write(row["image"])}])), plain)
+
+
+def test_bad_rows_have_an_error_and_the_others_their_estimates(cascade, row):
+    rows = [{**row, "image": "no base64!"}, row, {**row, "sex": "unknown"}, {**row, "image": None}, row]
+    found = estimate_rows(cascade, pd.DataFrame(rows, dtype=object))
+    single = estimate_rows(cascade, pd.DataFrame([row])).iloc[0].to_dict()
+    assert list(found) == [*ESTIMATE_FIELDS, "error", "error_code"]
+    for good in (1, 4):
+        assert found.iloc[good].to_dict() == {**single, "error": None, "error_code": None}
+    assert [found["error"][bad][:11] for bad in (0, 2, 3)] == ["image must ", "sex must be", "image must "]
+    assert found["bone_age_months"][0] is None
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(cascade, row):
+    with pytest.raises(MlflowException, match=r"row 0: the image has 49 MB: at most 48 MB are read"):
+        estimate_rows(cascade, pd.DataFrame([{**row, "image": b"x" * (49 * 2**20)}]))
+
+
+def test_the_scoring_server_refuses_large_bodies_and_unknown_columns(monkeypatch):
+    server = importlib.import_module("mlflow.pyfunc.scoring_server")
+    for name in ("invocations", "infer_and_parse_data"):
+        monkeypatch.setattr(server, name, getattr(server, name))
+    guard_server(("image", "sex", "age_range"))
+    guard_server(("image", "sex", "age_range"))
+    answer = server.invocations(b"x" * (50 * 2**20), "application/json", None, None)
+    assert answer.status == 413 and "at most 48 MB are read" in answer.response
+    for body in (
+        {"dataframe_records": [{"image": "", "sex": ""}, {"image": "", "sex": "", "age_rang": "0-57"}]},
+        {"dataframe_split": {"columns": ["image", "sex", "age_rang"], "data": []}},
+        {"inputs": {"image": [], "sex": [], "age_rang": []}},
+    ):
+        with pytest.raises(MlflowException, match="optionally age_range, but age_rang came"):
+            server.infer_and_parse_data(body)
+    assert len(server.infer_and_parse_data({"dataframe_records": [{"image": "a", "sex": "f"}]})) == 1

@@ -141,6 +141,19 @@ def test_the_served_cascade_answers_over_http_as_the_command_does(
             (answer,) = ask(f"{address}/invocations", body)["predictions"]
             assert answer["bone_age_months"] == pytest.approx(expected["bone_age_months"], abs=0.01)
             assert {**answer, "bone_age_months": 0} == {**expected, "bone_age_months": 0}
+        printed = "\n".join(row["image"][start : start + 76] for start in range(0, len(row["image"]), 76))
+        rows = [{**row, "image": printed}, {**row, "image": f"data:image/png;base64,{printed}"}, {**row, "sex": "x"}]
+        first, second, bad = ask(f"{address}/invocations", {"dataframe_records": rows})["predictions"]
+        assert first["bone_age_months"] == second["bone_age_months"] == answer["bone_age_months"]
+        assert bad["error"].startswith("sex must be") and bad["bone_age_months"] is None
+        for body, status, words in (
+            ({"dataframe_records": [{**row, "age_rang": "0-57"}]}, 400, b"but age_rang came"),
+            ({"dataframe_records": [{"image": row["image"]}]}, 400, b"sex"),
+            ({"dataframe_records": [{**row, "image": "A" * (50 * 2**20)}]}, 413, b"at most 48 MB"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                ask(f"{address}/invocations", body)
+            assert refused.value.code == status and words in refused.value.read()
         compared = {**row, "chronological_months": 100, "table": "brush-foundation"}
         (answer,) = ask(f"{address}/invocations", {"dataframe_records": [compared]})["predictions"]
         assert (answer["table"], answer["chronological_months"]) == ("Brush Foundation", 100)

@@ -77,7 +77,7 @@ def search(storage, trials=1):
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda patch: patch.setitem(spaces.CHOICES, "width_1", (128, 256)), "search space"),
+        (lambda patch: patch.setitem(spaces.CHOICES, "width_1", (512, 1024)), "search space"),
         (lambda patch: patch.setitem(spaces.RANGES, "final_fraction", (1e-3, 0.5)), "search space"),
         (lambda patch: patch.setattr("tuning.study.ENGINE_VERSION", 99), "engine that fits"),
         (lambda patch: patch.setattr("boneage.preprocess.preparer.STEPS_VERSION", 99), "preparation of the films"),
