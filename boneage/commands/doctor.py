@@ -14,8 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from boneage import __version__
-from boneage.commands.doctor_stores import store_findings
-from boneage.commands.finding import Finding
+from boneage.commands.doctor_stores import Finding, store_findings
 from boneage.paths import project_root
 
 _PACKAGES = (

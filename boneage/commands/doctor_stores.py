@@ -1,17 +1,24 @@
-"""What `boneage doctor` finds wrong with the stores: tracking, registry, trials, saved cases, and their disks."""
+"""Find for `boneage doctor` what is wrong with the stores: tracking, registry, trials, saved cases, their disks."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from boneage.commands.finding import Finding
 from boneage.errors import BoneageError
 from boneage.paths import project_root, workspace
 
 _FREE_GIB = 2.0
+
+
+class Finding(NamedTuple):
+    """One line of the report; `state` is `ok`, `note` (works, but know this) or `bad` (something will not work)."""
+
+    state: str
+    name: str
+    detail: str
 
 
 def store_findings() -> Iterator[Finding]:
