@@ -2,11 +2,11 @@
 
 Input columns `image` (a file's bytes, or base64 of them, also as a data address), `sex`, and optionally `age_range`,
 `anyway` (true: what the gate refuses is estimated, too, with its reasons as warnings), `reasons` (true: what each
-expert said and the most similar training cases come along), `chronological_months` (the difference comes along) and `table` (a
-built-in table's name: the z-score and its probabilities, too); output columns as `boneage predict --format json
-[--reasons] [--chronological MONTHS [--table NAME]]` without `image`; a row that cannot be estimated among others has
-`error` instead. Only this file travels in the registered model: it needs the boneage package installed, which `mlflow
-models serve --env-manager local` takes as it is.
+expert said and the most similar training cases come along), `chronological_months` (the difference comes along) and
+`table` (a built-in table's name: the z-score and its probabilities, too); output columns as `boneage predict --format
+json [--reasons] [--chronological MONTHS [--table NAME]]` without `image`; a row that cannot be estimated among others
+has `error` instead. Only this file travels in the registered model: it needs the boneage package installed, which
+`mlflow models serve --env-manager local` takes as it is.
 """
 
 from __future__ import annotations
