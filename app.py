@@ -19,6 +19,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7860, help="port (7860); 0 takes any free one")
     parser.add_argument("--auth", default="", metavar="USER:PASSWORD_FILE", help="let only this user in")
     parser.add_argument("--mlflow", default="", metavar="URL", help="MLflow UI that links open (where `make ui` is)")
+    behind = "the address or path under which a proxy shows the page, such as /boneage"
+    parser.add_argument("--root-path", default="", metavar="PATH", help=behind)
     parser.add_argument("--insecure", action="store_true", help="serve other machines without a login")
     return parser.parse_args(arguments)
 
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         serve(
             asked.model or default_uri(),
-            LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure, asked.mlflow),
+            LaunchOptions(asked.host, asked.port, asked.auth, asked.insecure, asked.mlflow, asked.root_path),
         )
     except BoneageError as error:
         sys.stderr.write(f"app.py: {error}\n")

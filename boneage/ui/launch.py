@@ -44,6 +44,7 @@ class LaunchOptions:
         auth: `USER:PASSWORD_FILE`, or empty for no login.
         insecure: bind to other addresses than this machine's own without a login.
         mlflow: address of the MLflow UI that links to runs open; empty for where `make ui` puts it.
+        root_path: where a proxy shows the page: a path such as `/boneage`, or a whole address; empty without a proxy.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +52,7 @@ class LaunchOptions:
     auth: str = ""
     insecure: bool = False
     mlflow: str = ""
+    root_path: str = ""
 
 
 def private_folder() -> Path:
@@ -124,8 +126,13 @@ def check(options: LaunchOptions) -> None:
     """Refuse to serve other machines without a login.
 
     Raises:
-        LaunchError: when the host is not this machine's own and there is neither a login nor `insecure`.
+        LaunchError: when the host is not this machine's own and there is neither a login nor `insecure`, or the root
+            path is none.
     """
+    if options.root_path and not options.root_path.startswith(("/", *_WEB)):
+        raise LaunchError(
+            f"--root-path wants a path such as /boneage or a whole address, but {options.root_path!r} was given"
+        )
     if options.auth or options.insecure or _is_own(options.host):
         return
     raise LaunchError(
@@ -169,6 +176,7 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
         "server_name": options.host,
         "server_port": options.port or None,
         "auth": _login(options.auth),
+        "root_path": options.root_path.rstrip("/") or None,
         "share": False,
         "show_error": False,
         "quiet": True,

@@ -172,8 +172,8 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Running]:
-    """Serve the page on a free port."""
+def serving(folder: Path, root_path: str = "") -> Iterator[Running]:
+    """Serve the page on a free port, for a proxy under a path where one is given."""
     from boneage.ui.launch import LaunchOptions, launch
     from boneage.ui.page import build_page
 
@@ -193,7 +193,7 @@ def serving(folder: Path) -> Iterator[Running]:
         write_png(around.examples.all()[1].file, hand_pixels())
         page = build_page(around)
         around.service.start()
-        url = launch(page, LaunchOptions(port=0), around.examples.folder, around.flags.folder)
+        url = launch(page, LaunchOptions(port=0, root_path=root_path), around.examples.folder, around.flags.folder)
         try:
             yield Running(url, around, catalogue, folder / "cache")
         finally:
