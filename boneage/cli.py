@@ -29,6 +29,7 @@ _COMMANDS = {
     "watch": ("listen", "estimate the DICOM films that appear in a folder"),
     "follow": ("follow", "follow one child over several films"),
     "log": ("log", "check the audit log"),
+    "drift": ("drift", "compare a period's films with another period or the model's images"),
     "evaluate": ("evaluate", "score a cascade on labelled images, beside the paper's figures"),
     "registry": ("registry", "list, show, compare, promote, roll back, assemble, export, import"),
     "store": ("stores", "make the tracking store, or repair it after a move"),

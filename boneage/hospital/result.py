@@ -79,6 +79,7 @@ class Result:
         picture: uint8 (h, w), what the mask lies over: the film as it came, or as the gate corrected it.
         mask: bool (h, w), the hand in `picture`, None where none was found.
         header: the DICOM file without its pixels, None for other files.
+        noise: of the prepared film in grey levels, None where the model does not measure it.
         features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
     """
 
@@ -97,6 +98,7 @@ class Result:
     picture: NDArray[np.uint8] = field(repr=False)
     mask: NDArray[np.bool_] | None = field(repr=False)
     header: Dataset | None = field(default=None, repr=False)
+    noise: float | None = None
     features: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
@@ -177,6 +179,7 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
         height=_height(estimate, age, question, coverage),
         picture=picture,
         mask=None if mask.shape != picture.shape or mask.all() else mask,
+        noise=cascade.noise_level(prepared),
         features=features,
         **common,
     )

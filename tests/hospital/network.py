@@ -114,7 +114,7 @@ class Process:
         raise AssertionError(self.process.stderr.read())
 
     def state(self) -> dict:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/health", timeout=60) as answer:
             return json.load(answer)
 
     def kill(self) -> None:
