@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Sequence
 from io import StringIO
@@ -9,17 +10,18 @@ from io import StringIO
 import pandas as pd
 
 
-def read_csv(text: str, headers: bool = True, most_rows: int | None = None) -> pd.DataFrame:
+def read_csv(content: bytes | str, headers: bool = True, most_rows: int | None = None) -> pd.DataFrame:
     """Read a table of text columns that are separated by commas, semicolons or tabs.
 
     Args:
-        text: the file's content.
+        content: the file's bytes, UTF-8 or UTF-16 with or without a byte order mark or Windows-1252, or its text.
         headers: whether the first line names the columns; without, they are called 1, 2, 3, ...
         most_rows: read no more rows than these.
 
     Raises:
         ValueError: when it is no table.
     """
+    text = decoded(content) if isinstance(content, bytes) else content
     first = text.partition("\n")[0]
     if not first.strip() or "\x00" in first:
         raise ValueError("its first line is empty or no text")
@@ -37,6 +39,19 @@ def read_csv(text: str, headers: bool = True, most_rows: int | None = None) -> p
         raise ValueError(str(error)) from error
     frame.columns = [str(name).strip() for name in (frame.columns if headers else range(1, frame.shape[1] + 1))]
     return frame
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a table's bytes in whichever encoding a spreadsheet saved them."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace")
+    for zeros, encoding in ((content[1:200:2], "utf-16-le"), (content[:200:2], "utf-16-be")):
+        if len(zeros) > 1 and zeros.count(0) > 0.8 * len(zeros):
+            return content.decode(encoding, "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
 
 
 def text_table(table: pd.DataFrame) -> str:

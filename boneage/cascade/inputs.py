@@ -10,10 +10,11 @@ from boneage.cascade.estimate import EstimateError
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
 from boneage.groups import Sex, group_from_label
-from boneage.notices import Notice, fault, warning
+from boneage.notices import Notice, warning
 
 Source = str | Path | bytes | np.ndarray | Radiograph
 _SAME_AGE_MONTHS = 1.0
+_MADE_FOR_MONTHS = 228
 
 
 def read_source(source: Source) -> Radiograph:
@@ -25,8 +26,6 @@ def read_source(source: Source) -> Radiograph:
     if isinstance(source, Radiograph):
         return source
     if isinstance(source, np.ndarray):
-        if source.ndim != 2 or source.dtype != np.uint8 or source.size == 0:
-            raise EstimateError(fault("image.pixels", came=f"{source.dtype} {source.shape}"))
         return Radiograph(pixels=source, sex=None, age_months=None, laterality=None, warnings=())
     return read_radiograph(source)
 
@@ -40,6 +39,9 @@ def contradictions(read: Radiograph, sex: Sex, chronological_months: float | Non
         latest = read.age_months + read.age_step_months + _SAME_AGE_MONTHS
         if not read.age_months - _SAME_AGE_MONTHS <= chronological_months <= latest:
             said.append(warning("file.age", said=read.age_months, given=float(chronological_months)))
+    older = [age for age in (chronological_months, read.age_months) if age is not None and age > _MADE_FOR_MONTHS]
+    if older:
+        said.append(warning("file.adult", years=older[0] / 12))
     if read.laterality == "R":
         said.append(warning("file.right_hand"))
     return said

@@ -116,7 +116,7 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise TableError(fault("table.large", name=path.name, megabytes=MOST_BYTES // 10**6))
     try:
-        frame = read_csv(path.read_text(encoding="utf-8-sig"), most_rows=MOST_ROWS + 1)
+        frame = read_csv(path.read_bytes(), most_rows=MOST_ROWS + 1)
     except (OSError, ValueError) as error:
         raise TableError(fault("table.unreadable", name=path.name)) from error
     if len(frame) > MOST_ROWS:

@@ -5,6 +5,7 @@ Archives are read in place, never unpacked; an archive inside an archive is `out
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from functools import lru_cache
@@ -16,6 +17,7 @@ from boneage.errors import BoneageError
 MARK = "!"
 MAX_BYTES = 1 << 30
 _ZIP_END = ".zip" + MARK
+_FRAME = re.compile(r"(.+[^#/\\])#([0-9]{1,5})")
 
 
 class DataError(BoneageError):
@@ -38,17 +40,26 @@ def split_reference(reference: str) -> tuple[str, str]:
     return reference[:cut], reference[cut + len(MARK) :]
 
 
+def split_frame(source: str) -> tuple[str, int | None]:
+    """Split `film.dcm#2`, the second frame of a file, into the file and the number; None where no frame is named.
+
+    A file that is really called so is meant whole.
+    """
+    found = _FRAME.fullmatch(source)
+    return (found[1], int(found[2])) if found and not Path(source).exists() else (source, None)
+
+
 def read_bytes(source: str | Path) -> bytes:
-    """Read a file, or a member of an archive.
+    """Read a file, or a member of an archive; a frame's number behind its name (`film.dcm#2`) is left out.
 
     Raises:
         DataError: when it is not there, cannot be read, or is larger than `MAX_BYTES`.
     """
-    text = str(source)
+    text = split_frame(str(source))[0]
     if is_reference(text):
         archive, member = split_reference(text)
         return _read_member(archive, member)
-    path = Path(source)
+    path = Path(text)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{path} has {path.stat().st_size / 1e9:.1f} GB: at most {MAX_BYTES / 1e9:.1f} GB are read")

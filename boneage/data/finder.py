@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from boneage.data.archives import DataError, join, list_files
+from boneage.data.archives import DataError, join, list_files, split_frame
 
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2", ".dcm", ".dicom"})
 _NOT_IMAGES = frozenset({"mask", "masks"})
@@ -34,7 +34,7 @@ class ImageFinder:
         self._places = [_Place(root) for root in roots]
 
     def find(self, wanted: str) -> str:
-        """Return the reference of the image that `wanted` (an id, a name or a relative path) means.
+        """Return the reference of the image that `wanted` (an id, a name or a relative path, `film.dcm#2`) means.
 
         Raises:
             DataError: when no place has it, or one place has several of that name.
@@ -43,6 +43,9 @@ class ImageFinder:
             found = place.matches(wanted)
             if len(found) == 1:
                 return join(place.root, found[0])
+            name, frame = split_frame(wanted)
+            if frame is not None and len(place.matches(name)) == 1:
+                return f"{join(place.root, place.matches(name)[0])}#{frame}"
             if found:
                 raise DataError(f"{len(found)} images are named {wanted!r}, such as {found[0]} and {found[1]}")
         raise DataError(f"no image {wanted!r} in {', '.join(place.root for place in self._places)}")

@@ -34,8 +34,8 @@ def is_twelve_bit(dataset: Dataset) -> bool:
     )
 
 
-def decode_twelve_bit(dataset: Dataset) -> NDArray[np.uint16]:
-    """Decode the one frame of a data set for which `is_twelve_bit` holds.
+def decode_twelve_bit(dataset: Dataset, index: int = 0) -> NDArray[np.uint16]:
+    """Decode one frame, counted from 0, of a data set for which `is_twelve_bit` holds.
 
     Returns:
         uint16 (H, W), 0-4095.
@@ -44,7 +44,7 @@ def decode_twelve_bit(dataset: Dataset) -> NDArray[np.uint16]:
         RuntimeError: when the frame is damaged.
     """
     rows, columns = int(dataset.Rows), int(dataset.Columns)
-    frame = _frame(dataset)
+    frame = _frame(dataset, index)
     _check(frame, _EXTENDED, rows, columns, 1, range(_TWELVE, _TWELVE + 1))
     buffer = _gdcm_buffer(frame, rows, columns)
     values = np.frombuffer(buffer or b"", "<u2")
@@ -53,7 +53,7 @@ def decode_twelve_bit(dataset: Dataset) -> NDArray[np.uint16]:
     return values.reshape(rows, columns)
 
 
-def check_lossless(dataset: Dataset) -> None:
+def check_lossless(dataset: Dataset, index: int = 0) -> None:
     """Refuse a damaged header of a lossless JPEG; data sets that hold none pass.
 
     Raises:
@@ -64,13 +64,14 @@ def check_lossless(dataset: Dataset) -> None:
     if dataset.file_meta.TransferSyntaxUID not in {JPEGLossless, JPEGLosslessSV1}:
         return
     bits = range(2, int(dataset.BitsAllocated) + 1)
-    _check(_frame(dataset), _LOSSLESS, int(dataset.Rows), int(dataset.Columns), int(dataset.SamplesPerPixel), bits)
+    rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.SamplesPerPixel)
+    _check(_frame(dataset, index), _LOSSLESS, rows, columns, samples, bits)
 
 
-def _frame(dataset: Dataset) -> bytes:
+def _frame(dataset: Dataset, index: int) -> bytes:
     from pydicom.encaps import get_frame
 
-    return get_frame(dataset.PixelData, 0, number_of_frames=1)
+    return get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
 
 
 def _check(frame: bytes, process: int, rows: int, columns: int, samples: int, bits: range) -> None:

@@ -63,13 +63,8 @@ def read_table(reference: str, headers: bool = True) -> pd.DataFrame:
     Raises:
         DataError: when it cannot be read, is empty or no table.
     """
-    data = read_bytes(reference)
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    try:
-        return read_csv(text, headers)
+        return read_csv(read_bytes(reference), headers)
     except ValueError as error:
         raise DataError(f"{reference} is not a table: give a CSV file with a header ({error})") from error
 

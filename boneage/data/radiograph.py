@@ -16,6 +16,7 @@ from boneage.notices import fault
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
+FEWEST_LEVELS = 8
 _DEPTHS = (8, 10, 12, 14, 16)
 
 
@@ -43,6 +44,19 @@ class Radiograph:
     laterality: str | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what is no film.
+
+        Raises:
+            ImageError: when the pixels are not uint8 (H, W), or have hardly any grey levels.
+        """
+        pixels = self.pixels
+        if pixels.ndim != 2 or pixels.dtype != np.uint8 or pixels.size == 0:
+            raise ImageError(fault("image.pixels", came=f"{pixels.dtype} {pixels.shape}"))
+        levels = np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))
+        if 1 < levels < FEWEST_LEVELS:
+            raise ImageError(fault("image.levels", levels=levels))
+
 
 def check_size(width: int, height: int, name: str) -> None:
     """Refuse an image by its header: more than `MAX_PIXELS` pixels, or a side under `MIN_SIDE`.
@@ -57,26 +71,59 @@ def check_size(width: int, height: int, name: str) -> None:
         raise ImageError(fault("image.few_pixels", name=name, width=width, height=height, side=MIN_SIDE))
 
 
-def window(values: NDArray[np.generic], bits: int | None = None) -> NDArray[np.uint8]:
+def choose_page(pages: int, wanted: int | None, name: str) -> int:
+    """Return which page or frame of a file is read, from 0.
+
+    Raises:
+        ImageError: when there are several and none is named, or there is none of that number.
+    """
+    if wanted is None and pages > 1:
+        raise ImageError(fault("image.frames", name=name, frames=pages, short=name.rpartition("/")[2]))
+    if wanted is not None and not 1 <= wanted <= pages:
+        raise ImageError(fault("image.no_frame", name=name, frames=pages, wanted=wanted))
+    return (wanted or 1) - 1
+
+
+def window(
+    values: NDArray[np.generic], bits: int | None = None, film: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
     """Map grey values deeper than 8 bit to 0-255 without clipping the film.
 
     The window is the smallest usual depth (8, 10, 12, 14, 16 bit) that holds 99.9 % of the values, so 12-bit films in
     16-bit files keep their contrast and one burnt-in white label does not take it away. A film that uses under a
-    quarter of that window, or has negative values, is windowed to its used range instead.
+    quarter of that window, leaves its lowest quarter empty, or has negative values, is windowed to its used range
+    instead; fractions are windowed from 0
+    to 1. A value of its own far beyond all others, as programs pad films with, is no part of the range.
 
     Args:
         values: Any real dtype, (H, W).
         bits: The depth, where the file states it.
+        film: bool (H, W), the pixels whose values count; None for all.
 
     Returns:
         uint8 (H, W).
     """
     numbers = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = (float(edge) for edge in np.percentile(numbers, (0.1, 99.9)))
-    depth = bits or next((depth for depth in _DEPTHS if high < 2**depth), None)
-    if depth is not None and low >= 0 and high < 2**depth and (high - low) >= 2**depth / 4:
+    counted = _without_outliers(numbers.ravel() if film is None else numbers[film])
+    low, high = (float(edge) for edge in np.percentile(counted, (0.1, 99.9)))
+    if values.dtype.kind == "f" and bits is None and low >= 0 and 0.25 <= high <= 1:
+        low, high = 0.0, 1.0
+    depth = bits if bits and high < 2**bits else next((depth for depth in _DEPTHS if high < 2**depth), None)
+    if depth is not None and 0 <= low < 2**depth / 4 and (high - low) >= 2**depth / 4:
         low, high = 0.0, float(2**depth - 1)
     if high <= low:
-        low, high = float(numbers.min()), float(numbers.max())
+        low, high = float(counted.min()), float(counted.max())
     scaled = (numbers - low) * (255.0 / max(high - low, 1e-6))
     return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
+
+
+def _without_outliers(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drop the smallest and the largest value where more than the whole range of the others lies between."""
+    for extreme in (float(numbers.min()), float(numbers.max())):
+        others = numbers[numbers != extreme]
+        if others.size < numbers.size / 20:
+            continue
+        low, high = (float(edge) for edge in np.percentile(others, (0.1, 99.9)))
+        if high > low and min(abs(extreme - low), abs(extreme - high)) > high - low:
+            numbers = others
+    return numbers

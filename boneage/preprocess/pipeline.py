@@ -21,7 +21,7 @@ from PIL import Image
 
 from boneage.config import PreprocessConfig
 from boneage.data.annotations import PROBLEM_COLUMNS
-from boneage.data.archives import DataError, read_bytes
+from boneage.data.archives import DataError, read_bytes, split_frame
 from boneage.data.films import FilmSource
 from boneage.data.transforms import SMALLEST_SIDE
 from boneage.files import write_whole
@@ -188,6 +188,7 @@ def _tasks(table: pd.DataFrame, config: PreprocessConfig, folder: Path) -> tuple
         except DataError as error:
             reasons[name] = str(error)
             continue
+        digest.update(str(split_frame(source.image)[1] or "").encode())
         digest.update(repr((source.original_width, source.original_height, source.crop)).encode())
         if source.original_width > 0 and source.original_height > 0:
             # Films that may be stretched back are named by how far they grow, too.

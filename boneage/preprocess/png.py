@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 from boneage.config import PreprocessConfig
+from boneage.data.archives import split_frame
 from boneage.data.films import FilmSource
 from boneage.data.fingerprint import fingerprint
 from boneage.data.flags import pixels_sha256
@@ -41,7 +42,8 @@ def prepare_png(source: FilmSource, config: PreprocessConfig, data: bytes | None
         ImageError: when the film cannot be read.
     """
     preparer = _PREPARERS.setdefault(config, Preparer(config, threads=1))
-    radiograph = read_radiograph(source.image if data is None else data, name=source.image)
+    frame = split_frame(source.image)[1]
+    radiograph = read_radiograph(source.image if data is None else data, name=source.image, frame=frame)
     film = source.fit(radiograph.pixels)
     prepared = preparer.prepare(film, source.laterality or radiograph.laterality)
     known = {"content": pixels_sha256(film), "warnings": prepared.warnings, "fingerprint": fingerprint(film)}

@@ -19,6 +19,9 @@ def film(age: int, shape=(60, 40)) -> np.ndarray:
     pixels = np.full(shape, age, np.uint8)
     pixels[: shape[0] // 2] -= 1
     pixels[shape[0] // 2 :] += 1
+    for step in range(1, 5):  # a film has more than a few grey levels
+        pixels[0, step] -= step
+        pixels[-1, step] += step
     return pixels
 
 
@@ -79,7 +82,7 @@ def test_wrong_sex_or_range_is_one_sentence(cascade, sex, age_range, words):
 
 @pytest.mark.parametrize("pixels", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)])
 def test_other_arrays_are_refused(cascade, pixels):
-    with pytest.raises(EstimateError, match="pixels must be uint8"):
+    with pytest.raises(BoneageError, match="pixels must be uint8"):
         cascade.estimate(pixels, "female")
 
 

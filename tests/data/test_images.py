@@ -167,10 +167,10 @@ REFUSED = {
     "20,000 x 20,000": (lambda f: png_header(20_000, 20_000), "at most 64 million"),
     "10,000 x 10,000": (lambda f: png_header(10_000, 10_000), "at most 64 million"),
     "just over the limit": (lambda f: png_header(8001, 8000), "at most 64 million"),
-    "animated GIF": (lambda f: animation(f, "GIF"), "animated"),
-    "animated PNG": (lambda f: animation(f, "PNG"), "animated"),
-    "animated WebP": (lambda f: animation(f, "WEBP"), "animated"),
-    "TIFF of two pages": (lambda f: animation(f, "TIFF"), "2 pages"),
+    "animated GIF": (lambda f: animation(f, "GIF"), "2 frames"),
+    "animated PNG": (lambda f: animation(f, "PNG"), "2 frames"),
+    "animated WebP": (lambda f: animation(f, "WEBP"), "2 frames"),
+    "TIFF of two pages": (lambda f: animation(f, "TIFF"), "2 frames"),
     "PDF": (lambda f: b"%PDF-1.4\n" + b"0" * 300, "not an image"),
 }
 

@@ -43,6 +43,7 @@ def hand():
     film = np.full((200, 160), 10, np.uint8)
     film[40:160, 40:120] = 180
     film[60:140, 60:100] = 220
+    film[0, :8] = range(6, 14)
     return film
 
 

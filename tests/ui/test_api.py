@@ -210,7 +210,7 @@ def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_pat
     cases = []
     for number in range(25):
         pixels = hand_pixels()
-        pixels[0, :] = 100 + number
+        pixels[1, :] = 100 + number
         file = tmp_path / f"{number}.png"
         cv2.imwrite(str(file), pixels)
         request = Request(str(file), file.name, Sex.FEMALE)

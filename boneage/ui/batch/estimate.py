@@ -74,7 +74,7 @@ def read_table(file: str | None, language: str) -> dict[str, Wish]:
     if not file:
         return {}
     try:
-        table = read_csv(Path(file).read_text(encoding="utf-8-sig")).rename(columns=str.lower)
+        table = read_csv(Path(file).read_bytes()).rename(columns=str.lower)
         rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
         return {_stem(_first(row, _IMAGE_COLUMNS)): _wish(row) for row in rows}
     except (KeyError, ValueError) as error:
