@@ -1,0 +1,84 @@
+"""Facts about power cuts: wherever a small study is cut, the same command goes on and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from boneage.config import from_mapping
+from boneage.data.flags import FlagRecord, FlagStore
+from boneage.data.splits import load_or_draw
+from boneage.groups import ModelKey, Sex
+from boneage.phantom import dataset
+from boneage.preprocess.mapped import GrowingTable
+from boneage.preprocess.pipeline import prepare_table
+from tests.data.test_splits import training_set
+from tests.power_cut import survives
+from tuning.study import export_best, open_study, storage_for
+
+CONFIG = from_mapping(
+    {"study": {"name": "small"}, "preprocess": {"background": "none", "contrast": "none", "size": 32}}
+)
+KEY = ModelKey.parse("regressor-female-2")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw every hand once, and keep no trials in a database."""
+    monkeypatch.setattr(dataset, "draw", lru_cache(dataset.draw))
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def films(home: Path) -> dict[str, Any]:
+    """Draw two hands, and prepare them."""
+    table = dataset.write_dataset(home / "data", 2, seed=3, workers=1)
+    images = sorted((home / "data").glob("boneage-training-dataset/*.png"))
+    rows = [{"id": each.stem, "image": str(each), "source": "phantoms"} for each in images]
+    prepared = prepare_table(pd.DataFrame(rows), CONFIG.preprocess, home / "prepared", workers=1)
+    assert prepared.problems.empty
+    hashes = {each.stem: sha256(each) for each in (home / "data").rglob("*.png") if "dataset" in str(each)}
+    return {"table": table.read_text(), "films": hashes, "prepared": [sha256(prepared.files[i]) for i in prepared.ids]}
+
+
+def test_drawing_and_preparing_survive_a_cut_at_every_moment(tmp_path: Path) -> None:
+    assert survives(tmp_path, films) > 20
+
+
+def search(home: Path) -> dict[str, Any]:
+    """Draw the splits, keep features, search three trials, export the best, and save a case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BONEAGE_HOME", str(home))
+        splits = load_or_draw(home / "splits.json", training_set(60), from_mapping({}).data, seed=1)
+        with GrowingTable(home / "features.f32", home / "keys.txt", np.float32, (4,)) as table:
+            for number in range(3):
+                if f"film-{number}" not in table.keys:
+                    table.append([f"film-{number}"], np.full((1, 4), number, np.float32))
+            features = {key: table.rows()[row].tolist() for key, row in table.keys.items()}
+        study = open_study(CONFIG, KEY, splits.sha256, storage_for(CONFIG))
+        complete = (optuna.trial.TrialState.COMPLETE,)
+        while len(study.get_trials(states=complete)) < 3:
+            trial = study.ask()
+            study.tell(trial, float(trial.suggest_categorical("width_1", (256, 512, 1024))))
+        best = export_best(home / "best.toml", CONFIG, {KEY: CONFIG.regressor})
+        flags = FlagStore(home / "flagged")
+        flags.add(np.full((4, 4), 7, np.uint8), FlagRecord(Sex.MALE, 100.0, 90.0, time="2026-01-01T00:00:00+00:00"))
+        saved = flags.records()[["sha256", "reader_age_months"]].to_numpy().tolist()
+        assert sha256(flags.folder / "images" / f"{saved[0][0]}.png")
+        values = tomllib.loads(best.read_text())
+    return {"splits": splits.sha256, "features": features, "best": values, "trials": 3, "flags": saved}
+
+
+def test_splits_features_trials_and_cases_survive_a_cut_at_every_moment(tmp_path: Path) -> None:
+    assert survives(tmp_path, search) > 20
