@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from boneage.cascade.cascade import Cascade, Estimate
+    from boneage.registry.champions import Tenure
 
 _CASCADES = "%-cascade"
 _SUFFIX = "-cascade"
@@ -96,6 +97,16 @@ class RegistryCatalogue:
             )
             for one in versions
         ]
+
+    def history(self, model: str) -> list[Tenure]:
+        """List a model's champions, the first one first.
+
+        Raises:
+            BoneageError: when there is no store; the message says what to run.
+        """
+        from boneage.registry.champions import tenures
+
+        return tenures(self._open(), model)
 
     def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:
         """Name the models that gave an estimate; a cascade that was opened from a folder names only itself."""

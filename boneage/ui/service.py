@@ -14,6 +14,7 @@ from boneage.ui.errors import Kept
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade, Estimate
+    from boneage.registry.champions import Tenure
 
 KEPT_MODELS = 2
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -99,6 +100,13 @@ class Catalogue(Protocol):
 
     def table(self) -> list[Listed]:
         """List every registered version.
+
+        Raises:
+            BoneageError: when there is no store; the message says which command to run.
+        """
+
+    def history(self, model: str) -> list[Tenure]:
+        """List a model's champions, the first one first.
 
         Raises:
             BoneageError: when there is no store; the message says which command to run.

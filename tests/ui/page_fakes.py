@@ -19,6 +19,7 @@ from boneage.errors import BoneageError
 from boneage.gate.gate import Verdict
 from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
 from boneage.preprocess.pipeline import Preparer
+from boneage.registry.champions import Tenure
 from boneage.ui.catalogue import asked_heads
 from boneage.ui.context import Surroundings
 from boneage.ui.downloads import Downloads
@@ -114,6 +115,12 @@ class FakeCatalogue:
                 figures={"mae_months": 8.25, "within_12_months": 0.75, "images": 192.0},
             )
             for (name, version), aliases in found.items()
+        ]
+
+    def history(self, model: str) -> list[Tenure]:
+        return [
+            Tenure(2, "2026-01-01T08:00:00+00:00", "2026-02-01T08:00:00+00:00", "Ana", figures={"mae_months": 9.5}),
+            Tenure(3, "2026-02-01T08:00:00+00:00", "", "<Rui>", "forced", "the new scanner needs it"),
         ]
 
     def answered(self, cascade: Cascade, estimate: Estimate) -> tuple[Answer, ...]:

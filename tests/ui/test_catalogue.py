@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from page_fakes import fixed_cascade
+from page_fakes import FakeCatalogue, fixed_cascade
 
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.estimate import Estimate
@@ -14,6 +14,7 @@ from boneage.cascade.stack import Stack
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey, Sex, Task
 from boneage.ui.catalogue import RegistryCatalogue, asked_heads
+from boneage.ui.models.tab import history_html
 from boneage.ui.service import Answer, choices_of, rivals
 
 NAME = "boneage-cascade"
@@ -157,3 +158,10 @@ def test_a_bundle_from_a_folder_names_only_itself(store) -> None:
     assert RegistryCatalogue(store).answered(fixed_cascade("", "a/folder"), estimate()) == (
         Answer("cascade", "a/folder", ""),
     )
+
+
+def test_the_models_tab_says_who_was_champion_when_the_present_one_first():
+    found = history_html(FakeCatalogue().history("boneage-cascade"), "en")
+    assert found.index("2026-02-01 08:00") < found.index("2026-01-01 08:00")
+    assert "forced past the gate (the new scanner needs it)" in found and "&lt;Rui&gt;" in found and ">9.5<" in found
+    assert history_html([], "en") == ""

@@ -13,6 +13,7 @@ from boneage.errors import BoneageError
 from boneage.html import Cell, Link, html_table
 from boneage.languages.texts import number, text, with_commands
 from boneage.notices import say
+from boneage.registry.champions import Tenure
 from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
@@ -53,7 +54,9 @@ class ModelsTab:
         heading = f'<h2 class="ba-kicker">{escape(text("models_all", language))}</h2>'
         return [
             rivals_html(self.around, listed, language),
-            heading + html_table(_headers(language), [_cells(one, language, self.around.mlflow) for one in listed]),
+            heading
+            + html_table(_headers(language), [_cells(one, language, self.around.mlflow) for one in listed])
+            + history_html(self.around.service.catalogue.history(_page_model(self.around)), language),
             gr.update(choices=[_name(one) for one in listed], value=_name(first)),
             first.card,
         ]
@@ -98,7 +101,7 @@ def connect(tab: ModelsTab, language: gr.Dropdown) -> None:
 
 def rivals_html(around: Surroundings, listed: Sequence[Listed], language: str) -> str:
     """Draw champion and challenger of the page's model side by side, with their figures."""
-    model = around.service.uri.removeprefix("models:/").partition("@")[0]
+    model = _page_model(around)
     if not any(one.model == model for one in listed):
         return ""
     champion, challenger = rivals(listed, model)
@@ -112,6 +115,35 @@ def rivals_html(around: Surroundings, listed: Sequence[Listed], language: str) -
         panels.append(_panel(challenger, CHALLENGER, language, around.mlflow))
     words = f'<p class="ba-small">{escape(note)}</p>' if note else ""
     return f'<div class="ba-panels">{"".join(panels)}</div>{words}'
+
+
+def history_html(tenures: Sequence[Tenure], language: str) -> str:
+    """Say who was champion from when to when, the present one first; empty where nobody was."""
+    if not tenures:
+        return ""
+    names = ("version", "since", "until", "how", "by", "mae")
+    rows: list[list[Cell]] = [
+        [
+            str(one.version),
+            _minute(one.since) or "–",
+            _minute(one.until) or text("models_now", language),
+            text(f"models_{one.how.replace(' ', '_')}", language) + (f" ({one.reason})" if one.reason else ""),
+            one.by or "–",
+            number(one.figures["mae_months"], language, digits=2) if "mae_months" in one.figures else "–",
+        ]
+        for one in reversed(tenures)
+    ]
+    heading = f'<h2 class="ba-kicker">{escape(text("models_history", language))}</h2>'
+    return heading + html_table([text(f"models_{name}", language) for name in names], rows)
+
+
+def _minute(time: str) -> str:
+    return time.replace("T", " ")[:16]
+
+
+def _page_model(around: Surroundings) -> str:
+    """Return the registered name of the page's model."""
+    return around.service.uri.removeprefix("models:/").partition("@")[0]
 
 
 def _panel(one: Listed | None, alias: str, language: str, mlflow: str) -> str:
