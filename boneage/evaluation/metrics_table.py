@@ -8,6 +8,7 @@ routings are paired: both are scored on the same resampled images.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,13 +145,11 @@ def interval_table(figures: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _with_interval(row: object) -> str:
-    value = getattr(row, "value", np.nan)
-    if not np.isfinite(value):
+def _with_interval(row: Any) -> str:
+    if row is None or not np.isfinite(row.value):
         return ""
-    digits = 3 if str(getattr(row, "metric", "")).startswith(("accuracy", "sens", "spec", "within")) else 2
-    low, high = getattr(row, "low", np.nan), getattr(row, "high", np.nan)
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    digits = 3 if row.metric.startswith(("accuracy", "sens", "spec", "within")) else 2
+    return f"{row.value:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})"
 
 
 def _figures(frame: pd.DataFrame, picks: NDArray[np.int64], *, classified: bool) -> Iterator[tuple[str, Arrays]]:

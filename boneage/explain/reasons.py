@@ -50,16 +50,10 @@ class Reasons:
 
 
 def estimate_with_reasons(
-    cascade: Cascade,
-    radiograph: Source,
-    sex: Sex | str,
-    age_range: str | None = None,
-    *,
-    anyway: bool = False,
-    chronological_months: float | None = None,
+    cascade: Cascade, radiograph: Source, sex: Sex | str, age_range: str | None = None, **asked: Any
 ) -> tuple[Estimate, Reasons]:
-    """Estimate as `Cascade.estimate` does, and say why, from the same passes of the backbone."""
-    prepared = cascade.examine(radiograph, sex, anyway=anyway, chronological_months=chronological_months)
+    """Estimate as `Cascade.estimate` does (`asked` are its options), and say why, from the same backbone passes."""
+    prepared = cascade.examine(radiograph, sex, **asked)
     features = cascade.features(prepared)
     estimate = cascade.estimate_prepared(prepared, sex, age_range or None, features)
     return estimate, reasons_of(cascade, features, estimate)
