@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _INK = "#26323d"
 _GRID = "#e3e7eb"
+_EDGE = "#a8b2ba"
 _BLUE = "#2f6f9f"
 _RED = "#c2543d"
 _FOLDS = ("#2f6f9f", "#c2543d", "#4e8a4a", "#8a63a6", "#b8862b", "#4a9aa0", "#8c5a4a", "#75808a")
@@ -294,4 +295,4 @@ def _level(axes: Axes, height: float, text: str, linestyle: str) -> None:
 
 def _group_edges(axes: Axes) -> None:
     for group in AGE_GROUPS[1:]:
-        axes.axvline(group.low, color=_GRID, linewidth=1.2, linestyle="--", zorder=0)
+        axes.axvline(group.low, color=_EDGE, linewidth=1.0, linestyle="--", zorder=0)

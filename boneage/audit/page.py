@@ -137,7 +137,7 @@ def _figure(row: dict[str, object], caption: str) -> str:
 
 
 def _plot(figure: Figure, caption: str) -> str:
-    return f"<p>{picture(plots.png(figure), 'png', caption)}</p>"
+    return picture(plots.png(figure), "png", caption)
 
 
 def _table(table: pd.DataFrame) -> str:
