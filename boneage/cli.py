@@ -30,6 +30,7 @@ _COMMANDS = {
     "follow": ("follow", "follow one child over several films"),
     "log": ("log", "check the audit log"),
     "drift": ("drift", "compare a period's films with another period or the model's images"),
+    "deidentify": ("deidentify", "find names burned into films, show them, and write films without them"),
     "evaluate": ("evaluate", "score a cascade on labelled images, beside the paper's figures"),
     "registry": ("registry", "list, show, compare, promote, roll back, assemble, export, import"),
     "store": ("stores", "make the tracking store, or repair it after a move"),

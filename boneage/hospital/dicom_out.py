@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
-def need(*modules: str) -> None:
-    """Say at once when a library of the extra `hospital` is missing.
+def need(*modules: str, extra: str = "hospital") -> None:
+    """Say at once when a library of an extra is missing.
 
     Raises:
         HospitalError: then, with what to install.
@@ -24,7 +24,7 @@ def need(*modules: str) -> None:
 
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise HospitalError(f"{', '.join(missing)} is not installed: pip install 'boneage[hospital]'")
+        raise HospitalError(f"{', '.join(missing)} is not installed: pip install 'boneage[{extra}]'")
 
 
 def write_dicom(result: Result, folder: Path, name: str = "") -> tuple[Path, Path]:
