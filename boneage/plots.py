@@ -39,7 +39,7 @@ def learning_curves(histories: Sequence[Mapping[str, Sequence[float]]], title: s
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (top, bottom) = _figure((7.2, 5.6), rows=2, heights=(3, 1))
+    figure, (top, bottom) = new_figure((7.2, 5.6), rows=2, heights=(3, 1))
     for number, history in enumerate(histories):
         colour = _FOLDS[number % len(_FOLDS)]
         label = f"fold {number}" if len(histories) > 1 else "watched part"
@@ -60,7 +60,7 @@ def confusion_matrix(counts: np.ndarray, title: str) -> Figure:
     counts = np.asarray(counts)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    figure, (axes,) = _figure((5.6, 5.0))
+    figure, (axes,) = new_figure((5.6, 5.0))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.55 else _INK
@@ -85,7 +85,7 @@ def predicted_against_true(
     N `sexes` (`female`, `male`) colour the points.
     """
     true, predicted = np.asarray(true_months, dtype=float), np.asarray(predicted_months, dtype=float)
-    figure, (axes,) = _figure((6.0, 5.8))
+    figure, (axes,) = new_figure((6.0, 5.8))
     ends = np.array([0.0, MAX_AGE_MONTHS])
     axes.fill_between(ends, ends - 12, ends + 12, color=_GRID, alpha=0.7, linewidth=0, label="within 12 months")
     axes.plot(ends, ends, color=_INK, linewidth=1, label="identity")
@@ -110,7 +110,7 @@ def bland_altman(
     """
     true, predicted = np.asarray(true_months, dtype=float), np.asarray(predicted_months, dtype=float)
     difference = predicted - true
-    figure, (axes,) = _figure((7.2, 4.8))
+    figure, (axes,) = new_figure((7.2, 4.8))
     _points(axes, (true + predicted) / 2, difference, sexes)
     if len(difference) > 1:
         bias, spread = float(difference.mean()), _LIMITS_OF_AGREEMENT * float(difference.std(ddof=1))
@@ -139,7 +139,7 @@ def calibration(probabilities: np.ndarray, true_groups: np.ndarray, title: str, 
     edges = np.linspace(1 / len(AGE_GROUPS), 1, bins + 1)
     cell = np.clip(np.digitize(sure, edges) - 1, 0, bins - 1)
     filled = np.unique(cell)
-    figure, (top, bottom) = _figure((5.6, 6.0), rows=2, heights=(3, 1))
+    figure, (top, bottom) = new_figure((5.6, 6.0), rows=2, heights=(3, 1))
     top.plot([0, 1], [0, 1], color=_INK, linewidth=1, label="perfect")
     means = [(float(sure[cell == one].mean()), float(right[cell == one].mean())) for one in filled]
     top.plot(*(np.array(means).T if means else ([], [])), color=_BLUE, marker="o", label="classifier")
@@ -176,7 +176,7 @@ def stress_plot(summary: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(summary["disturbance"]))
     rows = -(-len(names) // _PANELS)
-    figure, panels = _figure((4 * _PANELS, 2.8 * rows), rows, _PANELS)
+    figure, panels = new_figure((4 * _PANELS, 2.8 * rows), rows, _PANELS)
     for axes, name in zip(panels, names, strict=False):
         part = summary[summary["disturbance"] == name].sort_values("strength")
         axes.plot(part["strength"], part["mean_move_months"], "o-", color=_BLUE)
@@ -196,7 +196,7 @@ def ages(table: pd.DataFrame) -> Figure:
     """Draw a histogram of the ages per sex, with the borders of the age groups."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axes,) = _figure(_WIDE)
+    figure, (axes,) = new_figure(_WIDE)
     edges = list(np.arange(0, MAX_AGE_MONTHS + 7, 6))
     for sex, colour in _SEX_COLOURS.items():
         part = table.loc[table["sex"] == sex, "age_months"]
@@ -213,7 +213,7 @@ def months_of_the_year(table: pd.DataFrame) -> Figure:
     """Draw which month of the year of life the labels fall on, beside what even ages would give."""
     from matplotlib.ticker import PercentFormatter
 
-    figure, (axes,) = _figure(_WIDE)
+    figure, (axes,) = new_figure(_WIDE)
     month = np.floor(table["age_months"]).astype(int) % 12
     axes.bar(range(12), np.bincount(month, minlength=12) / max(1, len(month)), color=_BLUE)
     axes.axhline(1 / 12, color=_RED, linewidth=1.2, label="even: 8.3 %")
@@ -225,7 +225,7 @@ def months_of_the_year(table: pd.DataFrame) -> Figure:
 
 def film_sizes(table: pd.DataFrame) -> Figure:
     """Draw width against height of the films as stored."""
-    figure, (axes,) = _figure(_WIDE)
+    figure, (axes,) = new_figure(_WIDE)
     for source, part in table.groupby("source", sort=False):
         axes.plot(part["width"], part["height"], "o", markersize=4, alpha=0.35, mew=0, label=str(source))
     _style(axes, "", "width (pixels)", "height (pixels)")
@@ -247,7 +247,7 @@ def _with_legend_above(figure: Figure, axes: Axes) -> Figure:
     return figure
 
 
-def _figure(
+def new_figure(
     size: tuple[float, float], rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None
 ) -> tuple[Figure, tuple[Axes, ...]]:
     """Make a figure of axes (x shared where heights are given) that draws with Agg, apart from pyplot's state."""

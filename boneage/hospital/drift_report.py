@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.hospital.drift import MEASURES, Finding
+from boneage.html import html_page, picture
+from boneage.plots import new_figure, png
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "boneage-drift"
-_STYLE = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#17262b}"
 
 
 def text(findings: Sequence[Finding], now: str, then: str) -> str:
@@ -25,27 +24,21 @@ def text(findings: Sequence[Finding], now: str, then: str) -> str:
 
 def html(findings: Sequence[Finding], now: str, then: str) -> str:
     """Write one page that needs nothing beside it."""
-    parts = "".join(
-        f"<h2>{escape(MEASURES[one.measure])}</h2><p>{escape(one.sentence())}</p>"
-        f'<img alt="{escape(one.sentence())}" src="data:image/png;base64,{b64encode(plot(one, now, then)).decode()}">'
+    said = (
+        f"<p><b>{RESEARCH_NOTICE}</b></p><p>{escape(now)} against {escape(then)}. Chi-squared tests of homogeneity, "
+        "p values corrected by Holm; Cramér's V says how large a difference is.</p>"
+    )
+    parts = [
+        f"<h2>{escape(MEASURES[one.measure])}</h2>{picture(plot(one, now, then), 'png', one.sentence())}"
         for one in findings
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Drift</title><style>{_STYLE}</style>'
-        f"<h1>Drift</h1><p><b>{RESEARCH_NOTICE}</b></p><p>{escape(now)} against {escape(then)}. Chi-squared tests of "
-        f"homogeneity, p values corrected by Holm; Cramér's V says how large a difference is.</p>{parts}</html>\n"
-    )
+    ]
+    return html_page("Drift", [said, *parts])
 
 
 def plot(finding: Finding, now: str, then: str) -> bytes:
     """Draw the shares of both periods bin by bin; PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     labels = sorted({*finding.now, *finding.then})
-    figure = Figure(figsize=(8, 0.34 * len(labels) + 1.2), dpi=90, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, (axes,) = new_figure((8, 0.34 * len(labels) + 1.2))
     for place, (name, counted, colour) in enumerate(((then, finding.then, "#9fb1b5"), (now, finding.now, "#108282"))):
         total = max(sum(counted.values()), 1)
         shares = [100 * counted.get(label, 0) / total for label in labels]
@@ -53,9 +46,7 @@ def plot(finding: Finding, now: str, then: str) -> bytes:
     axes.set_yticks([index + 0.2 for index in range(len(labels))], [label.split(": ", 1)[-1] for label in labels])
     axes.set_xlabel("% of films")
     axes.legend(frameon=False)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(figure)
 
 
 def log_to_mlflow(client: MlflowClient, findings: Sequence[Finding], now: str, then: str) -> str:
