@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo study cluster test lint types ui app docs bench clean
+.PHONY: help setup demo study cluster test lint types ui app docs bom audit bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -57,6 +57,15 @@ types: $(VENV)/.installed ## mypy
 docs: $(VENV)/.installed ## Build the documentation into site/: open site/index.html in a browser
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "the documentation: $(CURDIR)/site/index.html"
+
+bom: $(VENV)/.installed ## Write dist/boneage.cdx.json, the bill of materials (CycloneDX) that lies beside the wheel
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --no-validate --pyproject pyproject.toml --output-reproducible --of JSON -o dist/boneage.cdx.json $(VENV)
+
+audit: $(VENV)/.installed ## Look the lock file up in the database of known faults (needs a network; else a note)
+	@{ timeout 30 $(BIN)/python -m pip install --quiet pip-audit && \
+	  timeout 90 $(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock; } || \
+	  echo "note: the lock file was not audited, or faults are known: see above (pip-audit needs its database)"
 
 bench: $(VENV)/.installed ## Print the speed ratios of benchmarks/ (those that need data are called measure_*)
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

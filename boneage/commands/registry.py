@@ -11,6 +11,7 @@ import pandas as pd
 from boneage.commands import registry_assemble, registry_compare
 from boneage.commands.common import UsageError, add_overrides
 from boneage.commands.promotion import run_promote
+from boneage.commands.signatures import add_signatures
 from boneage.errors import BoneageError
 from boneage.evaluation.report import figures_table
 from boneage.hospital.audit_trail import log
@@ -20,6 +21,7 @@ from boneage.registry.lineage import heads_table, history, lineage, validation_m
 from boneage.registry.packaging import CARD_FILE
 from boneage.registry.promotion import rollback
 from boneage.registry.versions import VersionInfo, list_versions, show, version_folder
+from boneage.signing import sign, verify
 from boneage.tables import text_table
 from boneage.tracking.store import open_existing
 from boneage.tracking.values import every_page
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _NAME = "boneage-cascade"
-_ACTIONS = "{list,show,history,compare,promote,rollback,assemble,export,import}"
+_ACTIONS = "{list,show,history,compare,promote,rollback,assemble,export,import,keys,sign,verify}"
 
 
 def registry_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +56,15 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     lean = "leave out the networks that ship with every installation of this version"
     export.add_argument("--lean", action="store_true", help=lean)
+    export.add_argument("--sign", metavar="FILE", type=Path, help="a secret key: write a signature beside the archive")
     bring = actions.add_parser("import", help="register an exported version, or the cascade that ships with boneage")
     bring.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?")
     bring.add_argument("--shipped", action="store_true", help="the cascade that ships with boneage")
     bring.add_argument("--prefix", help="another prefix of the registered names than the archive's")
+    bring.add_argument(
+        "--key", metavar="FILE", type=Path, help="its maker's public key: refuse what that one did not sign"
+    )
+    add_signatures(actions)
     bring.set_defaults(run=run_import)
 
 
@@ -128,6 +135,8 @@ def run_export(args: argparse.Namespace) -> int:
     archive = export_version(open_existing(), args.name, args.version, args.out, lean=args.lean)
     beside = f"its training record in {archive.with_suffix('.json').name}" if args.lean else "its sha256"
     print(f"written to {archive}, {beside} beside it")
+    if args.sign:
+        print(f"signed: {sign(archive, args.sign).name} beside it")
     print(f"`boneage registry import {archive.name}` registers it on another machine")
     return 0
 
@@ -136,6 +145,10 @@ def run_import(args: argparse.Namespace) -> int:
     """Register an exported version or the shipped cascade."""
     if bool(args.archive) == args.shipped or (args.shipped and args.prefix):
         raise UsageError("import wants either the ARCHIVE of an exported version, or --shipped alone")
+    if args.key:
+        if args.shipped:
+            raise UsageError("--key belongs to an ARCHIVE: what ships is verified by its record")
+        verify(args.archive, args.key)
     client = open_existing()
     print(import_shipped(client) if args.shipped else import_version(client, args.archive, args.prefix))
     return 0
