@@ -83,7 +83,7 @@ class DataConfig:
 
 @dataclass(frozen=True, config=_STRICT)
 class PreprocessConfig:
-    """`[preprocess]`: METHOD.md part 3; `background` is a local rembg session, `handmask`, `none` or an ONNX path.
+    """`[preprocess]`: the preparation; `background` is a local rembg session, `handmask`, `none` or an ONNX path.
 
     `rotate` turns the hand upright by its mask's axis. `mirror = "right"` mirrors films that are known to show a right
     hand (DICOM laterality, or a table's column), so that the networks only ever see left hands.

@@ -38,7 +38,7 @@ class Cascade:
     """Preparer, one frozen backbone and ten heads.
 
     Attributes:
-        preparer: METHOD.md part 3, as the heads were trained on it.
+        preparer: turns a film into the picture that the heads were trained on.
         backbone: the shared frozen network; one pass per estimate.
         heads: all ten.
         config: the study's configuration; `config.cascade.routing` decides how experts are chosen.

@@ -2,7 +2,8 @@
 
 Noise is what moves estimates most of all disturbances that the gate lets pass. It is measured on the prepared film at
 the size of the backbone's input, for that is what the estimate rests on: grain that the shrinking averages away is
-harmless. The disagreement of views or of fold heads costs as little and shows far less (docs/how-to/safety.md).
+harmless. The disagreement of views or of fold heads costs as little and shows far less: the figures are in
+docs/explanations/intervals.md.
 """
 
 from __future__ import annotations

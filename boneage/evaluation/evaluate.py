@@ -1,4 +1,4 @@
-"""Score a cascade on a labelled set: every figure of METHOD.md part 7, with the constant predictor's beside them."""
+"""Score a cascade on a labelled set: every figure that the paper reports, with the constant predictor's beside them."""
 
 from __future__ import annotations
 

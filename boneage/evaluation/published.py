@@ -1,4 +1,4 @@
-"""List the published figures that ours are printed beside: the paper's and those it quotes (METHOD.md part 7)."""
+"""List the published figures that ours are printed beside: the paper's and those it quotes."""
 
 from __future__ import annotations
 

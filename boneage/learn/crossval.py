@@ -1,4 +1,4 @@
-"""Cross-validate one model in five folds, then train it finally from the best fold (METHOD.md part 5)."""
+"""Cross-validate one model in five folds, then train it finally from the best fold."""
 
 from __future__ import annotations
 

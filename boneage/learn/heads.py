@@ -1,4 +1,4 @@
-"""Build the classifier head and the regressor head of METHOD.md part 4, and run them on pooled features.
+"""Build the classifier head and the regressor head of the paper, and run them on pooled features.
 
 A regressor's last Dense gives a number `z` that a fixed affine turns into months, `centre + half * z` of its age group.
 So one initial learning rate means the same in every group, and an untrained head starts in the middle of its group.

@@ -1,4 +1,4 @@
-"""Compute the metrics of classifiers and regressors (METHOD.md part 5) from arrays, without Keras or MLflow.
+"""Compute the metrics of classifiers and regressors from arrays, without Keras or MLflow.
 
 A class without samples has neither a sensitivity nor a specificity worth the name: it is left out of the dictionary
 and of the macro mean, so that no figure is ever NaN.

@@ -1,4 +1,4 @@
-"""Prepare one film as the square that the networks see, by the steps of a configuration (METHOD.md part 3)."""
+"""Prepare one film as the square that the networks see, by the steps of a configuration."""
 
 from __future__ import annotations
 

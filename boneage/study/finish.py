@@ -179,7 +179,7 @@ def paper_page(
         validation: the whole cascade on the validation part.
         test: the whole cascade on the test-only sources, None where there are none.
     """
-    tables = [("Beside the paper (METHOD.md, part 7)", paper_table(outcomes, validation, test))]
+    tables = [("Beside the paper", paper_table(outcomes, validation, test))]
     for name, scored in (("validation images", validation), ("test-only images", test)):
         if scored is not None:
             found = account_tables(account(scored.per_image), scored.per_image, scored.metrics)

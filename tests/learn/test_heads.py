@@ -1,4 +1,4 @@
-"""The heads are METHOD.md part 4, and serving them in numpy changes nothing."""
+"""The heads are the paper's, and serving them in numpy changes nothing."""
 
 import time
 from dataclasses import replace
