@@ -2,8 +2,8 @@
 
 In a project of its own, with the cascade that ships registered twice: visitors upload films, save readings with them,
 open the page in three languages, and send files that are none; after a third of the time the second version is
-promoted, after two thirds the page is killed and started again. Every answer must be that of its film, every reading that was
-acknowledged must lie in the store with its film, and memory and disk must be flat.
+promoted, after two thirds the page is killed and started again. Every answer must be that of its film, every reading
+that was acknowledged must lie in the store with its film, and memory and disk must be flat.
 """
 
 from __future__ import annotations

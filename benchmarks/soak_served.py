@@ -1,8 +1,8 @@
 """Let clients ask a served cascade for minutes: `python benchmarks/soak_served.py [--seconds 300] [--clients 16]`.
 
 Starts `mlflow models serve` (`--workers N`, 1) on the promoted cascade of the store (`make setup` brings the shipped
-one), asks for each film once, then with all clients at once, one to three films a request, some of them bad. Every answer must be that of the
-single call, and the memory flat: it is printed a quarter of the way in and at the end.
+one), asks for each film once, then with all clients at once, one to three films a request, some of them bad. Every
+answer must be that of the single call, and the memory flat: it is printed a quarter of the way in and at the end.
 """
 
 from __future__ import annotations
