@@ -22,6 +22,7 @@ _FENCE = re.compile(
     r"^(?P<indent>[ ]*)```(?P<language>\w+)?[^\n]*\n(?P<text>.*?)^(?P=indent)```[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+]+")
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 _TOLERANCE = 0.03
 """Share by which a figure may differ: other processors round otherwise, and noise is drawn otherwise."""
@@ -95,7 +96,7 @@ def _bare(command: list[str]) -> list[str]:
 def difference(shown: str, came: str, *, any_figures: bool = False) -> str | None:
     """Return how an output differs from the one shown, None where it does not.
 
-    `...` stands for anything, runs of blanks are one, and figures may differ a little.
+    `...` stands for anything, runs of blanks are one, times are equal, and figures may differ a little.
     """
     pieces = re.split(r" ?\.\.\. ?", _one_blank(shown))
     pattern = r"\s*(?:.|\n)*?\s*".join(map(_as_pattern, pieces))
@@ -116,7 +117,7 @@ def _as_pattern(text: str) -> str:
 
 
 def _one_blank(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"\s+", " ", _TIME.sub("TIME", text)).strip()
 
 
 def _figure(text: str) -> float:
