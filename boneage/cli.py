@@ -14,6 +14,7 @@ from boneage.config import ConfigError
 from boneage.errors import BoneageError
 from boneage.files import write_fault
 from boneage.hospital.audit_trail import switch_on
+from boneage.needs import missing_part
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 # Each command: the module of `boneage.commands` whose function `<command>_arguments` describes it, and its help.
@@ -25,6 +26,7 @@ _COMMANDS = {
     "steps": ("data", "write the picture after every step of preparing one radiograph"),
     "train": ("train", "run a study with fixed hyperparameters (the search: python -m tuning)"),
     "predict": ("predict", "estimate the bone age of radiographs"),
+    "page": ("page", "open the page, as `python app.py` does in a checkout"),
     "listen": ("listen", "receive films by DICOM, estimate them and send results on"),
     "watch": ("listen", "estimate the DICOM films that appear in a folder"),
     "follow": ("follow", "follow one child over several films"),
@@ -32,7 +34,10 @@ _COMMANDS = {
     "drift": ("drift", "compare a period's films with another period or the model's images"),
     "deidentify": ("deidentify", "find names burned into films, show them, and write films without them"),
     "evaluate": ("evaluate", "score a cascade on labelled images, beside the paper's figures"),
-    "registry": ("registry", "list, show, history, compare, promote, roll back, assemble, export, import, sign"),
+    "registry": (
+        "registry",
+        "list, show, history, compare, promote, roll back, assemble, convert, export, import, sign",
+    ),
     "store": ("stores", "make the tracking store, or repair it after a move"),
     "flags": ("stores", "list and check saved cases, or export them as a source for training"),
     "licences": ("licences", "list the licence of every distribution that boneage is built on"),
@@ -67,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         sys.excepthook = unforeseen
         argv = sys.argv[1:]
-    args = build_parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
+    try:
+        args = build_parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
+    except ModuleNotFoundError as error:
+        return _missing(error)
     # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -87,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         complain(write_fault(error.filename or "a file", error) if error.errno else str(error))
         return FAILED
+    except ModuleNotFoundError as error:
+        return _missing(error)
     except KeyboardInterrupt:
         complain(_stopped(args.command))
         return INTERRUPTED
@@ -108,6 +118,15 @@ def build_parser(command: str) -> argparse.ArgumentParser:
         if name == command:
             getattr(import_module(f"boneage.commands.{module}"), f"{name}_arguments")(added)
     return parser
+
+
+def _missing(error: ModuleNotFoundError) -> int:
+    """Say which extra of boneage brings what a command lacks."""
+    missing = missing_part(error)
+    if missing is None:
+        raise error
+    complain(str(missing))
+    return FAILED
 
 
 def _stopped(command: str) -> str:

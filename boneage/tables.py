@@ -6,8 +6,10 @@ import codecs
 import csv
 from collections.abc import Sequence
 from io import StringIO
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_csv(content: bytes | str, headers: bool = True, most_rows: int | None = None) -> pd.DataFrame:
@@ -21,6 +23,8 @@ def read_csv(content: bytes | str, headers: bool = True, most_rows: int | None =
     Raises:
         ValueError: when it is no table.
     """
+    import pandas as pd
+
     text = decoded(content) if isinstance(content, bytes) else content
     first = text.partition("\n")[0]
     if not first.strip() or "\x00" in first:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BASE = {"__init__", "languages", "notices", "groups", "errors", "files", "paths", "processes", "databases", "shipped"}
-BASE |= {"dependencies", "signing", "stopping", "config", "settings", "html", "plots", "tables"}
+BASE |= {"dependencies", "signing", "stopping", "config", "settings", "html", "plots", "tables", "needs", "pipeline"}
 ORDER = [
     "phantom",
     "data",

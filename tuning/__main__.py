@@ -16,6 +16,7 @@ from boneage.commands.common import unforeseen
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.needs import missing_part
 
 if TYPE_CHECKING:
     from tuning.workers import Places
@@ -57,6 +58,12 @@ def run_command(program: str, arguments: Sequence[str] | None, command: Callable
         command()
     except BoneageError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        missing = missing_part(error)
+        if missing is None:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         again = shlex.join(sys.argv[1:] if arguments is None else arguments)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,11 +14,15 @@ from boneage.data.films import FilmSource
 from boneage.data.fingerprint import fingerprint
 from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_image
-from boneage.preprocess.parallel import Failure, run_parallel
+from boneage.pipeline import in_order
+from boneage.preprocess.parallel import Failure, attempt, run_parallel
 
 Progress = Callable[[int, int], None]
 FACTS = ("width", "height", "content_sha256", "fingerprint")
 _ENOUGH_FOR_WORKERS = 2000
+
+
+_Facts = tuple[int, int, str, str]
 
 
 class _Task(NamedTuple):
@@ -40,11 +45,9 @@ def read_films(
         (of the film's pixels) and `fingerprint`; and `source, id, image, reason` of the others.
     """
     tasks = [_Task(str(row["id"]), FilmSource.of(row)) for row in rows_of(table)]
-    if workers is None and len(tasks) < _ENOUGH_FOR_WORKERS:
-        workers = 1
-    facts: dict[str, tuple[int, int, str, str]] = {}
+    facts: dict[str, _Facts] = {}
     reasons: dict[str, str] = {}
-    for number, (task, result) in enumerate(run_parallel(_look, tasks, workers), start=1):
+    for number, (task, result) in enumerate(_looks(tasks, workers), start=1):
         if isinstance(result, Failure):
             reasons[task.id] = result.reason
         else:
@@ -58,7 +61,14 @@ def read_films(
     return readable, refused.assign(reason=[reasons[name] for name in refused["id"]])[list(PROBLEM_COLUMNS)]
 
 
-def _look(task: _Task) -> tuple[int, int, str, str]:
+def _looks(tasks: Sequence[_Task], workers: int | None) -> Iterable[tuple[_Task, _Facts | Failure]]:
+    """Read the films on threads, which start at once; in processes where there are so many that one may be deadly."""
+    if workers is None and len(tasks) < _ENOUGH_FOR_WORKERS:
+        return in_order(partial(attempt, _look), tasks)
+    return run_parallel(_look, tasks, workers)
+
+
+def _look(task: _Task) -> _Facts:
     """Return the `FACTS` of one film (in a worker process); its hash is that of the unstretched film, as in a study."""
     stored = read_image(task.source.image)
     film = task.source.fit(stored)

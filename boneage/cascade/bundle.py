@@ -1,7 +1,8 @@
 """One folder that holds everything needed to serve a cascade, and nothing that runs code when it is read.
 
 - `bundle.json`: what is what: configuration, heads, intervals, card, versions, sha256 of every other file
-- `backbone.npz`: the shared frozen network
+- `backbone.npz`: the shared frozen network's weights, which training goes on from
+- `backbone.onnx`: the graph along which ONNX Runtime runs these weights; older bundles have none
 - `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused), six per member of an ensemble
 - `global.npz`: the head for all ages, where one is stacked with the experts
 - `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
@@ -28,6 +29,7 @@ from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
+from boneage.cascade.parity import Films, compare_backbones
 from boneage.cascade.provenance import portable, versions
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
@@ -38,12 +40,15 @@ from boneage.gate.network import read_model, save_model
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.learn.frozen import compact
 from boneage.learn.global_head import GlobalHead
+from boneage.learn.graph_backbone import GraphBackbone
+from boneage.learn.saved import open_saved
 from boneage.preprocess.background import network_file
 from boneage.preprocess.preparer import Preparer
 
 FORMAT = 1
 BUNDLE_FILE = "bundle.json"
 BACKBONE_FILE = "backbone.npz"
+GRAPH_FILE = "backbone.onnx"
 GLOBAL_FILE = "global.npz"
 CASES_FILE = "cases.npz"
 GATE_FOLDER = "gate"
@@ -72,8 +77,14 @@ class BundleContent:
         return from_mapping(self.values["config"], origin=str(self.folder / BUNDLE_FILE))
 
 
-def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
+def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None) -> Path:
     """Write a cascade as a new folder.
+
+    Args:
+        cascade: the cascade.
+        folder: a new folder, or an empty one.
+        films: films on which the graph is compared with the backbone that it was made from; a cascade can be registered
+            only when it was. Without films the comparison that its backbone brings along stands.
 
     Raises:
         BundleError: when the folder exists and is not empty, or a head is no `Head`.
@@ -83,6 +94,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         raise BundleError(f"a bundle is written to a new folder, but {folder} is not empty: choose another")
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     cascade.backbone.save(folder / BACKBONE_FILE)
+    cascade.backbone.save_graph(folder / GRAPH_FILE)
     heads = {key.name: _save_head(cascade.heads[key], folder) for key in ALL_MODELS}
     stack = _save_stack(cascade.stack, folder) if cascade.stack else None
     if cascade.cases is not None:
@@ -103,6 +115,7 @@ def save_bundle(cascade: Cascade, folder: str | Path) -> Path:
         "calibration": cascade.calibration.to_mapping() if cascade.calibration else None,
         "card": cascade.card,
         "noise": cascade.noise.to_mapping() if cascade.noise else None,
+        "graph": _proof(cascade, folder, films),
         "versions": versions(),
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
     }
@@ -118,8 +131,6 @@ def load_bundle(folder: str | Path) -> Cascade:
     Raises:
         BundleError: when the bundle is missing, damaged or was changed after it was written.
     """
-    from boneage.learn.frozen import FrozenBackbone
-
     content = read_bundle(folder)
     config, values = content.config, content.values
     preprocess = config.preprocess
@@ -131,7 +142,8 @@ def load_bundle(folder: str | Path) -> Cascade:
             f"{content.folder} was made with another preprocessing than this program's "
             f"({values['versions'].get('boneage')} against {__version__}): install that version"
         )
-    backbone = FrozenBackbone.load(content.folder / BACKBONE_FILE)
+    backbone = open_saved(content.folder / BACKBONE_FILE, content.folder / GRAPH_FILE)
+    backbone.proof = values.get("graph")
     return Cascade(
         preparer=preparer,
         backbone=backbone,
@@ -172,6 +184,13 @@ def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _proof(cascade: Cascade, folder: Path, films: Films | None) -> dict[str, float] | None:
+    """Compare the written graph with the backbone that it was made from, or hand on what was found before."""
+    if films is None or not (folder / GRAPH_FILE).is_file():
+        return getattr(cascade.backbone, "proof", None)
+    return compare_backbones(cascade, GraphBackbone(folder / BACKBONE_FILE, folder / GRAPH_FILE), films)
 
 
 def _save_head(head: Any, folder: Path) -> dict[str, Any]:

@@ -25,10 +25,12 @@ from boneage.gate.gate import Gate, RefusedError
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
 from boneage.notices import warning
+from boneage.pipeline import in_order
 from boneage.preprocess.preparer import Prepared, Preparer
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
+    from boneage.learn.graph_backbone import GraphBackbone
 
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 
@@ -55,7 +57,7 @@ class Cascade:
     """
 
     preparer: Preparer
-    backbone: FrozenBackbone
+    backbone: FrozenBackbone | GraphBackbone
     heads: Mapping[ModelKey, Predictor]
     config: Config
     card: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +74,11 @@ class Cascade:
         missing = [key.name for key in ALL_MODELS if key not in self.heads]
         if missing:
             raise EstimateError(f"a cascade needs all ten heads, but these are missing: {', '.join(missing)}")
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether several threads may estimate with it at once."""
+        return bool(getattr(self.backbone, "shared", False))
 
     def estimate(
         self,
@@ -112,7 +119,7 @@ class Cascade:
         """Estimate many radiographs, one answer for each in their order; a bad one never stops the others.
 
         Args:
-            radiographs: each as `estimate` takes it; they are read one by one.
+            radiographs: each as `estimate` takes it; they are read in a pipeline over the cores, few at a time.
             sexes: one sex for all, or one for each.
             age_ranges: one range label or None for all, or one for each.
             anyway: estimate what the gate would refuse, too.
@@ -120,13 +127,17 @@ class Cascade:
         Yields:
             The estimate, or the error that says why there is none.
         """
+
+        def one(asked: tuple[Source, Sex | str, str | None]) -> Estimate | BoneageError:
+            try:
+                return self.estimate(*asked, anyway=anyway)
+            except BoneageError as error:
+                return error
+
         each_sex = repeat(sexes) if isinstance(sexes, str) else sexes
         each_range = repeat(age_ranges) if age_ranges is None or isinstance(age_ranges, str) else age_ranges
-        for radiograph, sex, age_range in zip(radiographs, each_sex, each_range, strict=False):
-            try:
-                yield self.estimate(radiograph, sex, age_range, anyway=anyway)
-            except BoneageError as error:
-                yield error
+        rows = zip(radiographs, each_sex, each_range, strict=False)
+        yield from (found for _, found in in_order(one, rows, None if self.shared else 1))
 
     def examine(
         self, radiograph: Source, sex: Sex | str, *, anyway: bool = False, chronological_months: float | None = None

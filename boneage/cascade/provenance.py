@@ -9,7 +9,7 @@ from pathlib import Path
 from boneage import __version__
 from boneage.config import Config
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "scikit-image", "onnxruntime", "rembg")
+_PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "scikit-image", "onnxruntime", "rembg")
 
 
 def portable(config: Config) -> Config:

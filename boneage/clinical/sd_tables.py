@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 from boneage.notices import fault, note
 from boneage.tables import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FILES = {"brush-foundation": "sd_brush_foundation.csv", "greulich-pyle": "sd_greulich_pyle_v_vi.csv"}
 TABLE_TITLES: Mapping[str, str] = {"brush-foundation": "Brush Foundation", "greulich-pyle": "Greulich-Pyle V/VI"}
@@ -135,8 +138,10 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
             raise TableError(fault("table.deviations", name=path.name))
         rising = np.argsort(ages)
         months[sex], sds[sex] = ages[rising], deviations[rising]
-        doubtful = rows.get("agreement", pd.Series("", index=rows.index)).astype(str).str.contains("unresolved")
-        unresolved[sex] = tuple(sorted(float(age) for age in ages[doubtful.to_numpy(dtype=bool)]))
+        doubtful = (
+            rows["agreement"].astype(str).str.contains("unresolved") if "agreement" in rows else [False] * len(rows)
+        )
+        unresolved[sex] = tuple(sorted(float(age) for age in ages[np.array(doubtful, dtype=bool)]))
     if not months:
         raise TableError(fault("table.empty", name=path.name))
     return SdTable(name, provenance, months, sds, unresolved)
@@ -150,6 +155,8 @@ def _is(value: object, sex: Sex) -> bool:
 
 
 def _numbers(column: pd.Series, path: Path) -> NDArray[np.float64]:
+    import pandas as pd
+
     values = pd.to_numeric(column.str.replace(",", "."), errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         raise TableError(fault("table.numbers", name=path.name, column=column.name))

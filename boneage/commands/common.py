@@ -14,6 +14,7 @@ from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.databases import disk_fault
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.needs import import_keras_quietly as import_keras_quietly
 from boneage.notices import note
 
 if TYPE_CHECKING:
@@ -29,35 +30,11 @@ class UsageError(BoneageError):
 def open_cascade(uri: str | None) -> Cascade:
     """Open a cascade as `boneage.registry.opening`, and say so where the one that ships stands in for a champion."""
     from boneage.registry.opening import SHIPPED, default_uri, open_cascade
-    from boneage.registry.versions import parse_uri, show
-    from boneage.tracking.store import open_existing
 
     chosen = default_uri() if uri is None else uri
     if uri is None and chosen == SHIPPED:
         complain(note("model.shipped", version=__version__))
-    elif chosen.startswith("models:"):
-        # What is missing is said at once, before the seconds that Keras takes.
-        show(open_existing(), *parse_uri(chosen))
-    import_keras_quietly()
     return open_cascade(chosen)
-
-
-def import_keras_quietly() -> None:
-    """Import Keras with stderr closed to TensorFlow's chatter, which no variable of its own silences at import.
-
-    Nothing is hidden from whoever asks for it (TF_CPP_MIN_LOG_LEVEL of 0 or 1), and errors are raised as ever.
-    """
-    if "keras" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") in {"0", "1"}:
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def stage(name: str) -> Progress:

@@ -10,17 +10,21 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from boneage import __version__
 from boneage.commands.doctor_stores import Finding, store_findings
+from boneage.needs import how_to_install
 from boneage.paths import project_root
 
 _PACKAGES = (
-    "tensorflow", "keras", "mlflow", "gradio", "optuna", "rembg", "onnxruntime", "opencv-python", "scikit-image",
-    "scikit-learn", "numpy", "pandas", "pillow", "pydicom", "pydantic",
+    "gradio", "onnxruntime", "opencv-python-headless", "numpy", "pandas", "pillow", "pydicom", "pydantic",
 )  # fmt: skip
+_FOR_TRAINING = ("tensorflow", "keras", "mlflow", "optuna", "rembg", "onnx", "scikit-image", "scikit-learn", "scipy")
+# Either brings the module `cv2`.
+_INSTEAD = {"opencv-python-headless": "opencv-python"}
 
 
 def doctor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +47,22 @@ def _findings() -> Iterator[Finding]:
     version = platform.python_version()
     yield Finding("ok" if sys.version_info >= (3, 11) else "bad", "python", f"{version} (3.11 or newer is needed)")
     yield from map(_package, _PACKAGES)
+    yield from map(_training_package, _FOR_TRAINING)
     yield from _weights()
     yield from store_findings()
 
 
 def _package(name: str) -> Finding:
-    try:
+    for each in (name, _INSTEAD.get(name, name)):
+        with suppress(metadata.PackageNotFoundError):
+            return Finding("ok", each, metadata.version(each))
+    return Finding("bad", name, "not installed: run `make setup`, or pip install boneage")
+
+
+def _training_package(name: str) -> Finding:
+    with suppress(metadata.PackageNotFoundError):
         return Finding("ok", name, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Finding("bad", name, "not installed: run `make setup`")
+    return Finding("note", name, f"not installed; only training needs it: {how_to_install()}")
 
 
 def _weights() -> Iterator[Finding]:

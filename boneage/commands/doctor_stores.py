@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from boneage.errors import BoneageError
+from boneage.needs import installed
 from boneage.paths import project_root, workspace
 
 _FREE_GIB = 2.0
@@ -92,6 +93,7 @@ def _flags() -> Iterator[Finding]:
 
 def _store() -> Iterator[Finding]:
     from boneage.databases import masked
+    from boneage.tracking.reader import open_reader
     from boneage.tracking.store import open_existing, store_exists, store_uri
 
     uri = masked(store_uri())
@@ -100,7 +102,8 @@ def _store() -> Iterator[Finding]:
         yield Finding("note", "store", f"{uri} is not made yet: run {commands}")
         return
     try:
-        client = open_existing()
+        # Without MLflow a store can only be read, and is looked at as far as that goes.
+        client = open_existing() if installed("mlflow") else open_reader()
         models = client.search_registered_models()
     except BoneageError as error:
         yield Finding("bad", "store", str(error))

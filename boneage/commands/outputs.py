@@ -64,6 +64,8 @@ class Outputs:
         Raises:
             HospitalError: then.
         """
+        if not self.wanted:
+            return
         from boneage.hospital.dicom_out import need
 
         needed = {"highdicom": self.dicom, "fhir.resources": self.fhir, "fpdf": self.pdf}

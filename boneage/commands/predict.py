@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.estimate import (
-    COMPARISON_FIELDS,
-    DIFFERENCE_FIELDS,
-    ESTIMATE_FIELDS,
-    MAX_CHRONOLOGICAL_MONTHS,
-    REASON_FIELDS,
-    years_and_months,
-)
+from boneage.cascade.estimate import MAX_CHRONOLOGICAL_MONTHS, Estimate
 from boneage.clinical.comparison import compared
 from boneage.clinical.sd_tables import TABLE_NAMES, SdTable, open_table
-from boneage.commands.common import UsageError, add_model, add_patient, hard_line, notice, open_cascade, reason_lines
+from boneage.commands.common import UsageError, add_model, add_patient, notice, open_cascade, stage
 from boneage.commands.outputs import add_outputs, outputs_of
+from boneage.commands.predict_writers import Layout, resume, writer_of
 from boneage.data.archives import read_bytes
 from boneage.data.dicom import is_dicom
+from boneage.data.film_list import FilmList, ListedFilm, read_list
 from boneage.data.images import read_radiograph
+from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
-from boneage.groups import RANGE_LABELS, Sex
+from boneage.groups import Sex
 from boneage.hospital.audit_trail import log_answer, log_error
 from boneage.notices import OTHER_CODE
+from boneage.pipeline import in_order
 
 
 def predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `boneage predict`."""
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG, TIFF, DICOM or archive.zip!member")
+    parser.add_argument("images", metavar="IMAGE", nargs="*", help="PNG, JPEG, TIFF, DICOM or archive.zip!member")
+    words = "a table of films: image, sex, and optionally age_range and chronological_months"
+    parser.add_argument("--list", metavar="TABLE.csv", type=Path, help=words)
+    words = "write CSV to this file, and go on where an earlier call of the same images was stopped or killed"
+    parser.add_argument("--resume", metavar="OUT.csv", type=Path, help=words)
     add_patient(parser, help="by default what a DICOM file says")
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLE_NAMES)} or a CSV")
@@ -48,49 +51,101 @@ def predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one record per image; return 0 if all were estimated, 1 if any failed."""
-    if args.chronological is not None and not 0 <= args.chronological <= MAX_CHRONOLOGICAL_MONTHS:
-        limits = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
-        raise UsageError(f"--chronological must be {limits}, but {args.chronological} was given")
-    if args.table is not None and args.chronological is None:
+    asked = _asked(args)
+    ages = args.chronological is not None or asked.has_ages
+    if args.table is not None and not ages:
         raise UsageError("--table belongs to --chronological MONTHS, which was not given")
-    if args.sex is None and not any(_is_dicom(image) for image in args.images):
-        raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
     table = None if args.table is None else open_table(args.table)
     outputs_of(args).check()
-    cascade = open_cascade(args.model)
-    failed = 0
-    write = _writer(args)
-    for record in _records(cascade, args, table):
-        failed += "error" in record
-        write(record)
+    images, height = [film.image for film in asked.films], args.height is not None
+    layout = Layout(args.format, images, ages, table is not None, args.reasons, height)
+    file, done, failed = resume(args.resume, layout) if args.resume else (None, 0, 0)
+    with nullcontext() if file is None else file:
+        cascade = open_cascade(args.model)
+        writer = writer_of(layout, file)
+        for record in _records(cascade, args, asked.films[done:], table):
+            failed += "error" in record
+            writer.write(record)
+    if args.resume:
+        print(f"written to {args.resume}: {len(images)} images, {failed} of them not estimated")
+    plain = sys.stdout if args.format == "table" or args.resume else sys.stderr
     if table is not None:
-        print(f"Table: {table.name}. {table.provenance}", file=sys.stdout if args.format == "table" else sys.stderr)
-    notice(sys.stdout if args.format == "table" else sys.stderr)
+        print(f"Table: {table.name}. {table.provenance}", file=plain)
+    notice(plain)
     return 1 if failed else 0
 
 
-def _records(cascade: Cascade, args: argparse.Namespace, table: SdTable | None) -> Iterator[dict[str, Any]]:
-    outputs = outputs_of(args)
-    for image in args.images:
-        radiograph = None
-        try:
-            if outputs.wanted:
-                yield {"image": image, **outputs.answered(cascade, image, table)}
-                continue
-            radiograph = read_radiograph(image)
-            sex = args.sex or radiograph.sex
-            if sex is None:
-                raise BoneageError(f"{image} does not say the patient's sex: give --sex")
-            asked = {"anyway": args.anyway, "chronological_months": args.chronological}
-            given = (cascade, radiograph, sex, args.age_range)
-            estimate, record = estimate_record(*given, reasons=args.reasons, **asked)
-        except (BoneageError, OSError) as error:
-            log_error(radiograph, error)
-            yield {"image": image, "error": str(error), "error_code": getattr(error, "code", OTHER_CODE)}
-            continue
-        log_answer(radiograph, estimate)
-        beside = compared(estimate, args.chronological, table, cascade.config.cascade.coverage)
-        yield {"image": image, **record, **beside}
+def _asked(args: argparse.Namespace) -> FilmList:
+    """Return the films with what is asked of each; what a list leaves open is taken from the arguments."""
+    if bool(args.images) == (args.list is not None):
+        raise UsageError("predict wants either IMAGE... or --list TABLE.csv")
+    if args.images and args.sex is None and not any(_is_dicom(image) for image in args.images):
+        raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
+    listed = read_list(args.list) if args.list else FilmList(tuple(ListedFilm(one, one) for one in args.images), False)
+    films = tuple(
+        replace(
+            film,
+            sex=film.sex or (Sex(args.sex) if args.sex else None),
+            age_range=film.age_range or args.age_range,
+            chronological_months=args.chronological if film.chronological_months is None else film.chronological_months,
+        )
+        for film in listed.films
+    )
+    for months in {film.chronological_months for film in films} - {None}:
+        if months is not None and not 0 <= months <= MAX_CHRONOLOGICAL_MONTHS:
+            limits = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
+            raise UsageError(f"a chronological age (--chronological) must be {limits}, but {months} was given")
+    return FilmList(films, listed.has_ages)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The record of one film, and what the audit log is told of it."""
+
+    record: dict[str, Any]
+    radiograph: Radiograph | None = None
+    estimate: Estimate | None = None
+    error: Exception | None = None
+
+
+def _records(
+    cascade: Cascade, args: argparse.Namespace, films: Sequence[ListedFilm], table: SdTable | None
+) -> Iterator[dict[str, Any]]:
+    """Estimate films in a pipeline over the cores; the records come in the order of the films."""
+    # Results that are written beside the number are written one after the other.
+    workers = 1 if outputs_of(args).wanted or not getattr(cascade, "shared", False) else None
+    # Lines on a terminal are progress enough, and a bar would run through them.
+    shown = len(films) > 1 and (args.resume is not None or not sys.stdout.isatty())
+    progress = stage("estimate") if shown else None
+    for done, (_, found) in enumerate(in_order(partial(_answer, cascade, args, table), films, workers), start=1):
+        if found.error is not None:
+            log_error(found.radiograph, found.error)
+        elif found.radiograph is not None and found.estimate is not None:
+            log_answer(found.radiograph, found.estimate)
+        yield found.record
+        if progress:
+            progress(done, len(films))
+
+
+def _answer(cascade: Cascade, args: argparse.Namespace, table: SdTable | None, film: ListedFilm) -> _Answer:
+    """Estimate one film; what goes wrong with it becomes its record."""
+    months, radiograph = film.chronological_months, None
+    try:
+        own = {"sex": film.sex, "age_range": film.age_range, "chronological": months}
+        outputs = outputs_of(argparse.Namespace(**{**vars(args), **own}))
+        if outputs.wanted:
+            return _Answer({"image": film.image, **outputs.answered(cascade, film.place, table)})
+        radiograph = read_radiograph(film.place)
+        sex = film.sex or radiograph.sex
+        if sex is None:
+            raise BoneageError(f"{film.image} does not say the patient's sex: give --sex")
+        how: dict[str, Any] = {"anyway": args.anyway, "chronological_months": months}
+        estimate, record = estimate_record(cascade, radiograph, sex, film.age_range, reasons=args.reasons, **how)
+    except (BoneageError, OSError) as error:
+        said = {"image": film.image, "error": str(error), "error_code": getattr(error, "code", OTHER_CODE)}
+        return _Answer(said, radiograph, error=error)
+    beside = compared(estimate, months, table, cascade.config.cascade.coverage) if months is not None else {}
+    return _Answer({"image": film.image, **record, **beside}, radiograph, estimate)
 
 
 def _is_dicom(image: str) -> bool:
@@ -99,80 +154,3 @@ def _is_dicom(image: str) -> bool:
         return is_dicom(read_bytes(image))
     except BoneageError:
         return False
-
-
-def _print_json(record: dict[str, Any]) -> None:
-    """Print one JSON object on a line."""
-    print(json.dumps(record, ensure_ascii=False), flush=True)
-
-
-class _CsvWriter:
-    """A header and one row per image; lists are written as JSON.
-
-    Columns keep their places: new ones come last.
-    """
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        extra: tuple[str, ...] = DIFFERENCE_FIELDS if args.chronological is not None else ()
-        extra = COMPARISON_FIELDS if args.table is not None else extra
-        if args.height is not None:
-            from boneage.clinical.adult_height import HEIGHT_FIELDS
-
-            extra += HEIGHT_FIELDS
-        later = ("hard_months", "warning_codes")
-        first = tuple(name for name in ESTIMATE_FIELDS if name not in later)
-        last = ("hard_months", *REASON_FIELDS, "error") if args.reasons else ("error", "hard_months")
-        self._columns = ("image", *first, *extra, *last, "warning_codes", "error_code")
-        self._line(self._columns)
-
-    def write(self, record: dict[str, Any]) -> None:
-        values = [record.get(column) for column in self._columns]
-        self._line([json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value for value in values])
-
-    @staticmethod
-    def _line(cells: Sequence[Any]) -> None:
-        csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
-        sys.stdout.flush()
-
-
-class _TableWriter:
-    """Aligned columns for people, with warnings below their image."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._width = max(5, *(len(image) for image in args.images))
-        heading = f"{'image':<{self._width}}  {'bone age':>10}  {'months':>6}  {'interval':>15}  {'group':<16}"
-        print(heading + ("  difference" if args.chronological is not None else ""), flush=True)
-
-    def write(self, record: dict[str, Any]) -> None:
-        if "error" in record:
-            print(f"{record['image']:<{self._width}}  not estimated: {record['error']}", flush=True)
-            return
-        age, group = record["bone_age_months"], record["group"]
-        low, high = record["low_months"], record["high_months"]
-        interval = "" if low is None else f"{low:.1f} - {high:.1f}"
-        chance = "given" if record["routing"] == "given" else f"{record['group_probabilities'][group - 1]:.0%}"
-        where = f"{RANGE_LABELS[group - 1]} ({chance})"
-        cells = f"{years_and_months(age):>10}  {age:>6.1f}  {interval:>15}  {where:<16}"
-        difference = f"  {record['difference_months']:>+10.1f}" if "difference_months" in record else ""
-        print(f"{record['image']:<{self._width}}  {cells}{difference}".rstrip(), flush=True)
-        if "comparison" in record:
-            print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
-        for line in [record["adult_height"], *record["adult_height_notes"]] if "adult_height" in record else []:
-            print(f"{'':<{self._width}}  {line}", flush=True)
-        for line in reason_lines(record) if "experts" in record else _apart(record):
-            print(f"{'':<{self._width}}  {line}", flush=True)
-        for warning in record["warnings"]:
-            print(f"{'':<{self._width}}  warning: {warning}", flush=True)
-
-
-def _apart(record: dict[str, Any]) -> list[str]:
-    """Say hard routing's age where it is another than the estimate, to the digit that is shown."""
-    hard = record["hard_months"]
-    same = hard is None or f"{hard:.1f}" == f"{record['bone_age_months']:.1f}"
-    return [] if same else [hard_line(hard)]
-
-
-def _writer(args: argparse.Namespace) -> Callable[[dict[str, Any]], None]:
-    if args.format == "json":
-        return _print_json
-    return _CsvWriter(args).write if args.format == "csv" else _TableWriter(args).write

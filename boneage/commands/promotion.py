@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from boneage.data.annotations import load_training, read_row
 from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
 from boneage.hospital.audit_trail import log
+from boneage.pipeline import in_order
 from boneage.registry.promotion import Promotion, PromotionError, promote
 from boneage.registry.register import load_cascade
 from boneage.registry.versions import RegistryError, VersionInfo
@@ -65,13 +66,17 @@ def rescorer(client: MlflowClient, config: Config) -> Callable[[VersionInfo, pd.
         if missing:
             raise BoneageError(f"{len(missing)} of {len(wanted)} validation images are not here, as {missing[0]}")
         cascade, progress = load_cascade(version.uri, client), stage(f"estimate with version {version.version}")
-        months = []
-        for done, row in enumerate(wanted.to_dict("records"), start=1):
+
+        def again(row: dict[Any, Any]) -> float:
             pixels = read_row(table.loc[row["id"]])
             if pixels_sha256(pixels) != row["content_sha256"]:
                 raise BoneageError(f"image {row['id']} of this data is not the one that was validated on")
             # Versions are compared on all images, whatever the gate says of them.
-            months.append(cascade.estimate(pixels, str(row["sex"]), anyway=True).bone_age_months)
+            return float(cascade.estimate(pixels, str(row["sex"]), anyway=True).bone_age_months)
+
+        months, workers = [], None if getattr(cascade, "shared", False) else 1
+        for done, (_, age) in enumerate(in_order(again, wanted.to_dict("records"), workers), start=1):
+            months.append(age)
             progress(done, len(wanted))
         return wanted.assign(bone_age_months=months)
 

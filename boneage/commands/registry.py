@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from boneage.commands import registry_assemble, registry_compare
+from boneage.commands import registry_assemble, registry_compare, registry_convert
 from boneage.commands.common import UsageError, add_overrides
 from boneage.commands.promotion import run_promote
 from boneage.commands.signatures import add_signatures
@@ -23,6 +23,7 @@ from boneage.registry.promotion import rollback
 from boneage.registry.versions import VersionInfo, list_versions, show, version_folder
 from boneage.signing import sign, verify
 from boneage.tables import text_table
+from boneage.tracking.reader import open_reader
 from boneage.tracking.store import open_existing
 from boneage.tracking.values import every_page
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _NAME = "boneage-cascade"
-_ACTIONS = "{list,show,history,compare,promote,rollback,assemble,export,import,keys,sign,verify}"
+_ACTIONS = "{list,show,history,compare,promote,rollback,assemble,convert,export,import,keys,sign,verify}"
 
 
 def registry_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +53,8 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
     _named(actions, "rollback", "make the former champion the champion again", run_rollback)
     words = "a new cascade from chosen head versions"
     registry_assemble.assemble_arguments(actions.add_parser("assemble", help=words), _NAME)
+    words = "give an older cascade a graph, so that it serves without TensorFlow"
+    registry_convert.convert_arguments(actions.add_parser("convert", help=words), _NAME)
     export = _named(actions, "export", "write a version as one archive", run_export, version="champion")
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     lean = "leave out the networks that ship with every installation of this version"
@@ -80,7 +83,7 @@ def _named(actions: Any, name: str, words: str, run: Any, version: str = "") -> 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print one line per version."""
-    client = open_existing()
+    client = open_reader()
     names = [args.name] if args.name else _names(client, heads=args.all)
     rows = [_row(info) for name in names for info in list_versions(client, name)]
     if rows:
@@ -93,7 +96,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print a version's figures, heads, lineage, history and card."""
-    client = open_existing()
+    client = open_reader()
     info = show(client, args.name, args.version)
     aliases = ", ".join(info.aliases) or "no alias"
     print(f"{info.name} version {info.version} ({aliases}), {info.status}, {info.created}\nuri: {info.uri}")
@@ -115,7 +118,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_history(args: argparse.Namespace) -> int:
     """Print a model's champions, a line each."""
-    lines = list(tenure_lines(open_existing(), args.name))
+    lines = list(tenure_lines(open_reader(), args.name))
     print("\n".join(lines) or f"no version of {args.name} was ever promoted: run `boneage registry promote`")
     return 0
 

@@ -113,6 +113,8 @@ def _pair(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown(found: Comparison) -> pd.DataFrame:
+    import pandas as pd
+
     rows = [
         {
             "part": part.part,

@@ -17,6 +17,7 @@ from boneage.errors import BoneageError
 from boneage.evaluation.metrics_table import routed_ages, rows_of
 from boneage.groups import AGE_GROUPS, PARTS, RANGE_LABELS, Sex, group_of
 from boneage.learn.metrics import classification_metrics, regression_metrics
+from boneage.pipeline import in_order
 
 Progress = Callable[[int, int], None]
 _PROBLEMS = ["source", "id", "image", "reason"]
@@ -59,16 +60,14 @@ def evaluate_cascade(
         anyway: estimate what the gate would refuse, too: versions are compared on all images.
     """
     rows, features, notes, levels, problems = [], [], [], list[float | None](), []
-    for done, (_, row) in enumerate(table.iterrows(), start=1):
-        try:
-            film = read_row(row)
-            prepared = cascade.prepare(film, anyway=anyway)
-            features.append(cascade.features(prepared))
-            notes.append(prepared.warnings)
-            levels.append(cascade.noise_level(prepared))
-            rows.append({**row, "content_sha256": pixels_sha256(film)})
-        except BoneageError as error:
-            problems.append({"source": row["source"], "id": row["id"], "image": row["image"], "reason": str(error)})
+    for done, (row, found) in enumerate(_looked_at(cascade, table, anyway), start=1):
+        if isinstance(found, BoneageError):
+            problems.append({"source": row["source"], "id": row["id"], "image": row["image"], "reason": str(found)})
+        else:
+            features.append(found.features)
+            notes.append(found.warnings)
+            levels.append(found.level)
+            rows.append({**row, "content_sha256": found.content_sha256})
         if progress:
             progress(done, len(table))
     if not rows:
@@ -83,6 +82,32 @@ def evaluate_cascade(
     scored.per_image["content_sha256"] = kept["content_sha256"].to_numpy()
     add_routings(scored.per_image, cascade, matrix)
     return Evaluation(scored.metrics, scored.per_image, pd.DataFrame(problems, columns=_PROBLEMS))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one film gave: features float32 (1, D), warnings, noise in grey levels, and the hash of its pixels."""
+
+    features: np.ndarray
+    warnings: tuple[str, ...]
+    level: float | None
+    content_sha256: str
+
+
+def _looked_at(cascade: Cascade, table: pd.DataFrame, anyway: bool) -> Iterator[tuple[pd.Series, _Seen | BoneageError]]:
+    """Read, prepare and push through the backbone every row of a table, in a pipeline over the cores, in its order."""
+
+    def look(row: pd.Series) -> _Seen | BoneageError:
+        try:
+            film = read_row(row)
+            prepared = cascade.prepare(film, anyway=anyway)
+            features, level = cascade.features(prepared), cascade.noise_level(prepared)
+            return _Seen(features, prepared.warnings, level, pixels_sha256(film))
+        except BoneageError as error:
+            return error
+
+    workers = None if getattr(cascade, "shared", False) else 1
+    return in_order(look, (row for _, row in table.iterrows()), workers)
 
 
 def add_routings(per_image: pd.DataFrame, cascade: Cascade, features: np.ndarray) -> None:

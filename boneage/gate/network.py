@@ -1,15 +1,16 @@
 """The gate's network: a small convolutional classifier of the kind of film.
 
-Its weights ship as float16 (`assets/gate.npz`) beside their record (`assets/gate.json`). Keras is imported inside the
-functions, so that importing this module costs nothing.
+Its weights ship as float16 (`assets/gate.npz`) beside their record (`assets/gate.json`). Keras builds it for the fit
+alone; a fitted gate answers in numpy, which takes two milliseconds a film and no graph.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -30,6 +31,9 @@ KINDS: tuple[str, ...] = ("usable", "mirrored", "inverted", "not_hand", "two_han
 # Kernel size, stride and channels of each convolution.
 _LAYERS = ((5, 2, 16), (3, 2, 24), (3, 1, 32), (3, 2, 48), (3, 1, 64), (1, 1, 16))
 _HIDDEN = 48
+_EPSILON = 1e-3
+# Multiplications in one call of BLAS.
+_UNTHREADED = 200_000
 
 
 class GateError(BoneageError):
@@ -67,15 +71,9 @@ class GateModel:
     thresholds: Thresholds
     record: dict[str, Any] = field(default_factory=dict)
 
-    @cached_property
-    def _network(self) -> keras.Model:
-        network = build_network()
-        network.set_weights(list(self.arrays))
-        return network
-
     def probabilities(self, pictures: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability of each of `KINDS`, float64 (N, 7), for pictures of `look`, float32 (N, S, S, 2)."""
-        raw = np.asarray(self._network(pictures, training=False), np.float64)
+        raw = np.asarray(_logits(self.arrays, pictures), np.float64)
         shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
@@ -88,10 +86,41 @@ def build_network() -> keras.Model:
     x = seen
     for size, stride, channels in _LAYERS:
         x = layers.Conv2D(channels, size, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-        x = layers.ReLU()(layers.BatchNormalization(scale=False, momentum=0.97)(x))
+        x = layers.ReLU()(layers.BatchNormalization(scale=False, momentum=0.97, epsilon=_EPSILON)(x))
     x = layers.Dropout(0.2)(layers.Flatten()(x))
     x = layers.Dense(_HIDDEN, activation="relu", kernel_initializer="he_normal")(x)
     return Model(seen, layers.Dense(len(KINDS))(x), name="gate")
+
+
+def _logits(arrays: Sequence[NDArray[np.float32]], pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Run the network of `build_network` with its weights: (N, SIDE, SIDE, 2) to one logit for each of `KINDS`."""
+    x, rest = np.asarray(pictures, np.float32), list(arrays)
+    for (size, stride, _), first in zip(_LAYERS, range(0, 4 * len(_LAYERS), 4), strict=True):
+        kernel, centre, mean, variance = rest[first : first + 4]
+        x = (_convolved(x, kernel, size, stride) - mean) / np.sqrt(variance + np.float32(_EPSILON)) + centre
+        x = np.maximum(x, 0)
+    hidden, hidden_bias, last, last_bias = rest[4 * len(_LAYERS) :]
+    x = np.maximum(_product(x.reshape(len(x), -1), hidden) + hidden_bias, 0)
+    return np.asarray(x @ last + last_bias, np.float32)
+
+
+def _convolved(x: NDArray[np.float32], kernel: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:
+    """Convolve images (N, h, w, C) as Keras does with padding "same": what is odd is added below and on the right."""
+    lacking = [max((-(-side // stride) - 1) * stride + size - side, 0) for side in x.shape[1:3]]
+    edges = [(0, 0), *((pixels // 2, pixels - pixels // 2) for pixels in lacking), (0, 0)]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, edges), (size, size), axis=(1, 2))
+    columns = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+    return _product(columns.reshape(-1, size * size * x.shape[3]), kernel).reshape(*columns.shape[:3], -1)
+
+
+def _product(rows: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply (M, K) by a kernel whose last axis are channels, in blocks that BLAS does not spread over threads.
+
+    Its threads wait for each other far longer than so little work takes: on two busy cores 54 ms instead of 2.
+    """
+    flat = kernel.reshape(rows.shape[1], -1)
+    step = max(1, _UNTHREADED // flat.size)
+    return np.concatenate([rows[first : first + step] @ flat for first in range(0, len(rows), step)])
 
 
 def shipped_model() -> GateModel:

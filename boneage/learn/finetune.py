@@ -15,8 +15,9 @@ import numpy as np
 
 from boneage.config import FineTuneConfig
 from boneage.groups import Sex
+from boneage.learn.backbone_input import fit_input
 from boneage.learn.backbone_table import BackboneError
-from boneage.learn.frozen import FrozenBackbone, fit_input, identify
+from boneage.learn.frozen import FrozenBackbone, identify
 from boneage.learn.global_head import BINS, SEX_FLAGS, targets_of_kind
 from boneage.stopping import Progress
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from boneage.files import copy_whole, replacing
 from boneage.learn import handnet
+from boneage.learn.backbone_input import checked_films, fit_input
 from boneage.learn.backbone_table import BackboneError, blank_model
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class FrozenBackbone:
         self.model, self.batch_size, self.file = model, batch_size, file
         self.name, self.input_size, self.sha256 = identity.name, identity.input_size, identity.sha256
         self.features = int(model.output_shape[-1])
+        self.proof: dict[str, float] | None = None
         self.passes = 0
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
@@ -74,15 +76,31 @@ class FrozenBackbone:
 
         Shipped weights are copied: an archive need not carry a file that every installation has, byte for byte.
         """
-        if self.file is not None and self.file.is_file():
+        if self.file is not None and self._ships:
             return copy_whole(self.file, path)
         meta = json.dumps({"name": self.name, "input_size": self.input_size, "sha256": self.sha256,
                            "batch_size": self.batch_size})  # fmt: skip
-        arrays = {f"w{index:04d}": compact(weight) for index, weight in enumerate(self.model.get_weights())}
+        arrays = dict(zip(self.array_names(), map(compact, self.model.get_weights()), strict=True))
         arrays[_META] = np.frombuffer(meta.encode(), dtype=np.uint8)
         with replacing(path) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
         return path
+
+    def array_names(self) -> list[str]:
+        """Return what the arrays are called in the file that `save` writes, in the order of `model.weights`."""
+        if self._ships:
+            return [f"{layer.name}.{weight.name}" for layer in self.model.layers for weight in layer.weights]
+        return [f"w{index:04d}" for index in range(len(self.model.weights))]
+
+    def save_graph(self, path: Path) -> Path:
+        """Write the graph that serves these weights without Keras."""
+        from boneage.learn.graph_export import write_graph
+
+        return write_graph(self, path)
+
+    @property
+    def _ships(self) -> bool:
+        return self.file is not None and self.file.is_file()
 
     @classmethod
     def load(cls, path: Path) -> FrozenBackbone:
@@ -121,26 +139,13 @@ class FrozenBackbone:
     def _run(self, network: Callable[[np.ndarray], Any], images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         from keras import ops
 
-        if images.ndim != 3 or images.dtype != np.uint8:
-            raise BackboneError(
-                f"images must be uint8 (N, S, S), but {images.dtype} {images.shape} came: prepare them first"
-            )
+        checked_films(images)
         output = np.empty((len(images), *shape), dtype=np.float32)
         for first in range(0, len(images), self.batch_size):
             batch = fit_input(images[first : first + self.batch_size], self.input_size)
             output[first : first + len(batch)] = ops.convert_to_numpy(network(batch[..., None]))
             self.passes += len(batch)
         return output
-
-
-def fit_input(images: np.ndarray, size: int) -> np.ndarray:
-    """Resize uint8 (N, S, S) to (N, size, size): by area when shrinking, bilinear when growing."""
-    import cv2
-
-    if images.shape[1:] == (size, size):
-        return images
-    method = cv2.INTER_AREA if min(images.shape[1:]) >= size else cv2.INTER_LINEAR
-    return np.stack([cv2.resize(image, (size, size), interpolation=method) for image in images])
 
 
 def identify(name: str, input_size: int, model: keras.Model) -> Identity:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import keras
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+WEIGHTS_FILE = "handnet.npz"
+GRAPH_FILE = "handnet_graph.onnx"
 INPUT_SIZE = 128
 FEATURES = 512
 SQUEEZE = 8
@@ -129,7 +131,12 @@ def asset_path() -> Path:
         FileNotFoundError: when the weights or their record are missing.
         ValueError: when the file is not the one that the record describes.
     """
-    return checked_asset(ASSETS / "handnet.npz", ASSETS / "handnet.json")
+    return checked_asset(ASSETS / WEIGHTS_FILE, ASSETS / "handnet.json")
+
+
+def graph_path() -> Path:
+    """Return the shipped graph of this network, which serves the shipped weights and any others of the same layout."""
+    return ASSETS / GRAPH_FILE
 
 
 def read_weights(path: Path) -> Arrays:

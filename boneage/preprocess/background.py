@@ -1,15 +1,15 @@
-"""Remove the background by rembg, always with an explicitly named local network.
+"""Remove the background with a mask network: `handmask`, our own, by ONNX Runtime; every other one by rembg.
 
-The only module that imports rembg, and lazily: rembg imports numba-compiled alpha matting, which is never used here, so
-numba's compiler is switched off while it is imported (1.5 s instead of more than a minute). Nothing is ever sent to a
-remote service: such sessions are refused.
+The only module that imports rembg, and only for its own networks: rembg imports alpha matting, scikit-image and numba
+(whose compiler is switched off meanwhile: 1.5 s instead of more than a minute), of which a mask needs nothing. What
+`handmask` gives is what the same network gives as a rembg session, to the byte. Nothing is ever sent to a remote
+service: such sessions are refused.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 import os
 import sys
 import threading
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.errors import BoneageError
+from boneage.needs import how_to_install, installed
 from boneage.preprocess import handmask
 
 Film = NDArray[np.uint8]
@@ -31,6 +32,7 @@ MaskFunction = Callable[[Film], Film]
 NONE = "none"
 HANDMASK = "handmask"
 _NOT_ONE_MASK = frozenset({"sam", "u2net_cloth_seg", "u2net_custom", "ben_custom", "dis_custom"})
+_WANTED = "give U^2-Net's interface (input 1 x 3 x 320 x 320) or handmask's (1 x 1 x 256 x 256)"
 _IMPORT_LOCK = threading.Lock()
 
 
@@ -55,16 +57,11 @@ def mask_session(name: str, threads: int = 0) -> MaskFunction:
     """
     if name == NONE:
         return _everything
-    session = _open(name, threads)
+    ours = _open_handmask(name, threads)
+    network = ours or _rembg_masks(name, threads)
 
     def mask(film: Film) -> Film:
-        if film.min() == film.max():
-            return np.zeros_like(film)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            soft = _rembg().remove(film, session=session, only_mask=True)
-        if soft.shape != film.shape:
-            raise BackgroundError(f"background {name!r} should give one mask of {film.shape}, but gave {soft.shape}")
-        return np.asarray(soft, np.uint8)
+        return np.zeros_like(film) if film.min() == film.max() else network(film)
 
     return mask
 
@@ -92,21 +89,55 @@ def _everything(film: Film) -> Film:
     return np.full_like(film, 255)
 
 
-def _open(name: str, threads: int) -> Any:
+def _open_handmask(name: str, threads: int) -> MaskFunction | None:
+    """Open `handmask`, or a file with its interface (one grey channel); None for any other network."""
     path = _local_file(name)
-    _rembg()
     if path is None:
-        return _open_named(name, threads)
+        return None
+    session = _session(path, threads)
+    entry = session.get_inputs()[0]
+    if len(entry.shape) != 4 or entry.shape[1] != 1:
+        return None
+
+    def network(film: Film) -> Film:
+        output = session.run(None, {entry.name: handmask.network_input(film)})[0]
+        return handmask.mask_from_output(output, (film.shape[0], film.shape[1]))
+
+    return network
+
+
+def _session(path: Path, threads: int) -> Any:
     import onnxruntime
 
+    # ONNX Runtime has an exception of its own for every reason why a file is no network.
     try:
-        session_class = _session_classes()[_channels(path)]
-        return session_class(path.stem, _options(threads), model_path=str(path))
-    except (KeyError, RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf) as error:
-        raise BackgroundError(
-            f"{path} is not a mask network that can be used: give U^2-Net's interface "
-            f"(input 1 x 3 x 320 x 320) or handmask's (1 x 1 x 256 x 256) ({error})"
-        ) from error
+        return onnxruntime.InferenceSession(str(path), _options(threads), providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001
+        raise BackgroundError(f"{path} is not a mask network that can be used: {_WANTED} ({error})") from error
+
+
+def _rembg_masks(name: str, threads: int) -> MaskFunction:
+    """Open a named session of rembg, or a file with U^2-Net's interface."""
+    rembg, session = _rembg(), _open(name, threads)
+
+    def network(film: Film) -> Film:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            soft = rembg.remove(film, session=session, only_mask=True)
+        if soft.shape != film.shape:
+            raise BackgroundError(f"background {name!r} should give one mask of {film.shape}, but gave {soft.shape}")
+        return np.asarray(soft, np.uint8)
+
+    return network
+
+
+def _open(name: str, threads: int) -> Any:
+    path = _local_file(name)
+    if path is None:
+        return _open_named(name, threads)
+    try:
+        return _local_session_class()(path.stem, _options(threads), model_path=str(path))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise BackgroundError(f"{path} is not a mask network that can be used: {_WANTED} ({error})") from error
 
 
 def _open_named(name: str, threads: int) -> Any:
@@ -154,46 +185,20 @@ def _options(threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the core that reads the next film.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = threads
     return options
 
 
-def _channels(path: Path) -> int:
-    """Read how many channels a mask network takes: 1 is handmask's interface, 3 is U^2-Net's."""
-    import onnxruntime
-
-    shape = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).get_inputs()[0].shape
-    return int(shape[1]) if len(shape) == 4 and isinstance(shape[1], int) else 0
-
-
 @cache
-def _session_classes() -> dict[int, Any]:
-    """Make the two rembg session classes of ours (here, because their bases come with the lazy import)."""
+def _local_session_class() -> Any:
+    """Make the rembg session class for files (here, because its base comes with the lazy import)."""
     _rembg()
-    from PIL import Image
-    from rembg.sessions.base import BaseSession
     from rembg.sessions.u2net_custom import U2netCustomSession
-
-    class HandmaskSession(BaseSession):
-        """The shipped hand segmentation network as a rembg session."""
-
-        @classmethod
-        def download_models(cls, *args: Any, **kwargs: Any) -> str:
-            """Return the local file: nothing is downloaded."""
-            return str(kwargs["model_path"])
-
-        @classmethod
-        def name(cls, *args: Any, **kwargs: Any) -> str:
-            return HANDMASK
-
-        def predict(self, img: Image.Image, *args: Any, **kwargs: Any) -> list[Image.Image]:
-            """Return the one soft mask of a film."""
-            grey = np.asarray(img.convert("L"))
-            entry = self.inner_session.get_inputs()[0].name
-            output = self.inner_session.run(None, {entry: handmask.network_input(grey)})[0]
-            return [Image.fromarray(handmask.mask_from_output(output, (grey.shape[0], grey.shape[1])))]
 
     class LocalU2netSession(U2netCustomSession):
         """Any U^2-Net file, wherever it lies (rembg's own class wants it inside its home)."""
@@ -203,13 +208,13 @@ def _session_classes() -> dict[int, Any]:
             """Return the local file: nothing is downloaded."""
             return str(kwargs["model_path"])
 
-    return {1: HandmaskSession, 3: LocalU2netSession}
+    return LocalU2netSession
 
 
 def _rembg() -> Any:
-    """Import rembg once, with numba's compiler off; without onnxruntime rembg would end the process, so look first."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise BackgroundError("background removal needs onnxruntime, which is not installed: pip install 'rembg[cpu]'")
+    """Import rembg once, with numba's compiler off."""
+    if not installed("rembg"):
+        raise BackgroundError(f"this mask network is run by rembg, which is not installed: {how_to_install()}")
     with _IMPORT_LOCK, _numba_compiler_off():
         import rembg
     return rembg

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from boneage.registry.lineage import validation_metrics
 from boneage.registry.versions import VersionInfo, find, list_versions
+from boneage.tracking.reader import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,11 +53,9 @@ class Tenure:
 
 def tenures(client: MlflowClient, name: str) -> list[Tenure]:
     """List a model's champions, the first one first; empty when nothing was promoted, or there is no such model."""
-    from mlflow.exceptions import MlflowException
-
     try:
         tags = client.get_registered_model(name).tags
-    except MlflowException:
+    except store_errors():
         return []
     kept = [_read(tags[tag]) for tag in sorted(tags) if tag.startswith(_TAG)]
     if kept:

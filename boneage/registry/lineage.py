@@ -20,6 +20,7 @@ _MADE_FROM = {
     "assembled_from": "assembled from version {}",
     "assembled_heads": "heads replaced: {}",
     "recalibrated_from": "recalibrated from version {}",
+    "converted_from": "converted for serving without TensorFlow from version {}",
     "imported_from": "imported from {}",
 }
 _HISTORY = {

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boneage.cascade.bundle import load_bundle
-from boneage.registry.archive import shipped_archive, unpack
-from boneage.registry.register import load_cascade
+from boneage.registry.loading import load_cascade
+from boneage.registry.unpacking import shipped_archive, unpack
 from boneage.registry.versions import CHAMPION, cascade_name, find
-from boneage.tracking.store import open_existing, store_exists
+from boneage.tracking.reader import open_reader
+from boneage.tracking.store import store_exists
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
@@ -47,7 +48,7 @@ def default_uri() -> str:
     """
     if not store_exists() and not os.environ.get("MLFLOW_TRACKING_URI"):
         return SHIPPED
-    return SHIPPED if find(open_existing(), cascade_name(), CHAMPION) is None else CHAMPION_URI
+    return SHIPPED if find(open_reader(), cascade_name(), CHAMPION) is None else CHAMPION_URI
 
 
 def open_shipped() -> Cascade:
@@ -60,5 +61,6 @@ def open_shipped() -> Cascade:
     manifest = unpack(shipped_archive(), Path(folder.name))
     cascade = load_bundle(Path(folder.name) / "bundle")
     cascade.model, cascade.version = manifest["name"], SHIPPED
-    weakref.finalize(cascade, folder.cleanup)
+    # The backbone, for `dataclasses.replace` makes a cascade of its own that needs the folder, too.
+    weakref.finalize(cascade.backbone, folder.cleanup)
     return cascade

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from boneage.cascade.bundle import BUNDLE_FILE, load_bundle, read_bundle
-from boneage.cascade.cascade import Cascade
+from boneage.cascade.bundle import read_bundle
 from boneage.config import config_sha256
 from boneage.groups import ALL_MODELS, ModelKey
+from boneage.registry.loading import bundle_folder as bundle_folder
+from boneage.registry.loading import load_cascade as load_cascade
 from boneage.registry.packaging import CARD_FILE, VALIDATION_FILE, cascade_package, head_package, register
 from boneage.registry.validation import VALIDATION_TAG, table_text, text_sha256
 from boneage.registry.versions import (
@@ -23,15 +23,10 @@ from boneage.registry.versions import (
     MAE_TAG,
     STATUS_TAG,
     RegistryError,
-    VersionInfo,
     cascade_name,
     head_name,
-    parse_uri,
-    show,
-    version_folder,
 )
 from boneage.tracking.environment import code_tags
-from boneage.tracking.store import open_existing
 from boneage.tracking.values import key_tags, rename_metrics
 
 if TYPE_CHECKING:
@@ -70,9 +65,11 @@ def register_cascade(client: MlflowClient, submission: Submission) -> int:
 
     Raises:
         BundleError: when the bundle is damaged.
-        RegistryError: when the validation table is not one.
+        RegistryError: when the validation table is not one, or the graph for serving was never compared with the
+            network that it was made from, or gives other ages.
     """
     content = read_bundle(submission.bundle)
+    _refuse_unproven(content.values)
     common = {
         STATUS_TAG: "pending",
         "study": content.config.study.name,
@@ -86,6 +83,7 @@ def register_cascade(client: MlflowClient, submission: Submission) -> int:
         **{f"{HEAD_TAG}{key.name}": str(version) for key, version in heads.items()},
         VALIDATION_TAG: text_sha256(table),
         "bundle_sha256": str(content.values["sha256"]),
+        **_graph_tags(content.values.get("graph")),
         **submission.tags,
     }
     if "mae_months" in submission.metrics:
@@ -105,37 +103,28 @@ def register_cascade(client: MlflowClient, submission: Submission) -> int:
     return version
 
 
-def load_cascade(uri: str = "models:/boneage-cascade@champion", client: MlflowClient | None = None) -> Cascade:
-    """Open a registered cascade, or a bundle's folder; it carries its registered name and version.
-
-    Raises:
-        StoreError: when there is no store yet.
-        RegistryError: when there is no such model, version or alias; the message says what to run.
-        BundleError: when the files are damaged or were changed.
-    """
-    if not uri.startswith("models:") and (Path(uri) / BUNDLE_FILE).is_file():
-        return load_bundle(Path(uri))
-    name, version = parse_uri(uri)
-    # Nothing of ours needs pickle; whatever MLflow loads later in this process may not use it either.
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    client = client or open_existing()
-    info = show(client, name, version)
-    cascade = load_bundle(bundle_folder(client, info))
-    cascade.model, cascade.version = info.name, str(info.version)
-    return cascade
+def _graph_tags(proof: Mapping[str, float] | None) -> dict[str, str]:
+    """Say in tags how the graph for serving compares with its network."""
+    return {f"graph_{name}": f"{value:g}" for name, value in (proof or {}).items()}
 
 
-def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:
-    """Return the bundle inside a registered cascade's files.
+def _refuse_unproven(values: Mapping[str, Any]) -> None:
+    """Refuse a bundle whose graph is not known to give the ages of its own network; one without a graph has none."""
+    from boneage.cascade.bundle import GRAPH_FILE
+    from boneage.cascade.parity import LARGEST_MONTHS
 
-    Raises:
-        RegistryError: when the version is no cascade or its files are missing.
-    """
-    artifacts = version_folder(client, info) / "artifacts"
-    found = sorted(artifacts.glob(f"*/{BUNDLE_FILE}"))
-    if not found:
-        raise RegistryError(f"{info.name} version {info.version} is no cascade: it holds no {BUNDLE_FILE}")
-    return found[0].parent
+    if GRAPH_FILE not in values["files"]:
+        return
+    proof = values.get("graph")
+    if not proof or proof["films"] < 1:
+        raise RegistryError(
+            "the cascade's graph for serving was never compared with its network: give `save_bundle` films for that"
+        )
+    if not proof["largest_difference_months"] <= LARGEST_MONTHS:
+        raise RegistryError(
+            f"the cascade's graph for serving and its network are up to {proof['largest_difference_months']:g} months "
+            f"apart on {proof['films']} films, at most {LARGEST_MONTHS:g} are allowed: nothing was registered"
+        )
 
 
 def _register_heads(

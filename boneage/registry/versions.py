@@ -14,6 +14,7 @@ from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
 from boneage.notices import fault
 from boneage.paths import workspace
+from boneage.tracking.reader import store_errors
 from boneage.tracking.values import every_page
 
 if TYPE_CHECKING:
@@ -112,12 +113,10 @@ def ask(get: Callable[..., Any], name: str, *details: str) -> Any:
     Raises:
         RegistryError: when the store does not answer.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         return get(name, *details)
-    except MlflowException as error:
-        if error.error_code not in _MISSING:
+    except store_errors() as error:
+        if getattr(error, "error_code", "") not in _MISSING:
             raise RegistryError(f"the registry cannot be asked for {name}: {error}") from error
         return None
 

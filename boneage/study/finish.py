@@ -12,6 +12,7 @@ import pandas as pd
 from boneage import plots
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
+from boneage.cascade.parity import MOST_FILMS, Films
 from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
 from boneage.evaluation.metrics_table import account
 from boneage.evaluation.published import PAPER, Figure
@@ -19,7 +20,8 @@ from boneage.evaluation.report import account_html, account_tables, markdown_rep
 from boneage.evaluation.stress import DISTURBANCES, stress, stress_figures, stress_summary
 from boneage.files import write_whole
 from boneage.groups import RANGE_LABELS, ModelKey, Sex, Task
-from boneage.preprocess.pipeline import Preparer
+from boneage.paths import workspace
+from boneage.preprocess.pipeline import Preparer, prepare_table
 from boneage.study.materials import Materials, Part, Stage, sample, silent
 from boneage.study.models import ModelOutcome
 from boneage.study.noise_guard import film_levels, fit_noise_guard
@@ -71,6 +73,18 @@ def index_cases(materials: Materials) -> CaseIndex:
     ids = materials.splits.train
     sexes, samples = list(materials.part.table.loc[list(ids), "sex"]), materials.part.samples(ids)
     return CaseIndex.of(materials.backbone.sha256, ids, sexes, samples.ages, samples.features)
+
+
+def proof_films(materials: Materials) -> Films:
+    """Return validation films, evenly spread and at most `MOST_FILMS`, to compare the served graph with Keras on.
+
+    Films and features are those of the study's caches: nothing passes the backbone again.
+    """
+    every = materials.splits.validation
+    ids = tuple(every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(MOST_FILMS, len(every))).astype(int)))
+    table = materials.part.table.loc[list(ids)].rename_axis("id").reset_index()
+    prepared = prepare_table(table, materials.config.preprocess, workspace() / "prepared")
+    return Films(prepared.stack(ids), list(table["sex"]), materials.part.samples(ids).features)
 
 
 def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:

@@ -23,7 +23,7 @@ from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade
 from boneage.registry.validation import validation_table
 from boneage.stopping import Progress
-from boneage.study.finish import assemble, card_stress, paper_page, report, score
+from boneage.study.finish import assemble, card_stress, paper_page, proof_films, report, score
 from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import (
     Choose,
@@ -187,7 +187,7 @@ def _finish(
     tracker.log_text(tracker.study_run_id or "", page, "paper.html")
     with tempfile.TemporaryDirectory() as temporary:
         submission = Submission(
-            bundle=save_bundle(cascade, Path(temporary) / "cascade"),
+            bundle=save_bundle(cascade, Path(temporary) / "cascade", proof_films(materials)),
             run_id=tracker.study_run_id or "",
             card=model_card(cascade, validation.metrics, figures=account(validation.per_image)),
             metrics=validation.metrics,

@@ -20,7 +20,7 @@ PACKAGES = (
     "pandas",
     "scikit-learn",
     "scikit-image",
-    "opencv-python",
+    "opencv-python-headless",
     "onnxruntime",
     "rembg",
     "mlflow",

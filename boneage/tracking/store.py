@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlparse
 from boneage.databases import database_lock, file_lock, is_held, masked, sqlite_file
 from boneage.errors import BoneageError
 from boneage.files import write_fault
+from boneage.needs import needed
 from boneage.notices import fault
 from boneage.paths import project_root
 from boneage.tracking.store_faults import open_fault
@@ -78,7 +79,7 @@ def open_store(uri: str | None = None) -> MlflowClient:
     file = sqlite_file(uri)
     if file is not None and not file.is_file():
         _make(file)
-    import mlflow
+    mlflow = needed("mlflow", "write to the tracking store")
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -104,11 +105,15 @@ def open_existing(uri: str | None = None) -> MlflowClient:
     Raises:
         StoreError: when it is missing (the message says what to run) or cannot be opened.
     """
-    uri = uri or store_uri()
+    refuse_missing(uri or store_uri())
+    return open_store(uri)
+
+
+def refuse_missing(uri: str) -> None:
+    """Raise `StoreError` where there is no store yet; the message says what to run."""
     if not store_exists(uri):
         commands = {"shipped": "boneage registry import --shipped", "init": "boneage store init"}
         raise StoreError(fault("store.missing", place=sqlite_file(uri), **commands))
-    return open_store(uri)
 
 
 def ensure_experiment(client: MlflowClient, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from boneage import __version__
 from boneage.explain.reasons import all_ages_share
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
+from boneage.tracking.reader import store_errors
 from boneage.ui.service import FIGURES, Answer, Listed
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when it cannot be loaded; the message says what to do.
         """
+        from boneage.registry.loading import load_cascade
         from boneage.registry.opening import open_cascade
-        from boneage.registry.register import load_cascade
 
         return load_cascade(uri, self._open()) if uri.startswith("models:") else open_cascade(uri)
 
@@ -130,14 +131,12 @@ class RegistryCatalogue:
 
     def _run(self, run_id: str) -> _Run:
         """Look a run up; what is known of an ended one is kept."""
-        from mlflow.exceptions import MlflowException
-
         if not run_id:
             return _Run()
         if run_id not in self._runs:
             try:
                 run = self._open().get_run(run_id)
-            except MlflowException:
+            except store_errors():
                 return _Run()
             found = _Run(f"#/experiments/{run.info.experiment_id}/runs/{run_id}", _figures(run.data.metrics))
             if run.info.end_time is None:
@@ -146,11 +145,11 @@ class RegistryCatalogue:
         return self._runs[run_id]
 
     def _open(self) -> MlflowClient:
-        from boneage.tracking.store import open_existing
+        from boneage.tracking.reader import open_reader
 
         with self._lock:
             if self._client is None:
-                self._client = open_existing()
+                self._client = open_reader()
             return self._client
 
 

@@ -12,6 +12,7 @@ import pytest
 from boneage.cascade.bundle import (
     BUNDLE_FILE,
     CASES_FILE,
+    GRAPH_FILE,
     MASK_FILE,
     BundleError,
     load_bundle,
@@ -23,10 +24,12 @@ from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
+from boneage.cascade.parity import LARGEST_MONTHS, Films
 from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
 from boneage.gate.gate import Gate, RefusedError
 from boneage.gate.network import shipped_model
 from boneage.groups import ALL_MODELS
+from boneage.learn.graph_backbone import GraphBackbone
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
 
@@ -79,6 +82,18 @@ def test_a_moved_bundle_gives_the_same_estimate(cascade, copy):
         after["model"] = before["model"]
         assert after == before
     assert again.card == cascade.card and again.intervals == cascade.intervals
+
+
+def test_what_is_served_needs_no_keras_and_was_compared_with_it(cascade, tmp_path):
+    films = Films(np.stack([FILM[:64, :64], FILM[:64, 6:]]), ["female", "male"])
+    folder = save_bundle(cascade, tmp_path / "proven", films)
+    again = load_bundle(folder)
+    assert isinstance(again.backbone, GraphBackbone) and again.backbone.sha256 == cascade.backbone.sha256
+    assert again.backbone.proof["films"] == 2 and again.backbone.proof["largest_difference_months"] <= LARGEST_MONTHS
+    # Whatever is made of it later, such as a site's correction, keeps graph and proof.
+    twice = load_bundle(save_bundle(again, tmp_path / "twice"))
+    assert twice.backbone.proof == again.backbone.proof
+    assert (tmp_path / "twice" / GRAPH_FILE).read_bytes() == (folder / GRAPH_FILE).read_bytes()
 
 
 def test_cached_features_give_the_same_estimate_as_the_film(cascade):
@@ -143,7 +158,7 @@ def test_the_bundle_is_as_small_as_one_backbone_and_ten_heads(cascade, saved):
     assert size <= 1.15 * (heads + weights)
 
 
-@pytest.mark.parametrize("name", ["heads/regressor-male-2.npz", "backbone.npz"])
+@pytest.mark.parametrize("name", ["heads/regressor-male-2.npz", "backbone.npz", "backbone.onnx"])
 def test_a_changed_file_is_refused(copy, name):
     file = copy / name
     data = bytearray(file.read_bytes())

@@ -120,3 +120,15 @@ def test_an_age_disagrees_only_beyond_what_the_file_can_say(step, given, disagre
     read = Radiograph(np.zeros((20, 20), np.uint8), age_months=120.0, age_step_months=step)
     assert bool(contradictions(read, Sex.MALE, given)) == disagrees
     assert contradictions(read, Sex.MALE) == []
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_many_are_estimated_in_their_order_and_a_bad_one_stops_nobody(cascade, monkeypatch, shared):
+    monkeypatch.setattr(type(cascade.backbone), "shared", shared, raising=False)
+    films = [np.full((40, 30), 20 * number + 1, np.uint8) for number in range(1, 9)]
+    films[3] = np.zeros((2, 2, 2), np.uint8)
+    found = list(cascade.estimate_many(films, "female"))
+    assert isinstance(found[3], EstimateError)
+    alone = [cascade.estimate(film, "female") for number, film in enumerate(films) if number != 3]
+    assert [one for number, one in enumerate(found) if number != 3] == alone
+    assert len(list(cascade.estimate_many(films[:2], ["male"] * 2, ["0-57", None]))) == 2

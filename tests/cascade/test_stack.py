@@ -1,7 +1,5 @@
 """A head for all ages beside the experts: averaged by a share per sex, saved, loaded and served."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -80,7 +78,7 @@ def test_everything_together_is_served_from_the_bundle_as_it_was_fitted(full, tm
     again = load_bundle(folder)
     for sex, age_range in (("female", None), ("male", None), ("male", "0-57")):
         before, after = full.estimate(FILM, sex, age_range), again.estimate(FILM, sex, age_range)
-        assert replace(after, model="") == before
+        assert {**after.to_json(), "model": ""} == before.to_json()
     assert full.estimate(FILM, "female").routing == "stacked"
     with np.load(folder / GLOBAL_FILE) as arrays:
         assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float16)}

@@ -27,7 +27,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "page.md"
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped cascade as a folder."""
     from boneage.paths import assets
-    from boneage.registry.archive import SHIPPED_FILE, unpack
+    from boneage.registry.unpacking import SHIPPED_FILE, unpack
 
     folder = tmp_path_factory.mktemp("shipped")
     unpack(assets() / SHIPPED_FILE, folder)

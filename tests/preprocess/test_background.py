@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from boneage.paths import project_root
-from boneage.preprocess import background
+from boneage.preprocess import background, handmask
 from boneage.preprocess.background import BackgroundError, mask_session, network_file, network_identity
 
 SHARED = Path(os.environ.get("BONEAGE_SHARED_DATA", project_root().parent / "shared" / "data"))
@@ -32,15 +32,38 @@ def test_none_keeps_everything(film):
     assert network_file("none") is None
 
 
-def test_the_shipped_network_runs_as_a_rembg_session(film, monkeypatch):
-    calls = []
+def test_the_shipped_network_gives_what_it_gives_as_a_rembg_session(film):
     rembg = background._rembg()
-    original = rembg.remove
-    monkeypatch.setattr(rembg, "remove", lambda *args, **kwargs: calls.append(kwargs) or original(*args, **kwargs))
+    from PIL import Image
+    from rembg.sessions.base import BaseSession
+
+    class HandmaskSession(BaseSession):
+        @classmethod
+        def download_models(cls, *args, **kwargs):
+            return str(network_file("handmask"))
+
+        @classmethod
+        def name(cls, *args, **kwargs):
+            return "handmask"
+
+        def predict(self, img, *args, **kwargs):
+            grey = np.asarray(img.convert("L"))
+            output = self.inner_session.run(None, {"film": handmask.network_input(grey)})[0]
+            return [Image.fromarray(handmask.mask_from_output(output, grey.shape))]
+
+    theirs = rembg.remove(film, session=HandmaskSession("handmask", background._options(1)), only_mask=True)
     mask = mask_session("handmask")(film)
     assert (mask.shape, mask.dtype) == (film.shape, np.uint8)
-    assert calls[0]["only_mask"] is True
-    assert isinstance(calls[0]["session"], rembg.sessions.base.BaseSession)
+    np.testing.assert_array_equal(mask, theirs)
+
+
+def test_the_shipped_network_runs_without_rembg(film):
+    code = (
+        "import sys, numpy; from boneage.preprocess.background import mask_session;"
+        "mask_session('handmask')(numpy.arange(6400, dtype=numpy.uint8).reshape(80, 80));"
+        "sys.exit(any(name in sys.modules for name in ('rembg', 'skimage', 'numba', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=project_root(), check=False).returncode == 0
 
 
 def test_the_shipped_network_gives_the_same_from_another_place(film, tmp_path):

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from boneage.registry import archive as exchange
+from boneage.registry import unpacking
 from boneage.registry.promotion import champions
 from boneage.registry.register import load_cascade, register_cascade
 from boneage.registry.versions import RegistryError, show
@@ -83,10 +84,10 @@ def test_a_missing_archive_says_so(store, tmp_path):
 
 
 def test_the_shipped_cascade_becomes_champion_where_there_is_none(store, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(exchange, "assets", lambda: tmp_path)
+    monkeypatch.setattr(unpacking, "assets", lambda: tmp_path)
     with pytest.raises(RegistryError, match="python -m tuning"):
         exchange.import_shipped(store)
-    shipped = archive.rename(tmp_path / exchange.SHIPPED_FILE)
+    shipped = archive.rename(tmp_path / unpacking.SHIPPED_FILE)
     with pytest.raises(RegistryError, match="cascade.json should lie"):
         exchange.import_shipped(store)
     write_record(shipped, {})
@@ -96,8 +97,8 @@ def test_the_shipped_cascade_becomes_champion_where_there_is_none(store, archive
 
 
 def test_a_shipped_cascade_that_its_record_does_not_describe_is_refused(store, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(exchange, "assets", lambda: tmp_path)
-    shipped = archive.rename(tmp_path / exchange.SHIPPED_FILE)
+    monkeypatch.setattr(unpacking, "assets", lambda: tmp_path)
+    shipped = archive.rename(tmp_path / unpacking.SHIPPED_FILE)
     write_record(shipped, {"sha256": "0" * 64})
     with pytest.raises(RegistryError, match="should have sha256 0000"):
         exchange.import_shipped(store)

@@ -12,6 +12,7 @@ import pytest
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
 from boneage.evaluation.metrics_table import account
 from boneage.registry import archive as exchange
+from boneage.registry import unpacking
 from boneage.registry.model_card import model_card
 from boneage.registry.register import bundle_folder, load_cascade, register_cascade
 from boneage.registry.training_record import card_intervals
@@ -19,11 +20,11 @@ from boneage.registry.versions import RegistryError, show
 
 
 def test_what_this_installation_has_is_left_out_and_nothing_else(tmp_path):
-    for name in exchange.SHIPPED_NETWORKS:
-        exchange.put_back(name, tmp_path / name)
-    assert exchange.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
+    for name in unpacking.SHIPPED_NETWORKS:
+        unpacking.put_back(name, tmp_path / name)
+    assert unpacking.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
     (tmp_path / MASK_FILE).write_bytes(b"another")
-    assert exchange.leave_out(tmp_path) == {BACKBONE_FILE}
+    assert unpacking.leave_out(tmp_path) == {BACKBONE_FILE}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def archive(store, submit, tmp_path, monkeypatch):
     kept = tmp_path / "kept.npz"
     shutil.copyfile(bundle_folder(store, show(store, "tiny-cascade", "challenger")) / BACKBONE_FILE, kept)
     monkeypatch.setattr(exchange, "leave_out", lambda bundle: frozenset({BACKBONE_FILE}))
-    monkeypatch.setattr(exchange, "put_back", lambda name, path: shutil.copyfile(kept, path))
+    monkeypatch.setattr(unpacking, "put_back", lambda name, path: shutil.copyfile(kept, path))
     return exchange.export_version(store, "tiny-cascade", "challenger", tmp_path / "out", lean=True), kept
 
 

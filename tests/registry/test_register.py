@@ -178,3 +178,22 @@ def test_loading_leaves_the_tracking_uri_alone(store, version):
     before = os.environ["MLFLOW_TRACKING_URI"]
     load_cascade("models:/tiny-cascade/1", client=store)
     assert os.environ["MLFLOW_TRACKING_URI"] == before
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [(None, "never compared"), ({"films": 20, "largest_difference_months": 0.02}, "up to 0.02 months apart")],
+)
+def test_a_graph_that_is_not_known_to_give_the_same_ages_is_not_registered(store, submit, bundle, proof, words):
+    from boneage.cascade.bundle import BUNDLE_FILE, GRAPH_FILE, _digest, file_sha256
+
+    (bundle / GRAPH_FILE).write_bytes(b"a graph")
+    values = json.loads((bundle / BUNDLE_FILE).read_text())
+    del values["sha256"]
+    values["files"][GRAPH_FILE] = file_sha256(bundle / GRAPH_FILE)
+    values["graph"] = proof
+    values["sha256"] = _digest(values)
+    (bundle / BUNDLE_FILE).write_text(json.dumps(values))
+    with pytest.raises(RegistryError, match=words):
+        register_cascade(store, submit())
+    assert list_versions(store, "tiny-cascade") == []

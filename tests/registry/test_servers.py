@@ -18,6 +18,7 @@ import pytest
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
+from boneage.cascade.parity import Films
 from boneage.cli import main
 from boneage.config import BackboneConfig, Config, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS, ModelKey
@@ -110,7 +111,8 @@ def real_bundle(tmp_path, monkeypatch):
         key: Head(key, PARAMETERS, tuple(initial_weights(key.task, network.features, PARAMETERS, seed)))
         for seed, key in enumerate(ALL_MODELS)
     }
-    return save_bundle(Cascade(Preparer(preprocess), network, heads, config), tmp_path / "real")
+    films = Films(np.random.default_rng(1).integers(0, 256, (2, 96, 96), dtype=np.uint8), ["female", "male"])
+    return save_bundle(Cascade(Preparer(preprocess), network, heads, config), tmp_path / "real", films)
 
 
 def test_the_served_cascade_answers_over_http_as_the_command_does(

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boneage.data.archives import is_archive, join, list_files
+from boneage.data.film_list import IMAGE_COLUMNS, SEX_COLUMNS, cell_of, range_of, sex_of
 from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.languages.texts import number, text
 from boneage.notices import say
+from boneage.pipeline import in_order
 from boneage.tables import read_csv
 from boneage.ui.errors import Kept, PageError
 from boneage.ui.estimate.case import BESIDE, Request, make_case
@@ -25,9 +27,6 @@ CSV_COLUMNS = (
     "warnings", "error", "hard_months", "warning_codes", "error_code",
 )  # fmt: skip
 _ROW_OWN = {"image", "sex"}
-_IMAGE_COLUMNS = ("image", "file", "id", "image id", "case id")
-_SEX_COLUMNS = ("sex", "male")
-_MALE_WORDS = {"true": Sex.MALE, "1": Sex.MALE, "false": Sex.FEMALE, "0": Sex.FEMALE}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def read_table(file: str | None, language: str) -> dict[str, Wish]:
     try:
         table = read_csv(Path(file).read_bytes()).rename(columns=str.lower)
         rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
-        return {_stem(_first(row, _IMAGE_COLUMNS)): _wish(row) for row in rows}
+        return {_stem(cell_of(row, IMAGE_COLUMNS)): _wish(row) for row in rows}
     except (KeyError, ValueError) as error:
         raise PageError(text("batch_bad_table", language, reason=str(error))) from error
 
@@ -85,10 +84,14 @@ def estimate_all(
     service: ModelService, items: Sequence[Item], wishes: Mapping[str, Wish], uri: str, sex: str | None, language: str
 ) -> Iterator[dict[str, object]]:
     """Estimate one image after the other; yield its row under `CSV_COLUMNS`, `error` filled where it failed."""
-    for item in items:
+
+    def estimate(item: Item) -> dict[str, object]:
         wish = wishes.get(_stem(item.name), Wish(None))
         chosen = wish.sex or (Sex.parse(sex) if sex else None)
-        yield {"image": item.name, "sex": str(chosen or ""), **_row(service, item, wish, chosen, uri, language)}
+        return {"image": item.name, "sex": str(chosen or ""), **_row(service, item, wish, chosen, uri, language)}
+
+    # One model computes at a time; the next films are read and the last ones written meanwhile.
+    yield from (row for _, row in in_order(estimate, items))
 
 
 def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: str, language: str) -> dict[str, object]:
@@ -149,21 +152,8 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
-def _first(row: Mapping[str, str], names: Sequence[str]) -> str:
-    for name in names:
-        if name in row:
-            return row[name]
-    raise KeyError(names[0])
-
-
 def _wish(row: Mapping[str, str]) -> Wish:
-    word = _first(row, _SEX_COLUMNS).strip()
-    age_range = row.get("age_range", "").strip() or None
-    if age_range is not None and age_range not in RANGE_LABELS:
-        raise ValueError(f"age_range {age_range!r}")
-    if not word:
-        return Wish(None, age_range)
-    return Wish(_MALE_WORDS.get(word.lower()) or Sex.parse(word), age_range)
+    return Wish(sex_of(cell_of(row, SEX_COLUMNS)), range_of(row.get("age_range", "")))
 
 
 def _stem(name: str) -> str:

@@ -1,0 +1,106 @@
+"""Unpack an exported cascade: verify every checksum, put back what a lean archive left out; nothing runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, file_sha256
+from boneage.learn import handnet
+from boneage.paths import assets
+from boneage.preprocess import handmask
+from boneage.registry.versions import RegistryError
+from boneage.shipped import checked_asset
+
+SHIPPED_FILE = "cascade.zip"
+FORMAT = 1
+MANIFEST = "manifest.json"
+BUNDLE = "bundle"
+SHIPPED_NETWORKS = {BACKBONE_FILE: handnet.asset_path, MASK_FILE: handmask.model_path}
+_MAY_BE_LEFT_OUT = frozenset(f"{BUNDLE}/{name}" for name in SHIPPED_NETWORKS)
+_LARGEST_BYTES = 8 * 2**30
+
+
+def shipped_archive() -> Path:
+    """Return the archive of the cascade that ships with the package, verified.
+
+    Raises:
+        RegistryError: when none ships with this installation, or it is not the one that its record describes.
+    """
+    archive = assets() / SHIPPED_FILE
+    if not archive.is_file():
+        raise RegistryError("no cascade ships with this installation: run `python -m tuning CONFIG` to train one")
+    try:
+        return checked_asset(archive, archive.with_suffix(".json"))
+    except (FileNotFoundError, ValueError) as error:
+        raise RegistryError(str(error)) from error
+
+
+def unpack(archive: Path, folder: Path) -> dict[str, Any]:
+    """Write an archive's files to a folder, only those that the manifest names, every checksum verified.
+
+    What a lean archive left out is put back. Returns the manifest; the bundle lies in the folder `bundle`.
+
+    Raises:
+        RegistryError: when the archive is missing, damaged or was changed.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            manifest: dict[str, Any] = json.loads(file.read(MANIFEST))
+            if manifest.get("format") != FORMAT:
+                raise RegistryError(f"{archive} has format {manifest.get('format')!r}, but this program reads {FORMAT}")
+            if sum(member.file_size for member in file.infolist()) > _LARGEST_BYTES:
+                raise RegistryError(f"{archive} would unpack to more than {_LARGEST_BYTES // 2**30} GiB")
+            there = frozenset(file.namelist())
+            for member, expected in manifest["files"].items():
+                if member in there or member not in _MAY_BE_LEFT_OUT:
+                    _extract(file, member, folder, expected)
+                else:
+                    _put_back(member, folder, expected)
+    except FileNotFoundError as error:
+        raise RegistryError(f"no archive at {archive}: give the file that `boneage registry export` wrote") from error
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, OSError) as error:
+        raise RegistryError(f"{archive} is no exported cascade, or it is damaged: {error}") from error
+    return manifest
+
+
+def leave_out(bundle: Path) -> frozenset[str]:
+    """Return which files of a bundle this installation has.
+
+    Raises:
+        FileNotFoundError: when one of this installation's own networks is missing.
+        ValueError: when it is damaged.
+    """
+    names = (name for name in SHIPPED_NETWORKS if (bundle / name).is_file())
+    return frozenset(name for name in names if file_sha256(SHIPPED_NETWORKS[name]()) == file_sha256(bundle / name))
+
+
+def put_back(name: str, path: Path) -> Path:
+    """Copy one of the networks that ship to where an archive left it out; raises as `leave_out`."""
+    return Path(shutil.copyfile(SHIPPED_NETWORKS[name](), path))
+
+
+def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) -> None:
+    pure = PurePosixPath(member)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in member:
+        raise RegistryError(f"the archive names {member!r}, which lies outside of it")
+    path = folder / member
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with file.open(member) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    if file_sha256(path) != expected:
+        raise RegistryError(f"{member} was damaged or changed after the export: export the cascade again")
+
+
+def _put_back(member: str, folder: Path, expected: str) -> None:
+    """Put one of the networks that ship with this installation where a lean archive left it out."""
+    path = folder / member
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if file_sha256(put_back(path.name, path)) != expected:
+        raise RegistryError(
+            f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
+            "that exported it, or export it there without --lean"
+        )
