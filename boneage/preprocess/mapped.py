@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from boneage.files import WriteError, write_fault
+
 
 class GrowingTable:
     """One table, held by one process at a time (`with`).
@@ -46,9 +48,19 @@ class GrowingTable:
         self._lock.release()
 
     def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Add rows, (n, *shape), under their keys; on disk when this returns."""
-        _append(self.data, np.ascontiguousarray(rows, dtype=self.dtype).data)
-        _append(self.index, "".join(f"{key}\n" for key in keys).encode())
+        """Add rows, (n, *shape), under their keys; on disk when this returns.
+
+        Raises:
+            WriteError: when the disk is full or may not be written; the table is then as it was.
+        """
+        sizes = {file: file.stat().st_size for file in (self.data, self.index)}
+        try:
+            _append(self.data, np.ascontiguousarray(rows, dtype=self.dtype).data)
+            _append(self.index, "".join(f"{key}\n" for key in keys).encode())
+        except OSError as error:
+            for file, size in sizes.items():
+                os.truncate(file, size)
+            raise WriteError(write_fault(self.data, error)) from error
         for key in keys:
             self.keys[key] = len(self.keys)
 
@@ -71,7 +83,9 @@ class GrowingTable:
 
 
 def _append(path: Path, content: Any) -> None:
-    with path.open("ab") as stream:
-        stream.write(content)
-        stream.flush()
+    # Unbuffered: what a full disk refuses must not be written once more when the file is closed.
+    with path.open("ab", buffering=0) as stream:
+        rest = memoryview(content).cast("B")
+        while rest:
+            rest = rest[stream.write(rest) :]
         os.fsync(stream.fileno())
