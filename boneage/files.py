@@ -91,6 +91,16 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def sync_tree(folder: Path) -> None:
+    """Sync every file below a folder to the disk, and the lists of their names: what another program copied there."""
+    for place in (folder, *folder.rglob("*")):
+        if place.is_dir():
+            sync_folder(place)
+        elif place.is_file():
+            with place.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
 def write_fault(place: Path | str, error: OSError) -> str:
     """Return the sentence for a place that could not be written: what is wrong with it, and what to do."""
     if error.errno in _FULL:

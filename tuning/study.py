@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from boneage.config import Config, HeadParameters, TuningConfig, config_sha256, to_mapping
-from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked
+from boneage.databases import DatabaseError, database_lock, first_line, has_password, masked, sqlite_fault, sqlite_file
 from boneage.files import write_whole
 from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import weights_identity
@@ -145,6 +145,9 @@ def _database(url: str, heartbeat_seconds: int) -> Any:
     except ImportError as error:
         raise DatabaseError(f"the driver of {masked(url)} is not installed: pip install 'boneage[cluster]'") from error
     except (SQLAlchemyError, ValueError, RuntimeError) as error:
+        file = sqlite_file(url)
+        if file is not None and "sqlite3." in str(error):
+            raise DatabaseError(sqlite_fault(file, error)) from error
         raise DatabaseError(f"the trials' database {masked(url)} cannot be opened: {first_line(error)}") from error
 
 

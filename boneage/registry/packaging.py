@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 
 from boneage.cascade.estimate import COMPARISON_FIELDS
+from boneage.files import sync_tree
 from boneage.groups import AGE_GROUPS, ModelKey, Task
 from boneage.registry.checklists import CHECKLISTS
 from boneage.registry.serving import REGISTERED_FILE, head_description
@@ -129,10 +131,18 @@ def _log(client: MlflowClient, package: Package) -> LoggedModel:
         for name, text in package.files.items():
             (path / name).write_text(text, encoding="utf-8")
         client.log_model_artifacts(model.model_id, str(path))
+    _sync(model)
     client.log_outputs(package.run_id, [LoggedModelOutput(model.model_id, 0)])
     if package.metrics:
         client.log_batch(package.run_id, metrics=to_metrics(package.metrics, model_id=model.model_id))
     return client.finalize_logged_model(model.model_id, "READY")
+
+
+def _sync(model: LoggedModel) -> None:
+    """Have a model's files on the disk before the registry, which is synced, says that they are there."""
+    location = urlparse(model.artifact_location)
+    if location.scheme in {"", "file"}:
+        sync_tree(Path(unquote(location.path)))
 
 
 @contextlib.contextmanager

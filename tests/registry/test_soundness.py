@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from boneage.cli import main
 from boneage.registry.champions import HISTORY_TAG, tenures
 from boneage.registry.promotion import promote, rollback
-from boneage.registry.register import RegistryError, register_cascade, show
+from boneage.registry.register import register_cascade
 from boneage.registry.soundness import registry_doubts
-from boneage.registry.versions import version_folder
+from boneage.registry.versions import RegistryError, show, version_folder
 
 NAME = "tiny-cascade"
 
@@ -110,3 +112,21 @@ def test_a_promotion_that_was_interrupted_is_seen_and_set_right_by_the_next(cham
     assert "the champion is version 3" in capsys.readouterr().out
     promote(champions, NAME, 4)
     assert [one.version for one in tenures(champions, NAME)] == [1, 2, 3, 4]
+
+
+def test_a_versions_files_are_on_the_disk_before_the_registry_names_it(store, submit, monkeypatch):
+    synced, made = [], []
+    fsync, create = os.fsync, type(store).create_model_version
+
+    def watched(handle):
+        fsync(handle)
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+
+    def created(client, *given, **more):
+        made.append(set(synced))
+        return create(client, *given, **more)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(type(store), "create_model_version", created)
+    register_cascade(store, submit(5.0))
+    assert {"MLmodel", "bundle.json", "backbone.npz", "validation.csv", "card.md"} <= made[0]
