@@ -172,3 +172,12 @@ def test_rescoring_takes_only_the_very_images(versions, tmp_path, monkeypatch):
         again(version, wanted.assign(content_sha256="0" * 64))
     with pytest.raises(BoneageError, match="1 of 1 validation images are not here"):
         again(version, wanted.assign(id="8"))
+
+
+def test_the_import_that_one_is_told_to_run_where_there_is_no_store_makes_one(monkeypatch, capsys):
+    from boneage.commands import registry
+
+    monkeypatch.setattr(registry, "open_store", lambda: "a new store")
+    monkeypatch.setattr(registry, "import_shipped", lambda client: f"registered in {client}")
+    assert main(["registry", "import", "--shipped"]) == 0
+    assert capsys.readouterr().out == "registered in a new store\n"

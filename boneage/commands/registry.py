@@ -24,7 +24,7 @@ from boneage.registry.versions import VersionInfo, list_versions, show, version_
 from boneage.signing import sign, verify
 from boneage.tables import text_table
 from boneage.tracking.reader import open_reader
-from boneage.tracking.store import open_existing
+from boneage.tracking.store import open_existing, open_store
 from boneage.tracking.values import every_page
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def run_import(args: argparse.Namespace) -> int:
         if args.shipped:
             raise UsageError("--key belongs to an ARCHIVE: what ships is verified by its record")
         verify(args.archive, args.key)
-    client = open_existing()
+    # Where there is no store yet, an import is what one is told to run: it makes one.
+    client = open_store()
     print(import_shipped(client) if args.shipped else import_version(client, args.archive, args.prefix))
     return 0
 
