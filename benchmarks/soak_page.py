@@ -66,7 +66,8 @@ class Visits:
         from gradio_client import handle_file
 
         film, client = chance.choice(list(self.films)), self.client(number)
-        answer = client.predict(file=handle_file(str(film)), sex="female", api_name="/predict")
+        # Drawn hands may be refused by the gate, which is not what is soaked here.
+        answer = client.predict(file=handle_file(str(film)), sex="female", anyway=True, api_name="/predict")
         self.tally.count("estimates")
         expected = self.expected.setdefault(film, answer["bone_age_months"])
         if answer["image"] != film.name or abs(answer["bone_age_months"] - expected) > 0.01:
