@@ -25,7 +25,7 @@
         for (const address of addresses) await load(address);
       };
       inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
-      this.loaded = load(url);
+      this.loaded = load(base.href);
     }
 
     async postMessage(data) {
