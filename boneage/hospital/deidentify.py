@@ -33,7 +33,7 @@ class Text:
     Attributes:
         corners: float32 (4, 2), (x, y) in pixels of the film.
         words: as they were read; may be wrong or empty.
-        is_side_marker: whether it only says which hand it is, and stays.
+        is_side_marker: whether it only says which hand it is, and stays; a single letter names nobody.
     """
 
     corners: NDArray[np.float32]
@@ -129,6 +129,10 @@ def _read(film: Film, quarter: int) -> list[Text]:
         )
         for box, words in zip(answer.boxes, texts, strict=True)
     ]
+
+
+def _says_the_side(words: str) -> bool:
+    return len(words) == 1 or _SIDE.fullmatch(words) is not None
 
 
 def _back(corners: NDArray[np.float32], shape: tuple[int, ...], quarter: int) -> NDArray[np.float32]:

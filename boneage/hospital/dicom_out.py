@@ -41,18 +41,29 @@ def write_dicom(result: Result, folder: Path, name: str = "") -> tuple[Path, Pat
     Raises:
         HospitalError: when the film is no DICOM file or a library is missing.
     """
-    need("highdicom")
-    from boneage.hospital.secondary_capture import secondary_capture
-    from boneage.hospital.structured_report import evidence, structured_report
+    from boneage.hospital.structured_report import evidence
 
+    made = dicom_objects(result)
     name = name or str(evidence(result).SOPInstanceUID)
     paths = folder / f"{name}.sr.dcm", folder / f"{name}.sc.dcm"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library's warnings quote patients' names
-        made = structured_report(result), secondary_capture(result)
     for path, dataset in zip(paths, made, strict=True):
         write_whole(path, encoded(dataset))
     return paths
+
+
+def dicom_objects(result: Result) -> tuple[Dataset, Dataset]:
+    """Return the Structured Report and the Secondary Capture of one result.
+
+    Raises:
+        HospitalError: as `write_dicom`.
+    """
+    need("highdicom")
+    from boneage.hospital.secondary_capture import secondary_capture
+    from boneage.hospital.structured_report import structured_report
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's warnings quote patients' names
+        return structured_report(result), secondary_capture(result)
 
 
 def encoded(dataset: Dataset) -> bytes:

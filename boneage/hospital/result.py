@@ -76,8 +76,7 @@ class Result:
         chronological_months: age at acquisition, None where nobody says it.
         comparison: what the table makes of it, None without a table.
         height: the predicted adult height, None where height or age is not known.
-        picture: uint8 (h, w), what the mask lies over: the film as it came, or as the gate corrected it.
-        mask: bool (h, w), the hand in `picture`, None where none was found.
+        mask: bool (H, W), the hand on the film, None where none was found.
         header: the DICOM file without its pixels, None for other files.
         noise: of the prepared film in grey levels, None where the model does not measure it.
         features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
@@ -95,7 +94,6 @@ class Result:
     chronological_months: float | None
     comparison: Comparison | None
     height: AdultHeight | None
-    picture: NDArray[np.uint8] = field(repr=False)
     mask: NDArray[np.bool_] | None = field(repr=False)
     header: Dataset | None = field(default=None, repr=False)
     noise: float | None = None
@@ -162,14 +160,12 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
             message=str(refused),
             comparison=None,
             height=None,
-            picture=film.pixels,
             mask=None,
             **common,
         )
     features = cascade.features(prepared)
     estimate = cascade.estimate_prepared(prepared, sex, question.age_range, features)
     age, table, coverage = common["chronological_months"], question.table, common["coverage"]
-    picture, mask = _as_taken(film.pixels, prepared)
     return Result(
         estimate=estimate,
         refusal=(),
@@ -177,8 +173,7 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
         message="",
         comparison=None if age is None or table is None else compare(estimate, age, table, coverage),
         height=_height(estimate, age, question, coverage),
-        picture=picture,
-        mask=None if mask.shape != picture.shape or mask.all() else mask,
+        mask=hand_on_film(film.pixels, prepared),
         noise=cascade.noise_level(prepared),
         features=features,
         **common,
@@ -191,13 +186,16 @@ def _height(estimate: Estimate, age: float | None, question: Question, coverage:
     return adult_height(estimate, age, question.height_cm, coverage, question.parents_cm)
 
 
-def _as_taken(film: NDArray[np.uint8], prepared: Prepared) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return the picture that a mask lies over and the mask, never mirrored: side markers must stay readable."""
-    picture = film if prepared.film is None else prepared.film
-    same = picture.shape == film.shape
-    if same and any(np.array_equal(picture[:, ::-1], one) for one in (film, 255 - film)):
-        return np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(prepared.mask[:, ::-1])
-    return picture, prepared.mask
+def hand_on_film(film: NDArray[np.uint8], prepared: Prepared) -> NDArray[np.bool_] | None:
+    """Return the hand's mask over the film as it was taken, bool (H, W); None where it has no such place.
+
+    A film that the gate mirrored keeps its side marker readable: the mask is mirrored back, not the film.
+    """
+    if prepared.mask.shape != film.shape or prepared.mask.all():
+        return None
+    seen = film if prepared.film is None else prepared.film
+    mirrored = any(np.array_equal(seen[:, ::-1], one) for one in (film, 255 - film))
+    return np.ascontiguousarray(prepared.mask[:, ::-1]) if mirrored else prepared.mask
 
 
 def read_header(data: bytes) -> Dataset:

@@ -81,7 +81,7 @@ def annotated(result: Result) -> Canvas:
 
 def film_with_outline(result: Result) -> Canvas:
     """Draw the film with the outline of the hand and its box, at most `LONGER_SIDE` long; uint8 (h, w, 3) RGB."""
-    picture = cv2.cvtColor(shrink(result.picture, LONGER_SIDE), cv2.COLOR_GRAY2RGB)
+    picture = cv2.cvtColor(shrink(result.film.pixels, LONGER_SIDE), cv2.COLOR_GRAY2RGB)
     if result.mask is not None:
         _outline(picture, result.mask)
     return picture

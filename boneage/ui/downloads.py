@@ -20,13 +20,13 @@ class Downloads:
         self._folder = folder
         self._visits = visits
 
-    def write(self, name: str, content: str, visit: str | None) -> str:
+    def write(self, name: str, content: str | bytes, visit: str | None) -> str:
         """Write one file for a visit; return its path, which Gradio serves without copying it again."""
         from gradio.processing_utils import save_file_to_cache
 
         with tempfile.TemporaryDirectory(dir=self._folder.parent) as place:
             file = Path(place) / name
-            file.write_text(content, encoding="utf-8")
+            file.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
             made = save_file_to_cache(file, str(self._folder))
         self._visits.keep(visit, [made])
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from base64 import b64decode
 from pathlib import Path
 
@@ -505,3 +506,20 @@ def test_nothing_of_a_visit_stays_on_the_disk(browser, running, phantom, tmp_pat
     left = [file.name for file in running.cache.glob("*/*")]
     assert "only-mine.png" not in left
     assert "boneage-estimates.csv" not in left
+
+
+def test_results_for_a_hospital_are_made_when_asked_for(page, tmp_path) -> None:
+    pytest.importorskip("highdicom")
+    from boneage.hospital.dicom_out import encoded
+    from boneage.hospital.example import example_film
+
+    film = tmp_path / "film.dcm"
+    film.write_bytes(encoded(example_film(90, Sex.FEMALE)))
+    estimate(page, film)
+    with page.expect_download() as got:
+        page.click("#pdf")
+    assert got.value.suggested_filename == "boneage-report.pdf"
+    assert Path(got.value.path()).read_bytes()[:5] == b"%PDF-"
+    with page.expect_download() as got:
+        page.click("#dicom")
+    assert zipfile.ZipFile(got.value.path()).namelist() == ["report.dcm", "picture.dcm"]

@@ -30,9 +30,11 @@ def _uid(kind: str, number: int) -> str:
 
 
 def _pixels(age: int) -> np.ndarray:
-    """Black rows and white ones, so that the mean is the age and no window changes it."""
+    """White rows, a ramp of all grey levels and black ones, so that the mean is the age and no window changes it."""
     flat = np.zeros(96 * 96, np.uint8)
-    flat[: round(flat.size * age / 255)] = 255
+    white = round(flat.size * age / 255) - 256
+    flat[:white] = 255
+    flat[white : white + 512] = np.arange(512) // 2
     return flat.reshape(96, 96)
 
 

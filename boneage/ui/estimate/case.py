@@ -23,6 +23,7 @@ from boneage.explain.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.hospital.result import hand_on_film
 from boneage.languages.texts import text
 from boneage.preprocess.preparer import Prepared
 from boneage.ui.errors import Kept, PageError
@@ -90,6 +91,7 @@ class Case:
         reasons: what each expert said, and the training cases most like the film.
         comparison: what the chosen table makes of the chronological age.
         faithfulness: how far the heat map can be believed on this film; known once it is made.
+        hand: the hand's mask over the film as a PNG, for results; empty where it has no such place.
         key: from `case_key`; whoever saves a reading with the estimate names it.
     """
 
@@ -109,6 +111,7 @@ class Case:
     reasons: Reasons | None = None
     comparison: Comparison | None = None
     faithfulness: Faithfulness | None = None
+    hand: bytes = b""
     key: str = ""
 
     @property
@@ -167,6 +170,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         step(0.6, text("progress_estimate", language))
         features = cascade.features(prepared)
     estimate, classified = _both(cascade, prepared, features, request)
+    hand = hand_on_film(radiograph.pixels, prepared)
     return Case(
         estimate=estimate,
         name=request.name,
@@ -181,6 +185,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         features=features,
         reasons=reasons_of(cascade, features, estimate),
         comparison=_compared(cascade, estimate, request),
+        hand=b"" if hand is None else encode_png(hand.astype(np.uint8)),
         key=case_key(radiograph.pixels, estimate, request),
     )
 

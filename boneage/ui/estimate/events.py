@@ -17,6 +17,7 @@ from boneage.notices import say
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal, explained, make_shown, read_request
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
+from boneage.ui.estimate.hospital import dicom_of, pdf_of
 from boneage.ui.estimate.pictures import preview
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import EstimateTab
@@ -24,6 +25,8 @@ from boneage.ui.flags.tab import FlagTab
 
 MODEL_TURN = "model"
 Shown = Case | Refusal | None
+# The link is set a moment after the answer has come.
+_FETCH = "() => setTimeout(() => document.querySelector('#made a, a#made, #made')?.click(), 300)"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -32,6 +35,7 @@ def connect(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropd
     _connect_file(tab, flags, case, language)
     _connect_table(tab)
     _connect_estimate(tab, flags, case, language)
+    _connect_results(tab, case, language)
 
 
 def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
@@ -114,6 +118,25 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
     for button, insists in ((inputs.button, False), (results.anyway, True)):
         done = button.click(estimating(insists), fields, fresh, show_progress_on=results.card, **turn)
         done.success(explain, [case, language], [case, *tab.shows], show_progress="hidden", **turn)
+
+
+def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) -> None:
+    """Make the PDF or the DICOM objects when they are asked for, and hand them to the browser."""
+    inputs, results = tab.inputs, tab.results
+
+    def making(make: Callable[[Case, str | None, str], tuple[str, bytes]]) -> Callable[..., str | None]:
+        def made(shown: Shown, file: str | None, code: str, request: gr.Request) -> str | None:
+            with Boundary(code):
+                if not isinstance(shown, Case):
+                    return None
+                name, content = make(shown, file, code)
+                return tab.around.downloads.write(name, content, request.session_hash)
+
+        return made
+
+    for button, make in ((results.pdf, pdf_of), (results.dicom, dicom_of)):
+        done = button.click(making(make), [case, inputs.file, language], results.made, **_PRIVATE)
+        done.success(None, None, None, js=_FETCH, **_PRIVATE)
 
 
 def _looked_at(file: str | None, language: str) -> list[Any]:

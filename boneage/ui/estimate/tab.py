@@ -48,6 +48,9 @@ class Results:
     steps: gr.HTML
     actions: gr.Row
     report: gr.DownloadButton
+    pdf: gr.Button
+    dicom: gr.Button
+    made: gr.DownloadButton
     flag: gr.Button
 
 
@@ -165,7 +168,10 @@ def _results(labels: Labels) -> Results:
         flag = labels.made(gr.Button, {"value": "flag_open"}, size="sm", scale=0, min_width=180, elem_id="flag-open")
         report = labels.made(gr.DownloadButton, {"label": "report"}, size="sm", scale=0, min_width=180,
                              elem_id="report")  # fmt: skip
-    return Results(card, anyway, steps, actions, report, flag)
+        pdf = labels.made(gr.Button, {"value": "report_pdf"}, size="sm", scale=0, min_width=90, elem_id="pdf")
+        dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=140, elem_id="dicom")
+        made = gr.DownloadButton("", elem_id="made", elem_classes="ba-unseen")
+    return Results(card, anyway, steps, actions, report, pdf, dicom, made, flag)
 
 
 def heading(key: str) -> Words:

@@ -1,0 +1,83 @@
+"""Turn the estimate that is shown into files for a hospital: a PDF report, or DICOM objects in one archive."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boneage.data.archives import read_bytes
+from boneage.data.dicom import is_dicom
+from boneage.data.flags import pixels_sha256
+from boneage.data.images import read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.groups import Sex
+from boneage.hospital.result import Result, read_header
+from boneage.languages.texts import text
+from boneage.ui.errors import PageError
+from boneage.ui.estimate.case import Case
+from boneage.ui.estimate.pictures import decode_png
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def pdf_of(case: Case, _file: str | None, language: str) -> tuple[str, bytes]:
+    """Return name and content of the report of one page."""
+    from boneage.hospital.report_pdf import report_pdf
+
+    return "boneage-report.pdf", report_pdf(result_of(case), language, made=case.made)
+
+
+def dicom_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
+    """Return name and content of an archive with the Structured Report and the Secondary Capture.
+
+    Args:
+        case: the estimate that is shown.
+        file: the upload; what it says of study and patient is read now and not kept.
+        language: of the errors.
+
+    Raises:
+        PageError: when the upload is no DICOM file, or another film than the one that is shown.
+    """
+    from boneage.hospital.dicom_out import dicom_objects, encoded
+
+    data = read_bytes(file) if file else b""
+    if not is_dicom(data):
+        raise PageError(text("report_dicom_needed", language))
+    film = read_radiograph(data, name=Path(file or "").name)
+    if pixels_sha256(film.pixels) != pixels_sha256(decode_png(case.png)):
+        raise PageError(text("report_dicom_needed", language))
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        objects = dicom_objects(result_of(case, film, read_header(data)))
+        for name, made in zip(("report.dcm", "picture.dcm"), objects, strict=True):
+            archive.writestr(name, encoded(made))
+    return "boneage-dicom.zip", buffer.getvalue()
+
+
+def result_of(case: Case, film: Radiograph | None = None, header: Dataset | None = None) -> Result:
+    """Return a case as a result.
+
+    Args:
+        case: the estimate that is shown.
+        film: as it was read, where more than its pixels is known.
+        header: of the DICOM file.
+    """
+    return Result(
+        film=film or Radiograph(decode_png(case.png)),
+        sex=Sex.parse(case.estimate.sex),
+        estimate=case.estimate,
+        refusal=(),
+        refusal_kind="",
+        message="",
+        model=case.estimate.model,
+        version=case.estimate.version,
+        coverage=case.coverage,
+        chronological_months=case.chronological_months,
+        comparison=case.comparison,
+        height=None,
+        mask=decode_png(case.hand) > 0 if case.hand else None,
+        header=header,
+    )
