@@ -21,16 +21,19 @@ from boneage.cascade.stack import Stack
 from boneage.config import Config
 from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
-from boneage.gate.gate import Gate, RefusedError
+from boneage.gate.gate import Gate, RefusedError, Verdict
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
 from boneage.learn.features import apply_view
-from boneage.notices import warning
+from boneage.notices import code_of, codes_of, warning
 from boneage.pipeline import in_order
 from boneage.preprocess.preparer import Prepared, Preparer
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
     from boneage.learn.graph_backbone import GraphBackbone
+
+# Chosen, not fitted: films of which the gate is unsure are too few to calibrate on.
+_UNSURE_WIDENING = 1.5
 
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 
@@ -146,6 +149,8 @@ class Cascade:
         read = read_source(radiograph)
         prepared = self._prepared(read, anyway)
         said = contradictions(read, known_sex(sex), chronological_months)
+        if self.config.cascade.gate:  # which mirrors a right hand, and says so
+            said = [one for one in said if code_of(one) != "file.right_hand"]
         return replace(prepared, warnings=(*prepared.warnings, *said))
 
     def prepare(self, radiograph: Source, *, anyway: bool = False) -> Prepared:
@@ -219,7 +224,8 @@ class Cascade:
         if self.noise is None or level is None or not self.noise.noisy(level):
             return made
         surest = max(made.group_probabilities)
-        low, high = self._bounds(Sex.parse(made.sex), made.bone_age_months, surest, self.noise.widening)
+        factor = max(self.noise.widening, _doubt(made.warnings))
+        low, high = self._bounds(Sex.parse(made.sex), made.bone_age_months, surest, factor)
         warnings = (*made.warnings, self.noise.warning(level, interval=low is not None))
         return replace(made, low_months=low, high_months=high, warnings=warnings)
 
@@ -232,7 +238,7 @@ class Cascade:
         age, hard = float(routed.ages[i]), float(routed.hard_ages[i])
         if self.calibration is not None:
             age, hard = self.calibration.apply(sex, age), self.calibration.apply(sex, hard)
-        low, high = self._bounds(sex, age, float(routed.probabilities[i].max()))
+        low, high = self._bounds(sex, age, float(routed.probabilities[i].max()), _doubt(warnings))
         one, two, three, four = (float(p) for p in routed.probabilities[i])
         return Estimate(
             sex=sex,
@@ -250,22 +256,30 @@ class Cascade:
         )
 
     def _prepared(self, radiograph: Radiograph, anyway: bool) -> Prepared:
-        film, said, soft = self._inspected(radiograph.pixels, anyway)
-        # A film that the gate put right is a left hand already.
-        laterality = radiograph.laterality if film is radiograph.pixels else None
-        prepared = self.preparer.prepare(film, laterality, soft=soft)
-        return replace(prepared, warnings=(*radiograph.warnings, *said, *prepared.warnings), film=film)
-
-    def _inspected(self, film: np.ndarray, anyway: bool) -> tuple[np.ndarray, tuple[str, ...], np.ndarray | None]:
-        """Pass a film through the gate: the film to use, corrected where that is possible, what to say, its mask."""
         if not self.config.cascade.gate:
-            return film, (), None
-        if self.gate is None:
-            self.gate = Gate()
-        verdict = self.gate.inspect(film)
-        if not verdict.accepted and not anyway:
-            raise RefusedError(verdict)
+            prepared = self.preparer.prepare(radiograph.pixels, radiograph.laterality)
+            return replace(prepared, warnings=(*radiograph.warnings, *prepared.warnings), film=radiograph.pixels)
+        verdict = self._inspected(radiograph, anyway)
         said = (*(warning("gate.overridden", reason=reason) for reason in verdict.reasons), *verdict.notes)
         # The mask network is the dearest step of the preparation: where both ask the same one, once is enough.
-        shared = verdict.mask is not None and self.gate.masks_like(self.preparer.config.background)
-        return verdict.film, said, verdict.mask if shared else None
+        shared = (
+            verdict.mask is not None and self.gate is not None and self.gate.masks_like(self.preparer.config.background)
+        )
+        # What passed the gate is a left hand already.
+        prepared = self.preparer.prepare(verdict.film, soft=verdict.mask if shared else None)
+        warnings = (*radiograph.warnings, *said, *prepared.warnings)
+        return replace(prepared, warnings=warnings, film=verdict.film, field=verdict.field)
+
+    def _inspected(self, radiograph: Radiograph, anyway: bool) -> Verdict:
+        """Pass a film through the gate, which brings it into the pose that the networks know."""
+        if self.gate is None:
+            self.gate = Gate()
+        verdict = self.gate.inspect(radiograph.pixels, radiograph.laterality)
+        if not verdict.accepted and not anyway:
+            raise RefusedError(verdict)
+        return verdict
+
+
+def _doubt(warnings: Sequence[str]) -> float:
+    """Return by which factor an interval is widened where the gate was unsure of the film."""
+    return _UNSURE_WIDENING if "gate.unsure" in codes_of(warnings) else 1.0

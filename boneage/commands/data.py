@@ -11,6 +11,7 @@ from boneage.commands.common import UsageError, add_config, add_overrides, compl
 from boneage.config import apply_overrides, from_mapping, load_config
 from boneage.data.images import read_radiograph
 from boneage.phantom.dataset import write_dataset
+from boneage.preprocess.field import draw_field, exposed_fields, straighten
 from boneage.preprocess.gallery import Gallery
 from boneage.preprocess.preparer import Preparer
 from boneage.study.materials import gather
@@ -76,8 +77,12 @@ def run_steps(args: argparse.Namespace) -> int:
         # The crop and padding of the shipped networks.
         config = from_mapping(apply_overrides({"preprocess": {"crop": True, "pad": True}}, args.overrides))
     radiograph = read_radiograph(args.image)
-    gallery = Gallery()
-    prepared = Preparer(config.preprocess).prepare(radiograph.pixels, args.side or radiograph.laterality, gallery.show)
+    gallery, film = Gallery(), radiograph.pixels
+    fields = exposed_fields(film)
+    if fields:
+        gallery.show("field", draw_field(film, fields[0]))
+        film = straighten(film, fields[0])
+    prepared = Preparer(config.preprocess).prepare(film, args.side or radiograph.laterality, gallery.show)
     for path in gallery.write(args.out):
         print(path)
     if prepared.angle:

@@ -17,7 +17,7 @@ from boneage.gate.films import simulated
 from boneage.gate.fit import KEPT_APART, Recipe, Stock, fit, stock, with_thresholds
 from boneage.gate.gate import Gate
 from boneage.gate.inputs import SIDE
-from boneage.gate.measure import GOOD, Draw, large_copies, measure, summary, wilson
+from boneage.gate.measure import GOOD, Draw, large_copies, measure, summary, wilson, wrong
 from boneage.gate.network import KINDS, GateModel, read_model, save_model
 from boneage.preprocess.background import MaskFunction, mask_session, network_identity
 from boneage.pretrain.sources import ids_sha256
@@ -138,16 +138,16 @@ def _print_totals(measured: pd.DataFrame) -> None:
     """Print the shares that have a goal, the flaws made by rule alone (tiny, blank) apart."""
     good, large = measured[measured["made"] == GOOD], large_copies(measured)
     refused = measured[(measured["wanted"] == "refuse") & ~measured["found"].isin(["small", "blank"])]
-    for name, part, wrong in (
+    for name, part, bad in (
         ("false refusals", good, ~good["accepted"]),
         ("false refusals of large copies", large, ~large["accepted"]),
-        ("wrongly corrected good films", good, good["accepted"] & (good["said"] != "")),
+        ("wrongly corrected good films", good, good["accepted"] & wrong(good)),
         ("false acceptances", refused, refused["accepted"]),
     ):
         if part.empty:
             continue
-        low, high = wilson(int(wrong.sum()), len(part))
-        print(f"{name}: {wrong.sum()} of {len(part)}, {wrong.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
+        low, high = wilson(int(bad.sum()), len(part))
+        print(f"{name}: {bad.sum()} of {len(part)}, {bad.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
 
 
 def _part(args: argparse.Namespace, name: str, limit: int | None) -> pd.DataFrame:

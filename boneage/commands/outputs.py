@@ -108,7 +108,7 @@ class Outputs:
         sex = None if self.args.sex is None else Sex.parse(self.args.sex)
         args = self.args
         parents = None if args.father is None else (args.father, args.mother)
-        return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents)
+        return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents, args.hand)
 
     def _reasons(self, cascade: Cascade, result: Result) -> dict[str, Any]:
         if not self.args.reasons or result.estimate is None or result.features is None:

@@ -42,6 +42,7 @@ def predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chronological", type=float, metavar="MONTHS", help="chronological age, for the difference")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help=f"for a z-score: {', '.join(TABLE_NAMES)} or a CSV")
     parser.add_argument("--anyway", action="store_true", help="estimate what the gate refuses, too, with a warning")
+    parser.add_argument("--hand", choices=("left", "right"), help="which hand it is, or which of two")
     parser.add_argument("--reasons", action="store_true", help="say what each expert said, and the most similar cases")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table")
     add_outputs(parser)
@@ -135,7 +136,7 @@ def _answer(cascade: Cascade, args: argparse.Namespace, table: SdTable | None, f
         outputs = outputs_of(argparse.Namespace(**{**vars(args), **own}))
         if outputs.wanted:
             return _Answer({"image": film.image, **outputs.answered(cascade, film.place, table)})
-        radiograph = read_radiograph(film.place)
+        radiograph = read_radiograph(film.place).of_hand(args.hand)
         sex = film.sex or radiograph.sex
         if sex is None:
             raise BoneageError(f"{film.image} does not say the patient's sex: give --sex")

@@ -5,7 +5,7 @@ Deep grey values are windowed to 8 bit, not clipped; sizes are checked before an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from boneage.notices import fault
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 FEWEST_LEVELS = 8
+HANDS = {"left": "L", "right": "R"}
 _DEPTHS = (8, 10, 12, 14, 16)
 
 
@@ -56,6 +57,18 @@ class Radiograph:
         levels = np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))
         if 1 < levels < FEWEST_LEVELS:
             raise ImageError(fault("image.levels", levels=levels))
+
+    def of_hand(self, hand: str | None) -> Radiograph:
+        """Return the film as one of the `left` or the `right` hand, whatever its file says; as it is for None or "".
+
+        Raises:
+            ImageError: when it is another word.
+        """
+        if not hand:
+            return self
+        if hand not in HANDS:
+            raise ImageError(fault("image.hand", given=hand))
+        return replace(self, laterality=HANDS[hand])
 
 
 def check_size(width: int, height: int, name: str) -> None:

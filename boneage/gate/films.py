@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boneage.gate.negatives import cut_out, pattern, scrambled
 from boneage.groups import Sex
 from boneage.phantom.hand import draw
+from boneage.preprocess.posture import turn
 
 Film = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -53,6 +54,11 @@ def turned(film: Film, rng: Rng) -> Film:
     """Turn a film upside down or on its side, more or less exactly."""
     quarter = int(rng.choice([1, 2, 2, 3]))
     return tilted(np.ascontiguousarray(np.rot90(film, quarter)), rng, 20.0)
+
+
+def by_any_angle(film: Film, rng: Rng) -> Film:
+    """Turn a film by 30 to 330 degrees on black; all of it stays."""
+    return turn(film, float(rng.uniform(30, 330)))
 
 
 def tilted(film: Film, rng: Rng, degrees: float = 12.0) -> Film:
@@ -174,6 +180,7 @@ MAKERS: Mapping[str, Maker] = {
     "cut off: a piece": _cut("piece"),
     "cut off: simulated hand": Maker("cut_off", lambda source, rng: broken_phantom(rng), drawn=True),
     "turned": Maker("turned", lambda source, rng: turned(source.hand(rng)[0], rng)),
+    "turned by any angle": Maker("turned", lambda source, rng: by_any_angle(source.hand(rng)[0], rng)),
     "two hands": Maker("two_hands", lambda source, rng: two_hands(source.hand(rng)[0], source.hand(rng)[0], rng)),
     "no hand: pattern": Maker("not_hand", lambda source, rng: pattern(rng)),
     "no hand: picture": Maker("not_hand", _picture),

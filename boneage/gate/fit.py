@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from boneage.data.transforms import shrink
 from boneage.errors import BoneageError
 from boneage.gate.films import MAKERS, Source, tilted
+from boneage.gate.frames import FRAMES
 from boneage.gate.gate import usable_odds
 from boneage.gate.inputs import SIDE, MaskLook, look_at_mask, picture
 from boneage.gate.negatives import photographs
 from boneage.gate.network import KINDS, GateModel, Thresholds, build_network
+from boneage.gate.styles import STYLES
 from boneage.preprocess.background import MaskFunction
 
 Film = NDArray[np.uint8]
@@ -28,7 +30,11 @@ FEWEST_FILMS = 100
 _STOCK_SIDE = 160
 KEPT_APART = 5
 _BATCH = 64
-_FALSE_REFUSALS = 0.010
+# How many films are drawn in another style, and how many in a frame, whatever their kind.
+_STYLED, _FRAMED = 0.4, 0.25
+_UPRIGHT_FRAMES = tuple(name for name in FRAMES if not name.startswith("tilted"))
+# Of good films so many are refused by the network, and so many accepted with a warning only.
+_FALSE_REFUSALS, _UNSURE = 0.002, 0.010
 _DOUBTFUL = 0.998
 # About one in a hundred of the films that should all be left hands is a right one or mirrored (training films were
 # looked at): whatever finds right hands finds these, too.
@@ -137,7 +143,8 @@ def thresholds(odds: NDArray[np.float64], looks: Sequence[MaskLook]) -> Threshol
     usable = np.array([usable_odds(row) for row in odds])
     right = odds[:, KINDS.index("mirrored")] / np.maximum(usable, 1e-9)
     return Thresholds(
-        least_usable=float(np.clip(np.quantile(usable, _FALSE_REFUSALS), 0.02, 0.9)),
+        least_usable=float(np.clip(np.quantile(usable, _UNSURE), 0.02, 0.9)),
+        least_sure=float(np.clip(np.quantile(usable, _FALSE_REFUSALS), 0.02, 0.9)),
         surely_mirrored=float(np.clip(np.quantile(right, 1 - _FALSE_MIRRORINGS), 0.5, 0.98)),
         # Never stricter than these two: other sites' masks may be a little worse and yet good enough.
         most_doubtful=max(0.25, float(np.quantile([seen.doubtful for seen in looks], _DOUBTFUL))),
@@ -166,15 +173,26 @@ def _batch(source: Source, good: Stock, rng: Rng) -> tuple[NDArray[np.float32], 
     """Draw films, a third as they are and the others of every maker, all with what differs between scanners."""
     kinds = {kind: [maker for maker in MAKERS.values() if maker.kind == kind and not maker.drawn] for kind in KINDS}
     seen, wanted = [], []
+    styled = Source(lambda rng: _styled(*source.hand(rng), rng), source.pictures)
     for _ in range(_BATCH):
         kind = str(rng.choice(KINDS, p=[_WEIGHTS[name] for name in KINDS]))
         if kind == "usable" and rng.random() < 0.8:
-            film = good.hand(rng)[0]
+            film = _styled(*good.hand(rng), rng)[0]
         else:
-            film = kinds[kind][int(rng.integers(len(kinds[kind])))].make(source, rng)
+            film = kinds[kind][int(rng.integers(len(kinds[kind])))].make(styled, rng)
+        if rng.random() < _FRAMED:
+            film = FRAMES[_UPRIGHT_FRAMES[int(rng.integers(len(_UPRIGHT_FRAMES)))]](film, rng)[0]
         seen.append(_varied(picture(_rough(film, rng)), rng))
         wanted.append(KINDS.index(kind))
     return np.stack(seen), np.array(wanted)
+
+
+def _styled(film: Film, mask: Film, rng: Rng) -> tuple[Film, Film]:
+    """Draw a film in another style, or leave it as it is."""
+    if rng.random() >= _STYLED:
+        return film, mask
+    names = list(STYLES)
+    return STYLES[names[int(rng.integers(len(names)))]](film, mask, rng)
 
 
 def _rough(film: Film, rng: Rng) -> Film:

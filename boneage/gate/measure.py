@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from boneage.data.annotations import read_row
 from boneage.data.transforms import shrink
 from boneage.gate.films import MAKERS, Source
+from boneage.gate.frames import FRAMES
 from boneage.gate.gate import Gate
 from boneage.gate.negatives import photographs, scans
+from boneage.gate.styles import STYLES
 from boneage.preprocess.background import MaskFunction
 
 Film = NDArray[np.uint8]
@@ -24,7 +27,12 @@ LARGE = "good film, large copy"
 LARGE_SIDE = 300
 # What the gate should say of a sort of film: it may estimate, must correct, or must refuse.
 ACCEPT, CORRECT, REFUSE = "accept", "correct", "refuse"
-_CORRECTED = {"mirrored": "mirrored back", "inverted": "inverted"}
+# What a correction is said in, and those of them that do harm to a good film.
+_CORRECTED = {
+    "mirrored": "mirrored back", "inverted": "inverted", "two_hands": "left one was taken",
+    "turned": "was turned by|was straightened by",
+}  # fmt: skip
+_HARMFUL = "mirrored back|inverted|was taken"
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,13 @@ def measure(gate: Gate, draw: Draw, mask: MaskFunction, progress: Progress | Non
         One row per film: made (what it is), wanted (`accept`, `correct` or `refuse`), found (what the gate says),
         accepted, corrected (rightly), said, id (of a good film, else empty), side (its longer one in pixels).
     """
-    total = len(draw.table) + len(MAKERS) * draw.flaws
+    total = len(draw.table) + (len(MAKERS) + len(STYLES) + len(FRAMES)) * draw.flaws
     rows = []
     for done, (made, kind, film, name) in enumerate(_films(draw, mask), start=1):
         verdict = gate.inspect(film)
         wanted = ACCEPT if kind == "usable" else CORRECT if kind in _CORRECTED else REFUSE
-        corrected = verdict.accepted and any(_CORRECTED.get(kind, "\0") in note for note in verdict.notes)
         said = "; ".join((*verdict.reasons, *verdict.notes))
+        corrected = verdict.accepted and re.search(_CORRECTED.get(kind, "\0"), said) is not None
         rows.append((made, wanted, verdict.kind, verdict.accepted, corrected, said, name, max(film.shape)))
         if progress and done <= total:
             progress(done, total)
@@ -102,7 +110,7 @@ def wrong(measured: pd.DataFrame) -> pd.Series:
 
     A film that should be corrected and is refused is not an error of the kind that harms: it is not counted.
     """
-    changed = measured["said"].str.contains("|".join(_CORRECTED.values()))
+    changed = measured["said"].str.contains(_HARMFUL)
     return pd.Series(
         np.select(
             [measured["wanted"] == ACCEPT, measured["wanted"] == REFUSE],
@@ -136,6 +144,12 @@ def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str
     for name, maker in MAKERS.items():
         for _ in range(draw.flaws):
             yield name, maker.kind, maker.make(source, rng), ""
+    for name, style in STYLES.items():
+        for _ in range(draw.flaws):
+            yield f"style: {name}", "usable", style(*hand(rng), rng)[0], ""
+    for name, frame in FRAMES.items():
+        for _ in range(draw.flaws):
+            yield f"frame: {name}", "usable", frame(hand(rng)[0], rng)[0], ""
     for film in draw.strangers:
         yield "no hand: given film", "not_hand", film, ""
     for film in scans():

@@ -49,12 +49,15 @@ class Thresholds:
         surely_mirrored: mirror a film above this probability of a right hand.
         most_doubtful: refuse above this share of doubtful mask pixels (`look.MaskLook.doubtful`).
         least_whole: refuse where the mask's largest object has less of it than this.
+        least_sure: accept between this probability and `least_usable`, too, but say that it is unsure; by default
+            nothing lies between.
     """
 
     least_usable: float = 0.5
     surely_mirrored: float = 0.5
     most_doubtful: float = float("inf")
     least_whole: float = 0.0
+    least_sure: float = 1.0
 
 
 @dataclass(frozen=True)

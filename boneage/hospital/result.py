@@ -14,7 +14,7 @@ from boneage.cascade.estimate import Estimate
 from boneage.clinical.adult_height import AdultHeight, adult_height
 from boneage.clinical.comparison import Comparison, compare
 from boneage.clinical.sd_tables import SdTable
-from boneage.data.archives import read_bytes
+from boneage.data.archives import read_bytes, split_frame
 from boneage.data.dicom import is_dicom
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
@@ -48,6 +48,7 @@ class Question:
         anyway: estimate what the gate refuses, too.
         height_cm: at the time of the film, for adult height, which needs the chronological age, too.
         parents_cm: the father's and the mother's height.
+        hand: `left` or `right`, or None for what the DICOM file says or the film shows.
     """
 
     sex: Sex | None = None
@@ -57,6 +58,7 @@ class Question:
     anyway: bool = False
     height_cm: float | None = None
     parents_cm: tuple[float, float] | None = None
+    hand: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def judge(cascade: Cascade, source: str | bytes, question: Question, name: str =
     """
     name = name or (source if isinstance(source, str) else "the film")
     data = read_bytes(source) if isinstance(source, str) else source
-    film = read_radiograph(data, name=name)
+    frame = split_frame(source)[1] if isinstance(source, str) else None
+    film = read_radiograph(data, name=name, frame=frame).of_hand(question.hand)
     sex = question.sex or film.sex
     if sex is None:
         raise HospitalError(f"{name} does not say the patient's sex: give --sex")

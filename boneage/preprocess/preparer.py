@@ -15,6 +15,7 @@ from boneage.config import PreprocessConfig, to_mapping
 from boneage.data.radiograph import ImageError
 from boneage.notices import warning
 from boneage.preprocess import background, posture, steps
+from boneage.preprocess.field import Field
 
 # Raise when a step's result changes: everything prepared before is then prepared again.
 STEPS_VERSION = 1
@@ -40,6 +41,7 @@ class Prepared:
         angle: Degrees by which the film was turned counter-clockwise; 0 where it was not turned.
         mirrored: Whether left and right were exchanged.
         film: uint8 (H, W), the film that the mask belongs to, where a gate looked at (and perhaps corrected) it first.
+        field: The exposed field on the film as it came, where a gate found one.
     """
 
     image: NDArray[np.uint8]
@@ -49,6 +51,7 @@ class Prepared:
     angle: float = 0.0
     mirrored: bool = False
     film: NDArray[np.uint8] | None = None
+    field: Field | None = None
 
 
 class Preparer:

@@ -27,7 +27,8 @@ _PREDICT = (
     "to let the classifier decide. chronological_months: optional. anyway: estimate films that the gate refuses, too. "
     "reasons: add what each expert said and the most similar training cases. table: brush-foundation or greulich-pyle, "
     "for a z-score of the chronological age; table_file: a CSV of your own instead (chronological_months, sex, "
-    "sd_months). heat_map: add the heat map and how far it can be believed. Research use only."
+    "sd_months). heat_map: add the heat map and how far it can be believed. hand: left or right, where it is "
+    "known, or which of two is wanted. Research use only."
 )
 _FLAG = (
     "Keep an estimate with the reader's own age; consent must be true. key: as /predict returned it, so that the "
@@ -54,6 +55,7 @@ def _add_predict(around: Surroundings) -> None:
         table: str | None = None,
         table_file: str | None = None,
         heat_map: bool = False,
+        hand: str | None = None,
         request: gr.Request = _ANYONE,
     ) -> dict[str, Any]:
         visit = request.session_hash
@@ -63,7 +65,7 @@ def _add_predict(around: Surroundings) -> None:
             # A file speaks for itself: only the page, whose file may be hidden, needs its name as well.
             name = table or (OWN_TABLE if table_file else None)
             opened = chosen_table(name, table_file, chronological_months, DEFAULT_LANGUAGE)
-            wanted = replace(wanted, anyway=anyway is True, table=opened)
+            wanted = replace(wanted, anyway=anyway is True, table=opened, hand=hand or None)
             made = make_case(around.service, wanted, DEFAULT_LANGUAGE, lambda share, words: None)
             said = made.reasons.to_json() if reasons is True and made.reasons else {}
             if heat_map is True:
@@ -83,6 +85,7 @@ def _add_predict(around: Surroundings) -> None:
         gr.Textbox(label="table"),
         gr.File(value=None, label="table_file"),
         gr.Checkbox(value=False, label="heat_map"),
+        gr.Textbox(label="hand"),
     ]
     answer = gr.JSON(label="estimate")
     gr.Button().click(predict, asked, answer, api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN)

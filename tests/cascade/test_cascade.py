@@ -128,7 +128,7 @@ def test_many_are_estimated_in_their_order_and_a_bad_one_stops_nobody(cascade, m
     films = [np.full((40, 30), 20 * number + 1, np.uint8) for number in range(1, 9)]
     films[3] = np.zeros((2, 2, 2), np.uint8)
     found = list(cascade.estimate_many(films, "female"))
-    assert isinstance(found[3], EstimateError)
+    assert isinstance(found[3], BoneageError)
     alone = [cascade.estimate(film, "female") for number, film in enumerate(films) if number != 3]
     assert [one for number, one in enumerate(found) if number != 3] == alone
     assert len(list(cascade.estimate_many(films[:2], ["male"] * 2, ["0-57", None]))) == 2

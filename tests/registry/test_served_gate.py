@@ -19,7 +19,7 @@ from boneage.registry.serving import estimate_rows
 
 
 class Refuser:
-    def inspect(self, film):
+    def inspect(self, film, laterality=None):
         return Verdict(film, ("the film shows a foot",), (), "not_hand", 0.01)
 
 

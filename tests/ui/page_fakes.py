@@ -53,7 +53,7 @@ class FixedHead:
 class Refusing:
     """A gate that refuses everything but films whose first pixel is bright."""
 
-    def inspect(self, film: np.ndarray) -> Verdict:
+    def inspect(self, film: np.ndarray, laterality: str | None = None) -> Verdict:
         reasons = () if film[0, 0] > 200 else ("no hand was found on the film",)
         return Verdict(film, reasons, (), "no_mask" if reasons else "usable", 0.0)
 

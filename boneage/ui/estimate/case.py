@@ -51,6 +51,7 @@ class Request:
         uri: the model that shall answer; empty for the page's default, two joined by `BESIDE` for both side by side.
         anyway: estimate what the gate refuses, too.
         table: what a chronological age is compared with, if a z-score is wanted.
+        hand: `left` or `right` where the visitor says which it is, or which of two is wanted.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Request:
     uri: str = ""
     anyway: bool = False
     table: SdTable | None = None
+    hand: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
     """
     step(0.05, text("progress_read", language))
     # Named as the visitor named it: an error must not tell a folder of the server.
-    radiograph = read_radiograph(request.source, name=request.name)
+    radiograph = read_radiograph(request.source, name=request.name).of_hand(request.hand)
     step(0.2, text("progress_model", language))
     cascade = service.cascade(request.uri)
     with service.turn:
@@ -198,7 +200,8 @@ def case_key(pixels: np.ndarray, estimate: Estimate, request: Request) -> str:
         estimate: the answer, which names its model and version.
         request: what was asked of it.
     """
-    asked = (request.sex, request.age_range, request.chronological_months, request.anyway)
+    asked: tuple[object, ...] = (request.sex, request.age_range, request.chronological_months, request.anyway)
+    asked += (request.hand,) if request.hand else ()
     parts = [pixels_sha256(pixels), estimate.model, str(estimate.version), *map(str, asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

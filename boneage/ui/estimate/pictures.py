@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from boneage.data.transforms import shrink
+from boneage.preprocess.field import draw_field
 from boneage.preprocess.preparer import Prepared
 
 LONGER_SIDE = 900
@@ -31,7 +32,7 @@ class Picture:
 
 
 def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ...]:
-    """Picture the original, the mask over it, and what the network saw.
+    """Picture the original with its exposed field, the mask over it, and what the network saw.
 
     Args:
         original: the film as it came, uint8 (H, W).
@@ -39,10 +40,14 @@ def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ..
     """
     film = original if prepared.film is None else prepared.film
     return (
-        _picture("step_original", shrink(original, LONGER_SIDE)),
+        _picture("step_original", shrink(_with_field(original, prepared), LONGER_SIDE)),
         _picture("step_mask", overlay(shrink(film, LONGER_SIDE), prepared.mask)),
         _picture("step_prepared", shrink(prepared.image, LONGER_SIDE)),
     )
+
+
+def _with_field(original: np.ndarray, prepared: Prepared) -> np.ndarray:
+    return original if prepared.field is None else draw_field(original, prepared.field)
 
 
 def heat_picture(coloured: np.ndarray) -> Picture:
