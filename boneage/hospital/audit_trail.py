@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from boneage.errors import BoneageError
-from boneage.files import write_whole
 from boneage.paths import project_root
 
 if TYPE_CHECKING:
@@ -97,7 +96,10 @@ class Trail:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            write_whole(self._head_file, json.dumps({"n": line["n"], "hash": line["hash"]}))
+            # Not synced: a note that a power cut made older than the log is no sign of a change.
+            part = self._head_file.with_suffix(".part")
+            part.write_text(json.dumps({"n": line["n"], "hash": line["hash"]}), encoding="utf-8")
+            part.replace(self._head_file)
 
     def check(self) -> Checked:
         """Walk the whole chain.

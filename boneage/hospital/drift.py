@@ -19,7 +19,6 @@ import numpy as np
 from filelock import FileLock
 
 from boneage.errors import BoneageError
-from boneage.files import write_whole
 from boneage.hospital.result import Result
 
 MEASURES = {
@@ -102,7 +101,9 @@ class DailyCounts:
             counts = _read(path) if path.is_file() else {}
             for measure, label in bins_of(result).items():
                 counts.setdefault(measure, Counter())[label] += 1
-            write_whole(path, json.dumps(counts, sort_keys=True))
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
+            part.replace(path)
 
     def between(self, first: date, last: date) -> Counts:
         """Return the sum of the days from `first` to `last`, both included."""

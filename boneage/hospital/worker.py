@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from boneage.data.dicom import is_dicom
 from boneage.errors import BoneageError
-from boneage.files import WriteError
 from boneage.hospital.codes import MANUFACTURER
 from boneage.hospital.result import UNREADABLE, Question, Result, judge, read_header
 from boneage.hospital.spool import MOST_STARTS, Spool
@@ -98,7 +97,7 @@ class Worker:
             for listener in self.seen:
                 listener(key, record, result)
             self.spool.answer(key, record, send)
-        except WriteError as error:
+        except OSError as error:  # a full disk, in whichever file it shows
             self.spool.forgive(key)
             self.counts["disk_pauses"] += 1
             LOG.error("film %s waits: %s", key[:12], error)
@@ -121,7 +120,7 @@ class Worker:
             if result is None:
                 return {"outcome": FILTERED, "why": why}, None, []
             paths = self._write(result, key)
-        except WriteError:
+        except OSError:
             raise
         except BoneageError as error:
             return self._failed(key, str(error))

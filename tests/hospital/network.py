@@ -123,10 +123,10 @@ class Process:
 
     def end(self) -> int:
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
 
-def until(holds, seconds: float = 30.0):
+def until(holds, seconds: float = 200.0):
     """Wait until something holds and return it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
