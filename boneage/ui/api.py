@@ -14,13 +14,13 @@ from typing import Any
 import gradio as gr
 
 from boneage.languages.texts import DEFAULT_LANGUAGE
-from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, explained, make_case, read_request
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate.events import MODEL_TURN
 from boneage.ui.estimate.pictures import HEAT
 from boneage.ui.flags.save import case_of_key, flag_case
+from boneage.ui.page_services import PageServices
 
 _PREDICT = (
     "Estimate the bone age of one radiograph. sex: female or male. age_range: 0-57, 58-114, 115-171, 172-228, or empty "
@@ -37,14 +37,14 @@ _FLAG = (
 _ANYONE: Any = None
 
 
-def add_api(around: Surroundings) -> None:
+def add_api(services: PageServices) -> None:
     """Add the endpoints `/predict` and `/flag` to the page, behind hidden components."""
     with gr.Row(visible=False):
-        _add_predict(around)
-        _add_flag(around)
+        _add_predict(services)
+        _add_flag(services)
 
 
-def _add_predict(around: Surroundings) -> None:
+def _add_predict(services: PageServices) -> None:
     def predict(  # noqa: PLR0913 (its parameters are the API's)
         file: str | None,
         sex: str | None,
@@ -59,19 +59,19 @@ def _add_predict(around: Surroundings) -> None:
         request: gr.Request = _ANYONE,
     ) -> dict[str, Any]:
         visit = request.session_hash
-        number = around.recent.begin(visit)
+        number = services.recent.begin(visit)
         with Boundary(DEFAULT_LANGUAGE):
             wanted = read_request(file, sex, age_range, chronological_months, DEFAULT_LANGUAGE)
             # A file speaks for itself: only the page, whose file may be hidden, needs its name as well.
             name = table or (OWN_TABLE if table_file else None)
             opened = chosen_table(name, table_file, chronological_months, DEFAULT_LANGUAGE)
             wanted = replace(wanted, anyway=anyway is True, table=opened, hand=hand or None)
-            made = make_case(around.service, wanted, DEFAULT_LANGUAGE, lambda share, words: None)
+            made = make_case(services.service, wanted, DEFAULT_LANGUAGE, lambda share, words: None)
             said = made.reasons.to_json() if reasons is True and made.reasons else {}
             if heat_map is True:
-                made = explained(around.service, made)
+                made = explained(services.service, made)
                 said |= _heat(made)
-            around.recent.keep(visit, number, made)
+            services.recent.keep(visit, number, made)
             return made.to_json() | said
 
     asked = [
@@ -91,7 +91,7 @@ def _add_predict(around: Surroundings) -> None:
     gr.Button().click(predict, asked, answer, api_name="predict", api_description=_PREDICT, concurrency_id=MODEL_TURN)
 
 
-def _add_flag(around: Surroundings) -> None:
+def _add_flag(services: PageServices) -> None:
     def flag(
         reader_age_months: float | None = None,
         comment: str | None = None,
@@ -100,8 +100,8 @@ def _add_flag(around: Surroundings) -> None:
         request: gr.Request = _ANYONE,
     ) -> dict[str, Any]:
         with Boundary(DEFAULT_LANGUAGE):
-            kept = case_of_key(around.recent, key or "", request.session_hash, DEFAULT_LANGUAGE)
-            flagged = flag_case(around.flags, kept, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
+            kept = case_of_key(services.recent, key or "", request.session_hash, DEFAULT_LANGUAGE)
+            flagged = flag_case(services.flags, kept, reader_age_months, comment or "", consent, DEFAULT_LANGUAGE)
             return {"saved": flagged.name, "folder": flagged.folder, "updated": flagged.updated, "key": kept.key}
 
     said = [

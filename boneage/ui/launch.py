@@ -97,15 +97,15 @@ def serve(uri: str, options: LaunchOptions) -> None:
     folder = private_folder()
     from boneage.data.flags import FlagStore
     from boneage.ui.catalogue import RegistryCatalogue
-    from boneage.ui.context import Surroundings
     from boneage.ui.downloads import Downloads
     from boneage.ui.estimate.examples import Examples
     from boneage.ui.page import build_page
+    from boneage.ui.page_services import PageServices
     from boneage.ui.service import ModelService
     from boneage.ui.visit_files import Visits
 
     visits = Visits(folder)
-    around = Surroundings(
+    services = PageServices(
         ModelService(RegistryCatalogue(), uri),
         FlagStore(project_root() / "flagged"),
         Examples(workspace() / "examples"),
@@ -113,11 +113,11 @@ def serve(uri: str, options: LaunchOptions) -> None:
         visits,
         mlflow_address(options.mlflow),
     )
-    page = build_page(around)
-    url = launch(page, options, around.examples.folder, around.flags.folder)
+    page = build_page(services)
+    url = launch(page, options, services.examples.folder, services.flags.folder)
     # Only now: what these threads import would keep the page from answering for seconds.
-    around.service.start()
-    around.examples.start()
+    services.service.start()
+    services.examples.start()
     _say(url)
     page.block_thread()
 

@@ -13,7 +13,6 @@ from boneage.languages.texts import DEFAULT_LANGUAGE, language_choices, preferre
 from boneage.notices import say
 from boneage.ui.api import add_api
 from boneage.ui.batch.tab import add_batch_tab
-from boneage.ui.context import Surroundings
 from boneage.ui.estimate import events as estimate_events
 from boneage.ui.estimate import tab as estimate_tab
 from boneage.ui.estimate.tab import EstimateTab
@@ -22,6 +21,7 @@ from boneage.ui.flags.tab import FlagTab
 from boneage.ui.labels import Labels
 from boneage.ui.models import tab as models_tab
 from boneage.ui.models.tab import ModelsTab
+from boneage.ui.page_services import PageServices
 from boneage.ui.service import ModelService, Phase
 
 # Uploads and pictures are deleted this many seconds after they were made; looked at every CACHE_CHECK_SECONDS.
@@ -33,27 +33,27 @@ _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibi
 _SWITCH_THEME = "() => { document.body.classList.toggle('dark'); }"
 
 
-def build_page(around: Surroundings) -> gr.Blocks:
+def build_page(services: PageServices) -> gr.Blocks:
     """Build the page; launch it with `boneage.ui.launch.launch`."""
     labels = Labels()
     page = gr.Blocks(title="Bone age", analytics_enabled=False, delete_cache=(CACHE_CHECK_SECONDS, CACHE_SECONDS))
     with page:
         language = _header(labels)
-        status = gr.HTML(status_line(around.service, DEFAULT_LANGUAGE), elem_id="status")
+        status = gr.HTML(status_line(services.service, DEFAULT_LANGUAGE), elem_id="status")
         case = gr.State(None, time_to_live=CACHE_SECONDS)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
-            estimate = estimate_tab.lay_out(labels, around)
-            add_batch_tab(labels, around, estimate.inputs.model, language)
-            flags = flag_tab.lay_out(labels, around)
-            models = models_tab.lay_out(labels, around)
+            estimate = estimate_tab.lay_out(labels, services)
+            add_batch_tab(labels, services, estimate.inputs.model, language)
+            flags = flag_tab.lay_out(labels, services)
+            models = models_tab.lay_out(labels, services)
         shell = Shell(page, labels, language, status, case, tabs)
         estimate_events.connect(estimate, flags, case, language)
         flag_tab.connect(flags, case, language)
         models_tab.connect(models, language)
-        add_api(around)
+        add_api(services)
         _follow_language(shell, estimate, flags, models)
         _follow_models(shell, estimate, models)
-        page.unload(_leaving(around))
+        page.unload(_leaving(services))
     return page
 
 
@@ -116,15 +116,15 @@ def status_line(service: ModelService, language: str) -> str:
 
 def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models: ModelsTab) -> None:
     """Let every text follow the language: chosen in the page, or brought by the browser."""
-    around, language = estimate.around, shell.language
+    services, language = estimate.services, shell.language
 
     def translate(code: str, shown: Any, request: gr.Request) -> list[Any]:
         return [
             *shell.labels.updates(code),
-            status_line(around.service, code),
+            status_line(services.service, code),
             *estimate.shown(shown, code, request.session_hash),
-            estimate_tab.example_gallery(around.examples, code),
-            estimate_tab.model_switch(around.service, code),
+            estimate_tab.example_gallery(services.examples, code),
+            estimate_tab.model_switch(services.service, code),
             *flags.translated(shown, code),
         ]
 
@@ -134,7 +134,7 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
         return [gr.update(value=code), None, *translate(code, None, request)]
 
     def again(code: str, tables: str) -> list[Any]:
-        return [flag_tab.cases_html(around.flags, code), *(models.shown(code) if tables else [gr.skip()] * 4)]
+        return [flag_tab.cases_html(services.flags, code), *(models.shown(code) if tables else [gr.skip()] * 4)]
 
     follows = [
         *shell.labels.components,
@@ -152,7 +152,7 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
 
 def _follow_models(shell: Shell, estimate: EstimateTab, models: ModelsTab) -> None:
     """Let status, switch and tables follow the registry: often while a model is awaited, calmly afterwards."""
-    service = estimate.around.service
+    service = estimate.services.service
 
     def look(code: str, tables: str) -> list[Any]:
         ready = service.status.phase is Phase.READY
@@ -166,8 +166,8 @@ def _follow_models(shell: Shell, estimate: EstimateTab, models: ModelsTab) -> No
     timer.tick(look, [shell.language, models.rivals], follows, **_QUIET)
 
 
-def _leaving(around: Surroundings) -> Callable[[gr.Request], None]:
+def _leaving(services: PageServices) -> Callable[[gr.Request], None]:
     def leave(request: gr.Request) -> None:
-        around.visits.end(request.session_hash)
+        services.visits.end(request.session_hash)
 
     return leave

@@ -65,11 +65,11 @@ def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsy
     page.get_by_role("tab", name="Save a case").click()
     page.click("#flag-button")
     page.locator(".ba-done").wait_for()
-    last = running.around.flags.records().iloc[-1]
+    last = running.services.flags.records().iloc[-1]
     assert (last["sex"], last["reader_age_months"], last["comment"]) == ("female", 92.0, "drawn")
     assert last["sha256"] in page.locator(".ba-done").inner_text()
     assert "Saved cases: 1" in page.locator("#flag-cases").inner_text()
-    assert main(["flags", "--folder", str(running.around.flags.folder), "list"]) == 0
+    assert main(["flags", "--folder", str(running.services.flags.folder), "list"]) == 0
     assert last["sha256"] in capsys.readouterr().out
 
 

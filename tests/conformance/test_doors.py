@@ -26,8 +26,8 @@ def behind(tmp_path_factory):
     folder, films = tmp_path_factory.mktemp("page"), tmp_path_factory.mktemp("films")
     cascade = open_shipped()
     with pytest.MonkeyPatch.context() as patch, serving(folder) as running:
-        patch.setattr(running.around.service, "cascade", lambda uri="": cascade)
-        yield Behind(cascade, running.around.service, Client(running.url, verbose=False), films)
+        patch.setattr(running.services.service, "cascade", lambda uri="": cascade)
+        yield Behind(cascade, running.services.service, Client(running.url, verbose=False), films)
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,8 @@ def url(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     from boneage.ui.catalogue import RegistryCatalogue
 
     with serving(tmp_path_factory.mktemp("page")) as running:
-        running.around.service.catalogue = RegistryCatalogue()
-        running.around.service.uri = str(bundle)
+        running.services.service.catalogue = RegistryCatalogue()
+        running.services.service.uri = str(bundle)
         yield running.url
 
 

@@ -21,9 +21,9 @@ from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
 from boneage.preprocess.pipeline import Preparer
 from boneage.registry.champions import Tenure
 from boneage.ui.catalogue import asked_heads
-from boneage.ui.context import Surroundings
 from boneage.ui.downloads import Downloads
 from boneage.ui.estimate.examples import Examples
+from boneage.ui.page_services import PageServices
 from boneage.ui.service import Answer, Listed, ModelService
 from boneage.ui.visit_files import Visits
 
@@ -174,7 +174,7 @@ class Running:
     """A page that is up, and what is behind it."""
 
     url: str
-    around: Surroundings
+    services: PageServices
     catalogue: FakeCatalogue
     cache: Path
 
@@ -189,7 +189,7 @@ def serving(folder: Path, root_path: str = "") -> Iterator[Running]:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "cache"))
         catalogue = FakeCatalogue()
         visits = Visits(folder)
-        around = Surroundings(
+        services = PageServices(
             ModelService(catalogue, URI, every_seconds=0.5),
             FlagStore(folder / "flagged"),
             Examples(folder / "examples"),
@@ -197,13 +197,13 @@ def serving(folder: Path, root_path: str = "") -> Iterator[Running]:
             visits,
             "http://127.0.0.1:5000",
         )
-        around.examples.folder.mkdir()
-        write_png(around.examples.all()[1].file, hand_pixels())
-        page = build_page(around)
-        around.service.start()
-        url = launch(page, LaunchOptions(port=0, root_path=root_path), around.examples.folder, around.flags.folder)
+        services.examples.folder.mkdir()
+        write_png(services.examples.all()[1].file, hand_pixels())
+        page = build_page(services)
+        services.service.start()
+        url = launch(page, LaunchOptions(port=0, root_path=root_path), services.examples.folder, services.flags.folder)
         try:
-            yield Running(url, around, catalogue, folder / "cache")
+            yield Running(url, services, catalogue, folder / "cache")
         finally:
-            around.service.stop()
+            services.service.stop()
             page.close(verbose=False)

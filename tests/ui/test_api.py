@@ -33,7 +33,7 @@ def predict(client: Client, file: Path, sex: str = "female", **more: object) -> 
 def test_predict_answers_with_the_names_of_the_command_line(client: Client, running: Running, hand: Path) -> None:
     answer = predict(client, hand)
     assert list(answer) == ["image", *ESTIMATE_FIELDS, "key"]
-    direct = running.around.service.cascade().estimate(hand, "female").to_json()
+    direct = running.services.service.cascade().estimate(hand, "female").to_json()
     assert {name: answer[name] for name in ESTIMATE_FIELDS} == direct
     assert answer["image"] == "hand.png"
 
@@ -135,11 +135,11 @@ def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand
     first = client.predict(reader_age_months=100, comment="clear", consent=True, api_name="/flag")
     again = client.predict(reader_age_months=101, comment="clearer", consent=True, api_name="/flag")
     assert (first["updated"], again["updated"]) == (False, True)
-    records = running.around.flags.records()
+    records = running.services.flags.records()
     mine = records[records["sex"] == "male"]
     assert mine[["reader_age_months", "comment", "version"]].to_numpy().tolist() == [[101.0, "clearer", "3"]]
     assert first["folder"] == "flagged/images"
-    assert (running.around.flags.folder / "images" / first["saved"]).is_file()
+    assert (running.services.flags.folder / "images" / first["saved"]).is_file()
 
 
 def film_of(tmp_path: Path, number: int) -> Path:
@@ -149,7 +149,7 @@ def film_of(tmp_path: Path, number: int) -> Path:
 
 
 def reading_of(running: Running, key: str) -> float:
-    rows = running.around.flags.records()
+    rows = running.services.flags.records()
     return float(rows[rows["key"] == key]["reader_age_months"].item())
 
 
@@ -160,10 +160,10 @@ def test_after_a_failed_estimate_no_reading_is_saved_with_the_film_before(runnin
     bad.write_bytes(b"not an image")
     with pytest.raises(AppError):
         predict(client, bad)
-    before = len(running.around.flags.records())
+    before = len(running.services.flags.records())
     with pytest.raises(AppError, match="estimate first"):
         client.predict(reader_age_months=150, comment="", consent=True, api_name="/flag")
-    assert len(running.around.flags.records()) == before
+    assert len(running.services.flags.records()) == before
     # Named by its key, the film before can still be saved; a key of nothing cannot.
     with pytest.raises(AppError, match="not known here"):
         client.predict(reader_age_months=150, consent=True, key="0" * 64, api_name="/flag")
@@ -198,12 +198,12 @@ def test_threads_of_one_client_save_their_readings_with_their_films(client, runn
 def test_a_restart_between_estimate_and_flag_saves_nothing(running: Running, hand: Path) -> None:
     client = Client(running.url, verbose=False)
     key = predict(client, hand)["key"]
-    before = len(running.around.flags.records())
-    running.around.recent.__init__()  # type: ignore[misc]  # as a server that has just been started: it knows none
+    before = len(running.services.flags.records())
+    running.services.recent.__init__()  # type: ignore[misc]  # as a server that has just been started: it knows none
     for given in ({"key": key}, {}):
         with pytest.raises(AppError, match="estimate"):
             client.predict(reader_age_months=150, consent=True, api_name="/flag", **given)
-    assert len(running.around.flags.records()) == before
+    assert len(running.services.flags.records()) == before
 
 
 def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_path: Path) -> None:
@@ -214,16 +214,16 @@ def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_pat
         file = tmp_path / f"{number}.png"
         cv2.imwrite(str(file), pixels)
         request = Request(str(file), file.name, Sex.FEMALE)
-        cases.append(make_case(running.around.service, request, "en", lambda share, words: None))
-    before = len(running.around.flags.records())
+        cases.append(make_case(running.services.service, request, "en", lambda share, words: None))
+    before = len(running.services.flags.records())
 
     def flag(place: int) -> bool:
         # Every film is flagged by two people: one saves it, the other updates it.
-        return flag_case(running.around.flags, cases[place % 25], 90.0, f"by {place}", True, "en").updated
+        return flag_case(running.services.flags, cases[place % 25], 90.0, f"by {place}", True, "en").updated
 
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(flag, range(50)))
-    records = running.around.flags.records()
+    records = running.services.flags.records()
     assert len(records) - before == 25
     by = records["comment"][records["comment"].str.startswith("by ")].str.removeprefix("by ").astype(int)
     assert set(by % 25) == set(range(25))
@@ -231,7 +231,7 @@ def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_pat
 
 def test_a_withheld_estimate_is_an_error_with_its_reason_unless_insisted(running: Running, hand: Path) -> None:
     client = Client(running.url, verbose=False)
-    uri = running.around.service.uri
+    uri = running.services.service.uri
     running.catalogue.gate, running.catalogue.versions[uri] = True, "8"
     try:
         with pytest.raises(AppError, match="no hand was found"):
@@ -251,7 +251,7 @@ def test_eight_visitors_at_once_all_get_an_answer(running: Running, hand: Path) 
 
 def test_a_promotion_takes_effect_at_the_next_estimate(client: Client, running: Running, hand: Path) -> None:
     assert predict(client, hand)["version"] == "3"
-    uri = running.around.service.uri
+    uri = running.services.service.uri
     running.catalogue.versions[uri] = "4"
     try:
         assert predict(client, hand)["version"] == "4"
@@ -286,10 +286,10 @@ def test_only_the_two_documented_endpoints_are_public(client: Client) -> None:
 def test_flagged_cases_and_the_store_are_not_reachable(running: Running) -> None:
     from boneage.paths import project_root
 
-    inside = running.around.flags.folder / "secret.txt"
+    inside = running.services.flags.folder / "secret.txt"
     inside.parent.mkdir(parents=True, exist_ok=True)
     inside.write_text("secret", encoding="utf-8")
-    targets = [inside, running.around.flags.folder / "flags.db", project_root() / "mlruns" / ".gitkeep",
+    targets = [inside, running.services.flags.folder / "flags.db", project_root() / "mlruns" / ".gitkeep",
                project_root() / "boneage" / "config.py"]  # fmt: skip
     for target in targets:
         with pytest.raises(urllib.error.HTTPError) as refused:

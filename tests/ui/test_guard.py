@@ -57,10 +57,10 @@ def test_the_server_fetches_no_address_for_a_visitor(running: Running) -> None:
 
 
 def test_what_is_made_for_a_visitor_is_not_kept_by_the_browser(running: Running) -> None:
-    made = running.around.downloads.write("report.html", "<p>mine</p>", "somebody")
+    made = running.services.downloads.write("report.html", "<p>mine</p>", "somebody")
     status, headers = get(f"{running.url}gradio_api/file={made}")
     assert (status, headers["cache-control"]) == (200, "no-store")
-    running.around.visits.end("somebody")
+    running.services.visits.end("somebody")
     assert get(f"{running.url}gradio_api/file={made}")[0] == 403
 
 
@@ -95,7 +95,7 @@ def test_more_pixels_than_the_limit_are_refused_before_decoding(running: Running
 
 def test_when_too_many_wait_the_next_is_told_that_the_page_is_busy(running: Running, hand: Path) -> None:
     client = Client(running.url, verbose=False)
-    held = threading.Thread(target=running.around.service.turn.acquire)
+    held = threading.Thread(target=running.services.service.turn.acquire)
     held.start()
     held.join()
     try:
@@ -107,7 +107,7 @@ def test_when_too_many_wait_the_next_is_told_that_the_page_is_busy(running: Runn
         assert words
         assert all("queue" in said or "busy" in said for said in words)
     finally:
-        running.around.service.turn.release()
+        running.services.service.turn.release()
     answered = [job for job in jobs if job.exception(timeout=120) is None]
     assert len(answered) >= MAX_WAITING
     assert {job.result()["bone_age_months"] for job in answered} == {86.5}

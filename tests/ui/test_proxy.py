@@ -105,7 +105,7 @@ def test_page_and_downloads_stand_under_the_proxys_address(behind) -> None:
     with urllib.request.urlopen(f"{url}config", context=trust, timeout=30) as answer:
         assert json.load(answer)["root"] == url.rstrip("/")
     assert f'"root":"{url.rstrip("/")}"' in page.replace('": "', '":"')
-    made = running.around.downloads.write("report.csv", "a,b\n", "visit")
+    made = running.services.downloads.write("report.csv", "a,b\n", "visit")
     with urllib.request.urlopen(f"{url}gradio_api/file={made}", context=trust, timeout=30) as answer:
         assert (answer.read(), answer.headers["cache-control"]) == (b"a,b\n", "no-store")
 
@@ -115,10 +115,10 @@ def test_uploads_event_streams_and_the_api_work_through_the_proxy(behind, hand: 
     url, _, running = behind
     client = Client(url, verbose=False, ssl_verify=False)
     answer = client.predict(file=handle_file(str(hand)), sex="male", api_name="/predict")
-    direct = running.around.service.cascade().estimate(hand, "male").to_json()
+    direct = running.services.service.cascade().estimate(hand, "male").to_json()
     assert {name: answer[name] for name in direct} == direct
     kept = client.predict(reader_age_months=90, consent=True, key=answer["key"], api_name="/flag")
-    assert (running.around.flags.folder / "images" / kept["saved"]).is_file()
+    assert (running.services.flags.folder / "images" / kept["saved"]).is_file()
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not an image")
     with pytest.raises(AppError, match="bad.png"):

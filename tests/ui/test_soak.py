@@ -42,7 +42,7 @@ def test_eight_visitors_at_once_mix_up_and_lose_nothing(running: Running, tmp_pa
     finally:
         timer.join()
         running.catalogue.versions[URI] = "3"
-    assert visits.tally.faults == [] and visits.lost(running.around.flags) == []
+    assert visits.tally.faults == [] and visits.lost(running.services.flags) == []
     assert visits.tally.counts["readings"] > 3 and visits.tally.counts["rightly refused"] > 1
-    records = running.around.flags.records()
+    records = running.services.flags.records()
     assert set(records["version"]) <= {"3", "4"} and records["key"].str.len().eq(64).all()

@@ -10,12 +10,12 @@ import gradio as gr
 from boneage.html import html_table
 from boneage.languages.texts import sex_choices, text
 from boneage.ui.batch.estimate import estimate_all, items_of, read_table, table_headers, to_cells, to_csv
-from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
+from boneage.ui.page_services import PageServices
 
 
-def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, language: gr.Dropdown) -> None:
+def add_batch_tab(labels: Labels, services: PageServices, model: gr.Dropdown, language: gr.Dropdown) -> None:
     """Lay out the tab and connect it."""
     with labels.made(gr.Tab, {"label": "tab_batch"}, id="batch"), gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -43,19 +43,19 @@ def add_batch_tab(labels: Labels, around: Surroundings, model: gr.Dropdown, lang
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it by its default)
     ) -> list[Any]:
         with Boundary(code):
-            around.visits.keep(request.session_hash, [*(given or []), sexes])
+            services.visits.keep(request.session_hash, [*(given or []), sexes])
             items, wishes = items_of(given or [], code), read_table(sexes, code)
             done = []
-            for row in estimate_all(around.service, items, wishes, uri or "", sex_of_all, code):
+            for row in estimate_all(services.service, items, wishes, uri or "", sex_of_all, code):
                 done.append(row)
                 progress((len(done), len(items)), desc=str(row["image"]))
             bad = sum(1 for row in done if row.get("error"))
-            made = around.downloads.write("boneage-estimates.csv", to_csv(done), request.session_hash)
+            made = services.downloads.write("boneage-estimates.csv", to_csv(done), request.session_hash)
             words = text("batch_done", code, good=len(done) - bad, bad=bad)
             return [words, html_table(table_headers(code), to_cells(done, code)), gr.update(value=made, visible=True)]
 
     def came(given: list[str] | None, sexes: str | None, request: gr.Request) -> None:
-        around.visits.keep(request.session_hash, [*(given or []), sexes])
+        services.visits.keep(request.session_hash, [*(given or []), sexes])
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([files.change, table.change], came, [files, table], None, **private)

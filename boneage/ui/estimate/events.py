@@ -43,15 +43,15 @@ def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr
 
     def look(file: str | None, code: str, request: gr.Request) -> list[Any]:
         with Boundary(code):
-            tab.around.visits.keep(request.session_hash, [file])
+            tab.services.visits.keep(request.session_hash, [file])
             return _looked_at(file, code)
 
     def forget(file: str | None, code: str, request: gr.Request) -> list[Any]:
-        tab.around.recent.turn(request.session_hash, file)
+        tab.services.recent.turn(request.session_hash, file)
         return [None, *tab.shown(None, code, request.session_hash), *flags.shown(None, code)]
 
     def choose(code: str, event: gr.SelectData) -> list[Any]:
-        example = tab.around.examples.ready()[event.index]
+        example = tab.services.examples.ready()[event.index]
         return [str(example.file), gr.update(value=str(example.sex))]
 
     looked_at = [inputs.preview, inputs.read, inputs.sex, inputs.chronological]
@@ -72,7 +72,7 @@ def _connect_table(tab: EstimateTab) -> None:
     inputs = tab.inputs
 
     def came(file: str | None, request: gr.Request) -> None:
-        tab.around.visits.keep(request.session_hash, [file])
+        tab.services.visits.keep(request.session_hash, [file])
 
     quiet: dict[str, Any] = {"show_progress": "hidden", **_PRIVATE}
     inputs.table.change(lambda name: gr.update(visible=name == OWN_TABLE), inputs.table, inputs.table_file, **quiet)
@@ -81,7 +81,7 @@ def _connect_table(tab: EstimateTab) -> None:
 
 def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     inputs, results = tab.inputs, tab.results
-    service, recent = tab.around.service, tab.around.recent
+    service, recent = tab.services.service, tab.services.recent
 
     def estimating(insists: bool) -> Callable[..., list[Any]]:
         def estimate(
@@ -130,7 +130,7 @@ def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) ->
                 if not isinstance(shown, Case):
                     return None
                 name, content = make(shown, file, code)
-                return tab.around.downloads.write(name, content, request.session_hash)
+                return tab.services.downloads.write(name, content, request.session_hash)
 
         return made
 

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from boneage.languages.texts import age_in_words, range_choices, sex_choices, text
-from boneage.ui.context import Surroundings
 from boneage.ui.estimate.case import BESIDE, Case, Refusal
 from boneage.ui.estimate.chronological import table_choices
 from boneage.ui.estimate.examples import Examples
@@ -17,6 +16,7 @@ from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
 from boneage.ui.labels import Labels, Words
+from boneage.ui.page_services import PageServices
 from boneage.ui.service import CHALLENGER, CHAMPION, ModelService, rivals
 
 REPORT_NAME = "boneage-report.html"
@@ -60,7 +60,7 @@ class EstimateTab:
 
     inputs: Inputs
     results: Results
-    around: Surroundings
+    services: PageServices
 
     @property
     def shows(self) -> list[Any]:
@@ -72,9 +72,9 @@ class EstimateTab:
         """Return updates that show a case, a refusal or nothing in a language."""
         there = case if isinstance(case, Case) else None
         report = report_html(there, language) if there else None
-        made = self.around.downloads.write(REPORT_NAME, report, visit) if report else None
+        made = self.services.downloads.write(REPORT_NAME, report, visit) if report else None
         return [
-            result_card(case, language, self.around.mlflow),
+            result_card(case, language, self.services.mlflow),
             gr.update(visible=isinstance(case, Refusal)),
             steps_html(there, language),
             gr.update(visible=there is not None),
@@ -123,17 +123,17 @@ def example_gallery(examples: Examples, language: str) -> Any:
     return gr.update(value=items, visible=bool(items))
 
 
-def lay_out(labels: Labels, around: Surroundings) -> EstimateTab:
+def lay_out(labels: Labels, services: PageServices) -> EstimateTab:
     """Lay out the tab; `boneage.ui.estimate.events.connect` brings it to life."""
     with labels.made(gr.Tab, {"label": "tab_estimate"}, id="estimate"), gr.Row(elem_id="estimate"):
         with gr.Column(scale=5, min_width=320, elem_id="inputs"):
-            inputs = _inputs(labels, around)
+            inputs = _inputs(labels, services)
         with gr.Column(scale=8, min_width=320, elem_id="results"):
             results = _results(labels)
-    return EstimateTab(inputs, results, around)
+    return EstimateTab(inputs, results, services)
 
 
-def _inputs(labels: Labels, around: Surroundings) -> Inputs:
+def _inputs(labels: Labels, services: PageServices) -> Inputs:
     file = labels.made(gr.File, {"label": "file"}, height=150, elem_id="file")
     preview = gr.HTML("", elem_id="preview")
     read = gr.HTML(visible=False, elem_id="read")
@@ -151,8 +151,8 @@ def _inputs(labels: Labels, around: Surroundings) -> Inputs:
     table = labels.made(gr.Dropdown, {"label": "table", "info": "table_info", "choices": table_choices}, value="",
                         filterable=False, elem_id="table")  # fmt: skip
     table_file = labels.made(gr.File, {"label": "table_file"}, height=110, visible=False, elem_id="table-file")
-    model = labels.made(gr.Dropdown, {"label": "model"}, choices=[(around.service.uri, around.service.uri)],
-                        value=around.service.uri, visible=False, filterable=False, elem_id="model")  # fmt: skip
+    model = labels.made(gr.Dropdown, {"label": "model"}, choices=[(services.service.uri, services.service.uri)],
+                        value=services.service.uri, visible=False, filterable=False, elem_id="model")  # fmt: skip
     button = labels.made(gr.Button, {"value": "estimate"}, variant="primary", size="lg", elem_id="estimate-button")
     labels.made(gr.HTML, {"value": _examples_heading}, elem_classes="ba-heading")
     examples = gr.Gallery(columns=6, rows=1, height="auto", allow_preview=False, interactive=False, show_label=False,

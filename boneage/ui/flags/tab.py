@@ -10,13 +10,13 @@ import gradio as gr
 
 from boneage.html import html_table
 from boneage.languages.texts import age_in_words, number, text, with_commands
-from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import heading
 from boneage.ui.flags.save import case_of_key, flag_case, flagged_words
 from boneage.ui.labels import Labels
+from boneage.ui.page_services import PageServices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +41,12 @@ class FlagTab:
     cases: gr.HTML
     tab: gr.Tab
     key: gr.Textbox
-    around: Surroundings
+    services: PageServices
 
     @property
     def store(self) -> FlagStore:
         """Where cases are saved."""
-        return self.around.flags
+        return self.services.flags
 
     @property
     def shows(self) -> list[Any]:
@@ -64,7 +64,7 @@ class FlagTab:
         return [summary, form, gr.update(), gr.update(), gr.update(), "", gr.update()]
 
 
-def lay_out(labels: Labels, around: Surroundings) -> FlagTab:
+def lay_out(labels: Labels, services: PageServices) -> FlagTab:
     """Lay out the tab."""
     with labels.made(gr.Tab, {"label": "tab_flag"}, id="flag") as tab, gr.Row(elem_id="flag-tab"):
         with gr.Column(scale=5, min_width=320):
@@ -80,7 +80,7 @@ def lay_out(labels: Labels, around: Surroundings) -> FlagTab:
             flagged = gr.HTML("", elem_id="flagged")
         with gr.Column(scale=8, min_width=320):
             cases = gr.HTML("", elem_id="flag-cases")
-    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, key, around)
+    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, key, services)
 
 
 def connect(tab: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
@@ -91,7 +91,7 @@ def connect(tab: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     ) -> list[str]:
         with Boundary(code):
             mine = isinstance(shown, Case) and bool(key) and shown.key == key
-            kept = shown if mine else case_of_key(tab.around.recent, key, request.session_hash, code)
+            kept = shown if mine else case_of_key(tab.services.recent, key, request.session_hash, code)
             words = flagged_words(flag_case(tab.store, kept, age, comment, consent, code), code)
             return [words, cases_html(tab.store, code)]
 

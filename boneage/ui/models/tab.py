@@ -14,9 +14,9 @@ from boneage.html import Cell, Link, html_table
 from boneage.languages.texts import number, text, with_commands
 from boneage.notices import say
 from boneage.registry.champions import Tenure
-from boneage.ui.context import Surroundings
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
+from boneage.ui.page_services import PageServices
 from boneage.ui.service import CHALLENGER, CHAMPION, FIGURES, Listed, ModelService, rivals
 
 _COLUMNS = ("model", "version", "aliases", "status", "mae", "created", "run")
@@ -33,7 +33,7 @@ class ModelsTab:
     card: gr.Markdown
     tab: gr.Tab
     again: gr.Button
-    around: Surroundings
+    services: PageServices
 
     @property
     def shows(self) -> list[Any]:
@@ -43,26 +43,26 @@ class ModelsTab:
     def shown(self, language: str) -> list[Any]:
         """Look into the registry and return updates that show what is in it."""
         try:
-            listed = self.around.service.catalogue.table()
+            listed = self.services.service.catalogue.table()
         except BoneageError as error:
             problem = f"{text('models_none', language)} {say(error.sentence, language)}"
             return [f'<p class="ba-refused">{with_commands(problem)}</p>', "", gr.update(choices=[], value=None), ""]
         if not listed:
-            problem = f"{text('models_none', language)} {say(self.around.service.status.problem, language)}"
+            problem = f"{text('models_none', language)} {say(self.services.service.status.problem, language)}"
             return [f'<p class="ba-refused">{with_commands(problem)}</p>', "", gr.update(choices=[], value=None), ""]
         first = next((one for one in listed if CHAMPION in one.aliases), listed[0])
         heading = f'<h2 class="ba-kicker">{escape(text("models_all", language))}</h2>'
         return [
-            rivals_html(self.around, listed, language),
+            rivals_html(self.services, listed, language),
             heading
-            + html_table(_headers(language), [_cells(one, language, self.around.mlflow) for one in listed])
-            + history_html(self.around.service.catalogue.history(_page_model(self.around)), language),
+            + html_table(_headers(language), [_cells(one, language, self.services.mlflow) for one in listed])
+            + history_html(self.services.service.catalogue.history(_page_model(self.services)), language),
             gr.update(choices=[_name(one) for one in listed], value=_name(first)),
             first.card,
         ]
 
 
-def lay_out(labels: Labels, around: Surroundings) -> ModelsTab:
+def lay_out(labels: Labels, services: PageServices) -> ModelsTab:
     """Lay out the tab."""
     with labels.made(gr.Tab, {"label": "tab_models"}, id="models") as tab:
         with gr.Row(elem_id="models-top"):
@@ -73,12 +73,12 @@ def lay_out(labels: Labels, around: Surroundings) -> ModelsTab:
         rows = gr.HTML("", elem_id="models-rows")
         chosen = labels.made(gr.Dropdown, {"label": "models_card"}, choices=[], filterable=False, elem_id="card-of")
         card = gr.Markdown("", elem_id="model-card")
-    return ModelsTab(both, rows, chosen, card, tab, again, around)
+    return ModelsTab(both, rows, chosen, card, tab, again, services)
 
 
 def connect(tab: ModelsTab, language: gr.Dropdown) -> None:
     """Connect the tab: it looks into the registry whenever it is opened, and when asked to."""
-    service: ModelService = tab.around.service
+    service: ModelService = tab.services.service
 
     def look(code: str) -> list[Any]:
         with Boundary(code):
@@ -99,20 +99,20 @@ def connect(tab: ModelsTab, language: gr.Dropdown) -> None:
     tab.chosen.input(show, [tab.chosen, language], [tab.card], **quiet)
 
 
-def rivals_html(around: Surroundings, listed: Sequence[Listed], language: str) -> str:
+def rivals_html(services: PageServices, listed: Sequence[Listed], language: str) -> str:
     """Draw champion and challenger of the page's model side by side, with their figures."""
-    model = _page_model(around)
+    model = _page_model(services)
     if not any(one.model == model for one in listed):
         return ""
     champion, challenger = rivals(listed, model)
-    panels = [_panel(champion, CHAMPION, language, around.mlflow)]
+    panels = [_panel(champion, CHAMPION, language, services.mlflow)]
     note = ""
     if challenger is None:
         note = text("models_alone", language)
     elif champion is not None and challenger.version == champion.version:
         note = text("models_same", language)
     else:
-        panels.append(_panel(challenger, CHALLENGER, language, around.mlflow))
+        panels.append(_panel(challenger, CHALLENGER, language, services.mlflow))
     words = f'<p class="ba-small">{escape(note)}</p>' if note else ""
     return f'<div class="ba-panels">{"".join(panels)}</div>{words}'
 
@@ -141,9 +141,9 @@ def _minute(time: str) -> str:
     return time.replace("T", " ")[:16]
 
 
-def _page_model(around: Surroundings) -> str:
+def _page_model(services: PageServices) -> str:
     """Return the registered name of the page's model."""
-    return around.service.uri.removeprefix("models:/").partition("@")[0]
+    return services.service.uri.removeprefix("models:/").partition("@")[0]
 
 
 def _panel(one: Listed | None, alias: str, language: str, mlflow: str) -> str:

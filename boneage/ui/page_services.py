@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class PageServices:
     """The services that the page is built from.
 
     Attributes:
