@@ -24,7 +24,7 @@ def table(tmp_path):
         [(50, "female", 2), (90, "female", 4), (130, "male", 6), (190, "male", 30)]
     ):
         pixels = np.full((40, 40), grey, np.uint8)
-        pixels[0, 0] += 1
+        pixels[0, :9] += np.arange(-4, 5).astype(np.uint8)  # a film has more than a few levels
         path = tmp_path / f"{number}.png"
         Image.fromarray(pixels).save(path)
         age = float(grey + off)

@@ -74,6 +74,8 @@ def read_table(file: str | None, language: str) -> dict[str, Wish]:
         return {}
     try:
         table = read_csv(Path(file).read_bytes()).rename(columns=str.lower)
+        if table.empty:
+            raise ValueError("it has no row")
         rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
         return {_stem(cell_of(row, IMAGE_COLUMNS)): _wish(row) for row in rows}
     except (KeyError, ValueError) as error:
