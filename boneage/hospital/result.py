@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
 from boneage.notices import OTHER_CODE, code_of
+from boneage.preprocess.field import Field, straighten
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -79,6 +81,7 @@ class Result:
         comparison: what the table makes of it, None without a table.
         height: the predicted adult height, None where height or age is not known.
         mask: bool (H, W), the hand on the film, None where none was found.
+        field: the exposed field on the film, None where it has no border.
         header: the DICOM file without its pixels, None for other files.
         noise: of the prepared film in grey levels, None where the model does not measure it.
         features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
@@ -96,10 +99,11 @@ class Result:
     chronological_months: float | None
     comparison: Comparison | None
     height: AdultHeight | None
-    mask: NDArray[np.bool_] | None = field(repr=False)
-    header: Dataset | None = field(default=None, repr=False)
+    mask: NDArray[np.bool_] | None = dataclasses.field(repr=False)
+    field: Field | None = None
+    header: Dataset | None = dataclasses.field(default=None, repr=False)
     noise: float | None = None
-    features: NDArray[np.float32] | None = field(default=None, repr=False)
+    features: NDArray[np.float32] | None = dataclasses.field(default=None, repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -177,6 +181,7 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
         comparison=None if age is None or table is None else compare(estimate, age, table, coverage),
         height=_height(estimate, age, question, coverage),
         mask=hand_on_film(film.pixels, prepared),
+        field=prepared.field,
         noise=cascade.noise_level(prepared),
         features=features,
         **common,
@@ -192,13 +197,26 @@ def _height(estimate: Estimate, age: float | None, question: Question, coverage:
 def hand_on_film(film: NDArray[np.uint8], prepared: Prepared) -> NDArray[np.bool_] | None:
     """Return the hand's mask over the film as it was taken, bool (H, W); None where it has no such place.
 
-    A film that the gate mirrored keeps its side marker readable: the mask is mirrored back, not the film.
+    A film that the gate mirrored keeps its side marker readable: the mask is mirrored back, not the film. A mask of the
+    exposed field is laid back onto the whole film. Of a hand that was turned upright there is none.
     """
-    if prepared.mask.shape != film.shape or prepared.mask.all():
-        return None
+    import cv2
+
+    field = prepared.field
+    base = film if field is None else straighten(film, field)
     seen = film if prepared.film is None else prepared.film
-    mirrored = any(np.array_equal(seen[:, ::-1], one) for one in (film, 255 - film))
-    return np.ascontiguousarray(prepared.mask[:, ::-1]) if mirrored else prepared.mask
+    if prepared.mask.shape != base.shape or seen.shape != base.shape or prepared.mask.all():
+        return None
+    mirrored = any(np.array_equal(seen[:, ::-1], one) for one in (base, 255 - base))
+    if not mirrored and not any(np.array_equal(seen, one) for one in (base, 255 - base)):
+        return None
+    mask = np.ascontiguousarray(prepared.mask[:, ::-1]) if mirrored else prepared.mask
+    if field is None:
+        return mask
+    height, width = mask.shape
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    back = cv2.getPerspectiveTransform(corners, field.corners.astype(np.float32))
+    return cv2.warpPerspective(mask.astype(np.uint8), back, film.shape[::-1], flags=cv2.INTER_NEAREST) > 0
 
 
 def read_header(data: bytes) -> Dataset:

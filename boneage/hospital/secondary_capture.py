@@ -70,7 +70,7 @@ def secondary_capture(result: Result) -> SCImage:
 
 
 def annotated(result: Result) -> Canvas:
-    """Draw the film with the outline of the hand and its box, and below it what is said; uint8 (H, W, 3) RGB."""
+    """Draw the film with the hand's outline and the exposed field, and below it what is said; uint8 (H, W, 3) RGB."""
     picture = film_with_outline(result)
     if picture.shape[1] < NARROWEST:
         left = (NARROWEST - picture.shape[1]) // 2
@@ -80,8 +80,12 @@ def annotated(result: Result) -> Canvas:
 
 
 def film_with_outline(result: Result) -> Canvas:
-    """Draw the film with the outline of the hand and its box, at most `LONGER_SIDE` long; uint8 (h, w, 3) RGB."""
+    """Draw the film with the hand's outline and the exposed field, at most `LONGER_SIDE` long; uint8 (h, w, 3) RGB."""
     picture = cv2.cvtColor(shrink(result.film.pixels, LONGER_SIDE), cv2.COLOR_GRAY2RGB)
+    if result.field is not None:
+        scale = picture.shape[0] / result.film.pixels.shape[0]
+        corners = np.rint(result.field.corners * scale).astype(np.int32)
+        cv2.polylines(picture, [corners], True, _YELLOW, max(1, round(max(picture.shape) / 500)), cv2.LINE_AA)
     if result.mask is not None:
         _outline(picture, result.mask)
     return picture
@@ -93,8 +97,6 @@ def _outline(picture: Canvas, mask: NDArray[np.bool_]) -> None:
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     thick = max(1, round(max(height, width) / 500))
     cv2.drawContours(picture, contours, -1, _TEAL, thick, cv2.LINE_AA)
-    x, y, w, h = cv2.boundingRect(inside)
-    cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), _YELLOW, thick)
 
 
 def lines(result: Result) -> list[tuple[str, tuple[int, int, int]]]:
@@ -116,7 +118,7 @@ def lines(result: Result) -> list[tuple[str, tuple[int, int, int]]]:
         if result.comparison is not None:
             said.append((result.comparison.sentence(), _WHITE))
         said += [(f"Note: {warning}", _AMBER) for warning in estimate.warnings]
-    said.append((f"{model_words(result)}, boneage {__version__}; lines: hand as found, its box", _WHITE))
+    said.append((f"{model_words(result)}, boneage {__version__}; lines: hand as found, exposed field", _WHITE))
     return said
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from boneage.gate.gate import RefusedError, Verdict
 from boneage.groups import Sex
 from boneage.hospital.dicom_out import write_dicom
 from boneage.hospital.fhir import observation, write_fhir
-from boneage.hospital.result import HospitalError, Question, judge
+from boneage.hospital.result import HospitalError, Question, hand_on_film, judge
 from boneage.hospital.secondary_capture import annotated
 from boneage.notices import note
+from boneage.preprocess.field import Field, straighten
+from boneage.preprocess.preparer import Prepared
 from tests.hospital.films import CR, cascade, film_bytes
 
 hd = pytest.importorskip("highdicom")
@@ -201,3 +204,17 @@ def test_predict_writes_both_and_leaves_the_film_alone(monkeypatch, tmp_path, ca
     assert len(list((tmp_path / "dicom").iterdir())) == 2 and len(list((tmp_path / "fhir").iterdir())) == 1
     assert hashlib.sha256(film.read_bytes()).hexdigest() == before
     assert pydicom.dcmread(next((tmp_path / "dicom").glob("*.sc.dcm"))).SOPClassUID != CR
+
+
+def test_the_outline_lies_on_the_film_as_it_was_taken():
+    field = Field(np.array([[20, 10], [80, 10], [80, 90], [20, 90]], np.float32), 0.0)
+    film = np.arange(96 * 96, dtype=np.uint32).reshape(96, 96).astype(np.uint8)
+    part, hand = straighten(film, field), np.zeros((80, 60), bool)
+    hand[30:50, 5:15] = True
+    whole = Prepared(film, hand, (0, 80, 0, 60), film=part, field=field)
+    expected = np.zeros((96, 96), bool)
+    expected[40:60, 25:35] = True
+    assert np.array_equal(hand_on_film(film, whole), expected)
+    mirrored = replace(whole, mask=hand[:, ::-1], film=part[:, ::-1])
+    assert np.array_equal(hand_on_film(film, mirrored), expected)
+    assert hand_on_film(film, replace(whole, film=part[::-1])) is None  # turned: no outline rather than a wrong one

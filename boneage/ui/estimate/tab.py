@@ -169,7 +169,7 @@ def _results(labels: Labels) -> Results:
         report = labels.made(gr.DownloadButton, {"label": "report"}, size="sm", scale=0, min_width=180,
                              elem_id="report")  # fmt: skip
         pdf = labels.made(gr.Button, {"value": "report_pdf"}, size="sm", scale=0, min_width=90, elem_id="pdf")
-        dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=140, elem_id="dicom")
+        dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=220, elem_id="dicom")
         made = gr.DownloadButton("", elem_id="made", elem_classes="ba-unseen")
     return Results(card, anyway, steps, actions, report, pdf, dicom, made, flag)
 
