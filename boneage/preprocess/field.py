@@ -175,7 +175,7 @@ def _tones(frame: Film, tolerance: int) -> list[int]:
 
 
 def _rectangles(inside: Mask) -> list[Corners]:
-    """Return the corners of the parts that are rectangles within the frame, the largest first."""
+    """Return the corners of the parts within the frame, the largest first; none where one is no rectangle."""
     height, width = inside.shape
     radius = max(1, round(0.012 * max(inside.shape)))
     opened = _opened(inside, radius)
@@ -187,7 +187,8 @@ def _rectangles(inside: Mask) -> list[Corners]:
         part = _filled((labels == label).astype(np.uint8))
         corners = _corners(part)
         if corners is None:
-            continue
+            # Something else of size that the border surrounds: a hand perhaps, beside a field of something else.
+            return []
         area = float(cv2.contourArea(corners))
         if _LEAST_AREA * inside.size <= area <= _MOST_AREA * height * width and _holds(inside, corners, radius):
             found.append((area, corners))
