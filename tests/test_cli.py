@@ -166,7 +166,6 @@ def test_a_table_without_an_age_is_wrong_usage(fake, image, capsys):
     "arguments",
     [
         [],
-        ["predict"],
         ["predict", "x.png", "--sex", "child"],
         ["predict", "x.png", "--sex", "male", "--range", "0-60"],
         ["predict", "x.png", "--sex", "male", "--format", "xml"],
@@ -182,6 +181,11 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_predict_without_a_film_says_what_it_wants(capsys):
+    assert main(["predict"]) == 2
+    assert "IMAGE... or --list TABLE.csv" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("months", ["-1", "nan", "inf", "1201"])
