@@ -144,7 +144,7 @@ def test_flag_saves_the_last_estimate_of_the_session_once(running: Running, hand
 
 def film_of(tmp_path: Path, number: int) -> Path:
     pixels = hand_pixels()
-    pixels[0, :] = 60 + number
+    pixels[1, :] = 60 + number
     return write_png(tmp_path / f"film-{number}.png", pixels)
 
 
