@@ -14,6 +14,7 @@ def table(tmp_path):
     for number, level in enumerate((90, 140)):
         film = np.full((120, 100), level, np.uint8)
         film[30:90, 30:70] = level + 20
+        film[0, :9] = range(level - 4, level + 5)  # a film has more than a few grey levels
         cv2.imwrite(str(tmp_path / f"{number}.png"), film)
         row = {"id": str(number), "image": str(tmp_path / f"{number}.png"), "sex": "male", "age_months": float(level)}
         size = {"original_width": np.nan, "original_height": np.nan, "crop": ""}

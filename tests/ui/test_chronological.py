@@ -83,7 +83,8 @@ def test_without_an_interval_there_are_no_probabilities_and_it_says_so(tmp_path)
 def test_the_json_is_that_of_the_command(tmp_path):
     case = case_of(tmp_path, 100, built_in_table("brush-foundation"))
     assert case.comparison is not None
-    assert case.to_json() == {"image": "hand.png", **case.estimate.to_json(), **case.comparison.to_json()}
+    said = {"image": "hand.png", **case.estimate.to_json(), **case.comparison.to_json()}
+    assert case.to_json() == {**said, "key": case.key}
 
 
 def test_what_is_chosen_is_opened(tmp_path):

@@ -170,7 +170,7 @@ def _results(labels: Labels) -> Results:
                              elem_id="report")  # fmt: skip
         pdf = labels.made(gr.Button, {"value": "report_pdf"}, size="sm", scale=0, min_width=90, elem_id="pdf")
         dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=220, elem_id="dicom")
-        made = gr.DownloadButton("", elem_id="made", elem_classes="ba-unseen")
+        made = gr.DownloadButton("PDF, DICOM", elem_id="made", elem_classes="ba-unseen")
     return Results(card, anyway, steps, actions, report, pdf, dicom, made, flag)
 
 
