@@ -2,7 +2,7 @@
 
     python benchmarks/measure_masks.py DATA [--overlays DIR --films 20]
 
-Overlap with the outlines of the 15 validation films that `boneage/assets/handmask.json` names, for their 100 px copies,
+Overlap with the outlines of the 15 validation films that `boneage/assets/handmask.json` names, for their 299 px copies,
 their 1024 px ones and, as far as DATA/originals has them, their originals; milliseconds an image by the films' size,
 the median of three times each. `--overlays` draws masks over films that the network was not trained on, half of them
 large, for a person to look at. Those pictures are radiographs: they never belong in the repository.
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def parts(data: Path, ids: list[str]) -> list[Films]:
-    """Return the validation films by size: 100 px (unstretched), 1024 px, and every original that is there."""
+    """Return the validation films by size: 299 px (unstretched), 1024 px, and every original that is there."""
     drawn = outlines.read_outlines(data)
     originals = []
     for path in sorted((data / "originals").glob("*.png"), key=lambda path: int(path.stem)):
@@ -70,7 +70,7 @@ def parts(data: Path, ids: list[str]) -> list[Films]:
         truth = outlines.draw_mask(drawn[path.stem], shape) if known else np.zeros((0, 0), np.uint8)
         originals.append(Outlined(path.stem, image, truth))
     return [
-        Films("100 px copies, unstretched", outlines.load_outlined(data, ids, large=False)),
+        Films("299 px copies, unstretched", outlines.load_outlined(data, ids, large=False)),
         Films("1024 px copies", outlines.load_outlined(data, ids, large=True)),
         Films("originals", originals),
     ]

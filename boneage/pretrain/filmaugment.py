@@ -91,7 +91,7 @@ def _tone(image: NDArray[np.uint8], rng: np.random.Generator, chance: Accidents)
 
 
 def _coarse(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Blur, or shrink to the coarseness of a stretched 100 px copy and back."""
+    """Blur, or shrink to the coarseness of a squeezed copy of 100 px and back."""
     if rng.random() < 0.4:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.5)), np.uint8)
     side = int(rng.uniform(80, 200))

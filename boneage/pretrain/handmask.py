@@ -176,7 +176,7 @@ def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, p
 def ship(trainer: MaskTrainer, films: Films, out: Path) -> Path:
     """Write the averaged network as ONNX, and its training record."""
     path, net, recipe = out / "handmask.onnx", trainer.average.average, trainer.recipe
-    validation, coarse = (score(net, part, recipe.side) for part in (films.validation, films.coarse))
+    validation, small = (score(net, part, recipe.side) for part in (films.validation, films.small))
     masknet.export_onnx(net, path, recipe.side)
     write_record(
         path,
@@ -187,7 +187,7 @@ def ship(trainer: MaskTrainer, films: Films, out: Path) -> Path:
             "recipe": asdict(recipe),
             "accidents": asdict(filmaugment.Accidents()),
             "data": describe(films),
-            "figures": {"validation": _summary(validation), "coarse_100px": _summary(coarse)},
+            "figures": {"validation": _summary(validation), "small_films": _summary(small)},
             "command": "python -m boneage.pretrain handmask DATA --out DIR",
         },
     )

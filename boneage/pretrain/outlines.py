@@ -61,7 +61,7 @@ def read_outlines(data: Path) -> dict[str, dict[str, object]]:
 def draw_mask(outline: dict[str, object], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Draw one outline at `shape` (H, W): uint8, 0 to 255, soft at its edge.
 
-    It is drawn finer and averaged: OpenCV fills the pixels that an edge touches, too, and at the size of a 100 px film
+    It is drawn finer and averaged: OpenCV fills the pixels that an edge touches, too, and at the size of a small film
     that half pixel makes hands two per cent too fat.
     """
     height, width = shape
@@ -83,7 +83,7 @@ def load_outlined(data: Path, ids: Sequence[str], *, large: bool | None = None) 
     Args:
         data: The data folder.
         ids: Which outlines.
-        large: True for 1024 px films, False for 100 px ones; None takes every film that there is.
+        large: True for 1024 px films, False for 299 px ones; None takes every film that there is.
 
     Returns:
         The films, large ones shrunk to `LARGE_SIDE` pixels when both sizes are asked for (training).
@@ -118,12 +118,12 @@ class Films:
     train: tuple[Outlined, ...]
     phantoms: tuple[Outlined, ...]
     validation: tuple[Outlined, ...]
-    coarse: tuple[Outlined, ...]
+    small: tuple[Outlined, ...]
     split: OutlineSplit
 
 
 def load_films(data: Path, phantoms: int, seed: int) -> Films:
-    """Read the outlined films and draw the phantoms; `coarse` are 100 px films of outlines that are not trained on."""
+    """Read the outlined films and draw the phantoms; `small` are 299 px films of outlines that are not trained on."""
     large, never = frozenset(sources.large_ids(data)), sources.validation_ids(data)
     split = split_outlines(list(read_outlines(data)), large, never)
     return Films(

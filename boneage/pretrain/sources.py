@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.data import transforms
 from boneage.groups import group_of
 
 UNSEEN_SEED = 20170
 UNSEEN_PART = 0.1
-SMALL_ZIP, LARGE_ZIP = "rsna_100px.zip", "rsna_1024px.zip"
-UNSTRETCHED_SIDE = 256
+SMALL_ZIP, LARGE_ZIP = "rsna_299px.zip", "rsna_1024px.zip"
 USUAL_ASPECT = 0.8
 
 
@@ -43,7 +43,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Film:
-    """One stored image of a child: `large` is the 1024 px copy, otherwise the stretched 100 px one."""
+    """One stored image of a child: `large` is the 1024 px copy, otherwise the stretched 299 px one."""
 
     id: str
     large: bool
@@ -100,22 +100,17 @@ def read_film(
 ) -> NDArray[np.uint8]:
     """Read one film as grey uint8 (H, W) in its true aspect.
 
-    A large film comes as it is; a 100 px one is unstretched to the aspect of the original, its longer side
-    `UNSTRETCHED_SIDE` pixels (ids without a known size get the usual aspect). An experiment may
-    keep it as it is, 100 x 100 (`unstretch=False`).
+    A large film comes as it is; a 299 px one gets the aspect of the original back by the very function that data sets
+    are read with (ids without a known size get the usual aspect). An experiment may keep it as it is, 299 x 299
+    (`unstretch=False`).
 
     Raises:
         ValueError: when the stored bytes are no image.
     """
     if film.large:
         return _decode(_archive(data / LARGE_ZIP), f"rsna_1024px/{film.id}.jpg")
-    stretched = _decode(_archive(data / SMALL_ZIP), f"rsna_100px/{film.id}.png")
-    if not unstretch:
-        return stretched
-    width, height = sizes.get(film.id, (USUAL_ASPECT, 1.0))
-    scale = UNSTRETCHED_SIDE / max(width, height)
-    target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(stretched, target, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    stretched = _decode(_archive(data / SMALL_ZIP), f"rsna_299px/{film.id}.webp")
+    return transforms.unstretch(stretched, *sizes.get(film.id, (USUAL_ASPECT, 1.0))) if unstretch else stretched
 
 
 def films_of(ids: Sequence[str], large: frozenset[str]) -> list[Film]:

@@ -9,7 +9,7 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def data():
-    if not (DATA / "rsna_100px.zip").is_file():
+    if not (DATA / "rsna_299px.zip").is_file():
         pytest.skip("the radiographs of ../shared/data are not here")
     return DATA.resolve()
 

@@ -39,7 +39,7 @@ def test_real_small_film_gets_its_aspect_back(data):
     sizes = sources.image_sizes(data)
     film = sources.read_film(data, Film("1378", large=False), sizes)
     width, height = sizes["1378"]
-    assert film.shape == (256, round(256 * width / height)) and film.dtype == np.uint8
+    assert film.shape == (round(299 * height / width), 299) and film.dtype == np.uint8
 
 
 def test_small_and_large_film_of_a_child_show_the_same(data):
