@@ -7,17 +7,19 @@ model, so that nobody can feed 0-1 by mistake.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boneage.errors import BoneageError
-from boneage.learn import handnet
+from boneage.learn import handnet, lite0
 from boneage.learn.weights import WeightsFile
 
 if TYPE_CHECKING:
     import keras
 
-HANDNET = "handnet"
+HANDNET, HANDLITE0 = "handnet", "handlite0"
 _V2 = "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2"
 _V1 = "https://storage.googleapis.com/keras-applications"
 _RESNET = "https://storage.googleapis.com/tensorflow/keras-applications/resnet"
@@ -29,8 +31,41 @@ class BackboneError(BoneageError):
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """A network whose weights, trained on hand radiographs, come with the package.
+
+    Attributes:
+        build: builds it from a weights file (None for none), for a side in pixels and so many arrays.
+        asset_path: returns the shipped file, checked.
+        is_weights: tells whether a file holds weights in the layout of the shipped ones.
+        any_side: whether its input may have another side than the usual one.
+    """
+
+    build: Callable[[Path | None, int, int], keras.Model]
+    asset_path: Callable[[], Path]
+    is_weights: Callable[[Path], bool]
+    any_side: bool
+
+
+EMBEDDED: dict[str, Embedded] = {
+    HANDNET: Embedded(
+        lambda weights, _side, arrays: handnet.build_handnet(weights, handnet.sizes_of(arrays)),
+        handnet.asset_path,
+        handnet.is_weights,
+        any_side=False,
+    ),
+    HANDLITE0: Embedded(
+        lambda weights, side, _arrays: lite0.build_lite0(weights, side),
+        lite0.asset_path,
+        lite0.is_weights,
+        any_side=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Backbone:
-    """One row: a class of `keras.applications` (or our own handnet), its input side, features and weights file."""
+    """One row: an embedded network or a class of `keras.applications`, its input side, features and weights file."""
 
     name: str
     input_size: int
@@ -44,6 +79,7 @@ def _row(name: str, input_size: int, features: int, file: str, md5: str, url: st
 
 _ROWS = (
     Backbone(HANDNET, handnet.INPUT_SIZE, handnet.FEATURES, None),
+    Backbone(HANDLITE0, lite0.INPUT_SIZE, lite0.FEATURES, None),
     _row("EfficientNetV2B0", 224, 1280, "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff", _V2),
     _row("EfficientNetV2B1", 240, 1280, "efficientnetv2-b1_notop.h5", "0e80663031ca32d657f9caa404b6ec37", _V2),
     _row("EfficientNetV2B2", 260, 1408, "efficientnetv2-b2_notop.h5", "1dfe2e7a5d45b6632553a8961ea609eb", _V2),
@@ -89,12 +125,13 @@ def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
         BackboneError: when the name is unknown or the network cannot take this size.
     """
     row = find(name)
-    if row.name == HANDNET:
-        if input_size != row.input_size:
+    if row.name in EMBEDDED:
+        embedded = EMBEDDED[row.name]
+        if input_size != row.input_size and not embedded.any_side:
             raise BackboneError(
-                f"handnet takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
+                f"{row.name} takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
             )
-        return handnet.build_handnet(None, handnet.sizes_of(arrays))
+        return embedded.build(None, input_size, arrays)
     import keras
 
     grey = keras.Input((input_size, input_size, 1), name="hand")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boneage.config import BackboneConfig
-from boneage.learn import handnet
-from boneage.learn.backbone_table import HANDNET, Backbone, BackboneError, blank_model, find
+from boneage.learn.backbone_table import EMBEDDED, Backbone, BackboneError, blank_model, find
 from boneage.learn.frozen import FrozenBackbone, assign, identify, read_saved
 from boneage.learn.weights import WeightsError, checksum, obtain, verify
 
@@ -42,7 +41,7 @@ def open_backbone(config: BackboneConfig, image_size: int) -> FrozenBackbone:
     source = _source(config, row)
     model = blank_model(row.name, size)
     _load(model, row, source)
-    file = source if row.name == HANDNET else None
+    file = source if row.name in EMBEDDED and size == row.input_size else None
     return FrozenBackbone(model, identify(row.name, size, model), config.batch_size, file)
 
 
@@ -63,7 +62,7 @@ def weights_file(config: BackboneConfig) -> Path:
     Raises:
         WeightsError: when there is none.
     """
-    source = _handnet_asset() if config.weights == "asset" else Path(config.weights).expanduser()
+    source = _asset(config.name) if config.weights == "asset" else Path(config.weights).expanduser()
     if not source.is_file():
         raise WeightsError(
             f"backbone.weights should be 'asset', 'imagenet', 'none' or a file, but there is no {source}"
@@ -76,12 +75,7 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
     if config.weights == "none":
         return None
     if config.weights == "asset":
-        if row.name != HANDNET:
-            raise BackboneError(
-                f"only handnet ships its weights, but backbone.weights = 'asset' was given for {row.name}: "
-                "use 'imagenet', 'none' or a file"
-            )
-        return _handnet_asset()
+        return _asset(row.name)
     if config.weights == "imagenet":
         if row.imagenet is None:
             raise BackboneError(f"{row.name} has no ImageNet weights: use backbone.weights = 'asset', 'none' or a file")
@@ -89,21 +83,27 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
     return verify(Path(config.weights).expanduser(), config.sha256, row.imagenet)
 
 
-def _handnet_asset() -> Path:
+def _asset(name: str) -> Path:
+    """Return the weights that ship with the package for one of its embedded networks."""
+    if name not in EMBEDDED:
+        raise BackboneError(
+            f"only {' and '.join(EMBEDDED)} ship their weights, but backbone.weights = 'asset' was given for {name}: "
+            "use 'imagenet', 'none' or a file"
+        )
     try:
-        return handnet.asset_path()
+        return EMBEDDED[name].asset_path()
     except (FileNotFoundError, ValueError) as error:
         raise WeightsError(str(error)) from error
 
 
 def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
-    """Fill a blank model from a file: one of ours, handnet's arrays, or Keras's HDF5."""
+    """Fill a blank model from a file: one of ours, an embedded network's arrays, or Keras's HDF5."""
     try:
         if source is None:
             assign(model, _random_like(model))
             _calibrate(model)
-        elif row.name == HANDNET:
-            assign(model, handnet.build_handnet(source).get_weights())
+        elif row.name in EMBEDDED:
+            assign(model, EMBEDDED[row.name].build(source, int(model.input_shape[1]), 0).get_weights())
         elif source.suffix == ".npz":
             assign(model, read_saved(source)[1])
         else:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.files import copy_whole, replacing
-from boneage.learn import handnet
 from boneage.learn.backbone_input import checked_films, fit_input
-from boneage.learn.backbone_table import BackboneError, blank_model
+from boneage.learn.backbone_table import EMBEDDED, BackboneError, blank_model, find
 
 if TYPE_CHECKING:
     import keras
@@ -109,9 +108,11 @@ class FrozenBackbone:
         Raises:
             BackboneError: when the file is missing, damaged or of a network this version does not know.
         """
-        if handnet.is_weights(path):
-            model = handnet.build_handnet(path)
-            return cls(model, identify("handnet", handnet.INPUT_SIZE, model), file=path)
+        for name, embedded in EMBEDDED.items():
+            if embedded.is_weights(path):
+                side = find(name).input_size
+                model = embedded.build(path, side, 0)
+                return cls(model, identify(name, side, model), file=path)
         meta, weights = read_saved(path)
         try:
             identity = Identity(str(meta["name"]), int(meta["input_size"]), str(meta["sha256"]))

@@ -26,6 +26,20 @@ _CENTRE = 120.0
 _HALF = 60.0
 
 
+def bins_of(count: int) -> np.ndarray:
+    """Return the months (count,) that a distribution's outputs stand for: `BINS`, going on alike beyond both ends.
+
+    A newborn's label is whole only where there are bins below 0, an adult's where there are some above 228.
+
+    Raises:
+        HeadError: when there are fewer than `BINS`, or not as many more below as above.
+    """
+    beyond, odd = divmod(count - len(BINS), 2)
+    if beyond < 0 or odd:
+        raise HeadError(f"a distribution of age has {len(BINS)} outputs or an even number more, but {count} came")
+    return (np.arange(count, dtype=np.float32) - beyond) * BINS[1]
+
+
 def with_sex(features: np.ndarray, sexes: Sequence[Sex | str] | np.ndarray) -> np.ndarray:
     """Append the sex as one more feature: float32 (N, D) becomes (N, D + 1), -1 for female and 1 for male."""
     flags = np.array([SEX_FLAGS[Sex(sex)] for sex in sexes], np.float32).reshape(-1, 1)
@@ -68,7 +82,9 @@ class GlobalHead:
     def _member(self, weights: Sequence[np.ndarray], flagged: np.ndarray) -> np.ndarray:
         kernel_1, bias_1, kernel_2, bias_2 = weights
         raw = np.maximum(flagged @ kernel_1 + bias_1, 0) @ kernel_2 + bias_2
-        return np.asarray(raw[:, 0] * _HALF + _CENTRE if self.kind == "regression" else softmax(raw) @ BINS)
+        if self.kind == "regression":
+            return np.asarray(raw[:, 0] * _HALF + _CENTRE)
+        return np.asarray(np.clip(softmax(raw) @ bins_of(raw.shape[1]), 0, MAX_AGE_MONTHS))
 
 
 def ensemble_of(members: Sequence[GlobalHead]) -> GlobalHead:

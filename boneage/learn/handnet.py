@@ -6,14 +6,12 @@ inside the functions, so that importing this module costs nothing.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from boneage.learn.end_to_end import EXPECTATION, with_age_head
+from boneage.learn.layer_arrays import give_arrays, holds
 from boneage.shipped import checked_asset
 
 if TYPE_CHECKING:
@@ -48,7 +46,6 @@ SIZES = Sizes((48, 96, 192, 320), (0, 2, 4, 2))
 EARLIER = (Sizes((32, 64, 128, 256), (0, 2, 3, 2)),)
 """Those of backbones that shipped before: cascades that were registered with them still open."""
 
-Arrays = dict[str, NDArray[np.float32]]
 Weights = Path | Literal["asset"] | None
 
 
@@ -59,11 +56,7 @@ def sizes_of(arrays: int) -> Sizes:
 
 def is_weights(path: Path) -> bool:
     """Tell whether a file holds weights in the layout of the shipped ones."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return "stem.kernel" in stored.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return False
+    return holds(path, "block0_conv1.kernel")
 
 
 def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Model:
@@ -108,19 +101,8 @@ def build_end_to_end(weights: Weights = "asset") -> keras.Model:
         FileNotFoundError: when the weights are missing.
         ValueError: when the weights are not those of the record or do not fit this network.
     """
-    import keras
-
-    backbone = build_handnet(weights)
-    male = keras.Input((1,), name="male")
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
-    x = keras.layers.Concatenate(name="join")([pooled, male])
-    x = keras.layers.Dense(HIDDEN, activation="relu", name="head_hidden")(x)
-    x = keras.layers.Dense(BIN_COUNT, activation="softmax", name="head_out")(x)
-    months = keras.layers.Dense(1, use_bias=False, name="expectation")(x)
-    model = keras.Model([backbone.input, male], months, name="handnet_end_to_end")
-    model.get_layer("expectation").set_weights([np.arange(BIN_COUNT, dtype=np.float32)[:, None] * BIN_MONTHS])
+    model = with_age_head(build_handnet(weights), HIDDEN, [number * BIN_MONTHS for number in range(BIN_COUNT)])
     _assign(model, weights)
-    model.trainable = False
     return model
 
 
@@ -139,27 +121,10 @@ def graph_path() -> Path:
     return ASSETS / GRAPH_FILE
 
 
-def read_weights(path: Path) -> Arrays:
-    """Read a weights file (`.npz` of float16 arrays named `<layer>.kernel` and `<layer>.bias`) as float32."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name].astype(np.float32) for name in stored.files}
-
-
 def _assign(model: keras.Model, weights: Weights) -> None:
     """Give every layer that stores weights its own; nothing where `weights` is None."""
-    if weights is None:
-        return
-    path = asset_path() if weights == "asset" else Path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(f"handnet weights should be the .npz file {path}, but it is missing")
-    arrays = read_weights(path)
-    for layer in model.layers:
-        if not layer.weights or layer.name == "expectation":
-            continue
-        names = (f"{layer.name}.kernel", f"{layer.name}.bias")
-        if any(name not in arrays for name in names):
-            raise ValueError(f"{path.name} should hold {names[0]} and {names[1]}, but does not")
-        layer.set_weights([arrays[name] for name in names])
+    if weights is not None:
+        give_arrays(model, asset_path() if weights == "asset" else Path(weights), fixed=(EXPECTATION,))
 
 
 def _convolve(

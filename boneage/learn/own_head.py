@@ -1,4 +1,4 @@
-"""The head for all ages that a handnet was trained with, as a part of the cascade: nothing is fitted.
+"""The head for all ages that an embedded network was trained with, as a part of the cascade: nothing is fitted.
 
 It knows what no head fitted on frozen features does: it learnt beside them, from views drawn anew in every pass, so it
 is not taken in by how well the features know the films that the backbone has seen.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from boneage.config import Config
-from boneage.learn.backbone_table import HANDNET, BackboneError
+from boneage.learn.backbone_table import EMBEDDED, BackboneError
 from boneage.learn.backbones import weights_file
-from boneage.learn.global_head import BINS, GlobalHead
-from boneage.learn.handnet import BIN_COUNT, BIN_MONTHS, read_weights
+from boneage.learn.global_head import GlobalHead, bins_of
+from boneage.learn.layer_arrays import read_arrays
 
 _LAYERS = ("head_hidden", "head_out")
 
@@ -23,20 +23,22 @@ def own_head(config: Config) -> GlobalHead:
     Its sex feature is 0 or 1, that of `GlobalHead` -1 or 1; the first layer is rewritten so that the ages are the same.
 
     Raises:
-        BackboneError: when the backbone is no handnet, has no weights with a head, or is to be tuned further.
+        BackboneError: when the backbone is no embedded network, has no weights with a head, or is to be tuned further.
         WeightsError: when the weights are missing or damaged.
     """
     backbone = config.backbone
-    if backbone.name != HANDNET or backbone.weights in {"none", "imagenet"} or config.training.fine_tune.from_block:
+    trained = backbone.name in EMBEDDED and backbone.weights not in {"none", "imagenet"}
+    if not trained or config.training.fine_tune.from_block:
         raise BackboneError(
-            "global_head.kind = 'own' wants the head that a handnet was trained with, but the backbone is "
+            "global_head.kind = 'own' wants the head that an embedded network was trained with, but the backbone is "
             f"{backbone.name} with weights {backbone.weights!r}, fine-tuned from "
             f"{config.training.fine_tune.from_block!r}: use kind = 'distribution'"
         )
-    arrays = read_weights(weights_file(backbone))
+    arrays = read_arrays(weights_file(backbone))
     missing = [name for name in _LAYERS if f"{name}.kernel" not in arrays]
-    if missing or len(BINS) != BIN_COUNT or BINS[1] != BIN_MONTHS:
+    if missing:
         raise BackboneError(f"the backbone's weights hold no head ({', '.join(missing)}): use kind = 'distribution'")
+    bins_of(len(arrays["head_out.bias"]))  # refuses ages that are not those of `GlobalHead`
     kernel, bias = arrays["head_hidden.kernel"].copy(), arrays["head_hidden.bias"]
     kernel[-1] /= 2
     weights = (kernel, bias + kernel[-1], arrays["head_out.kernel"], arrays["head_out.bias"])

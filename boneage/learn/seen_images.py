@@ -10,6 +10,7 @@ import numpy as np
 
 from boneage.config import BackboneConfig
 from boneage.files import replacing
+from boneage.learn.backbone_table import EMBEDDED
 from boneage.paths import assets
 
 SEEN_FILE = "handnet_seen.npz"
@@ -36,9 +37,12 @@ class SeenImages:
 
 
 def seen_images(backbone: BackboneConfig) -> SeenImages:
-    """Return the images that a configured backbone has seen: only the embedded weights were trained on radiographs."""
+    """Return the images that a configured backbone has seen: only the embedded weights were trained on radiographs.
+
+    One list serves for all of them, because they learnt from the same children.
+    """
     file = assets() / SEEN_FILE
-    if backbone.name != "handnet" or backbone.weights != "asset" or not file.is_file():
+    if backbone.name not in EMBEDDED or backbone.weights != "asset" or not file.is_file():
         return SeenImages(frozenset())
     with np.load(file, allow_pickle=False) as arrays:
         return SeenImages(frozenset(int(value) for value in arrays["sha256_prefixes"]))

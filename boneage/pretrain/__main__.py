@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NETWORKS = ("handmask", "handnet", "seen", "pack")
+NETWORKS = ("handmask", "handnet", "lite0", "seen", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.network != "seen" and importlib.util.find_spec("torch") is None:
         print("training needs PyTorch: install the extra with `pip install boneage[pretrain]`", file=sys.stderr)
         return 2
+    if options.network == "lite0" and not (options.imagenet and options.imagenet.is_file()):
+        print("lite0 begins with ImageNet weights: give their file as --imagenet", file=sys.stderr)
+        return 2
     packed = options.network == "handnet" and (options.data / "films.json").is_file()
-    if not packed and not (options.data / "rsna_100px.zip").is_file():
-        print(f"no rsna_100px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
+    if not packed and not (options.data / "rsna_299px.zip").is_file():
+        print(f"no rsna_299px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
         return 2
     path = _list_seen(options) if options.network == "seen" else _train(options)
     if options.network == "pack":
@@ -44,6 +47,10 @@ def _train(options: argparse.Namespace) -> Path:
         from boneage.pretrain.handmask import train_handmask
 
         return train_handmask(options.data, options.out, progress=_say)
+    if options.network == "lite0":
+        from boneage.pretrain.lite import train_lite0
+
+        return train_lite0(options.data, options.out, options.imagenet, options.minutes, progress=_say)
     if options.network == "pack":
         from boneage.pretrain.pack import pack_study
 
@@ -68,9 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m boneage.pretrain", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("network", choices=NETWORKS, help="the asset to rebuild, or `pack`")
     parser.add_argument(
-        "data", type=Path, help="folder with rsna_100px.zip, rsna_1024px.zip and their tables, or a pack"
+        "data", type=Path, help="folder with rsna_299px.zip, rsna_1024px.zip and their tables, or a pack"
     )
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
+    parser.add_argument("--imagenet", type=Path, help="lite0: the published ImageNet weights to begin with")
+    parser.add_argument("--minutes", type=float, default=120.0, help="lite0: how long to train (default 120)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="handnet: where (default: a GPU where there is one)")
     parser.add_argument(
         "--rehearse", action="store_true", help="handnet: the whole way in minutes, to see that it goes"

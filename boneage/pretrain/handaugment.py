@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.pretrain.toneaugment import retone
+
 
 def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
     """Draw one training view of a prepared hand.
@@ -18,14 +20,46 @@ def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> ND
     Returns:
         uint8 (side, side), background 0.
     """
-    toned = cv2.LUT(image, _tone(rng))
-    view = cv2.warpAffine(toned, _pose(image.shape[0], rng, side), (side, side), flags=cv2.INTER_LINEAR)
+    return _film_accidents(_posed(cv2.LUT(image, _tone(rng)), rng, side, closer=0.0), rng)
+
+
+def augment_strongly(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """Draw one training view as `augment` does, after another maker's processing, and now and then from closer by.
+
+    Args:
+        image: The prepared hand, uint8 (M, M), background 0.
+        rng: Source of chance.
+        side: Side of the view in pixels.
+
+    Returns:
+        uint8 (side, side), background 0.
+    """
+    return _film_accidents(_posed(retone(image, rng), rng, side, closer=0.15), rng)
+
+
+def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int, closer: float) -> NDArray[np.uint8]:
+    """Draw a pose; a share `closer` of views is enlarged and cut off by the frame."""
+    matrix = _pose(image.shape[0], rng, side)
+    if closer and rng.random() < closer:
+        matrix = _enlarged(matrix, side, rng)
+    return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _enlarged(matrix: NDArray[np.float64], side: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Enlarge a pose about a random point near the middle."""
+    scale, centre = np.exp(rng.uniform(0.1, 0.4)), side * rng.uniform(0.3, 0.7, 2)
+    return np.column_stack([matrix[:, :2] * scale, (matrix[:, 2] - centre) * scale + centre])
+
+
+def _film_accidents(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur, coarsen, add noise or erase a patch, each now and then."""
+    side = view.shape[0]
     if rng.random() < 0.1:
-        view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.4, 0.8))
+        view = np.asarray(cv2.GaussianBlur(view, (0, 0), rng.uniform(0.4, 0.8)), np.uint8)
     if rng.random() < 0.3:
         coarse = int(side * rng.uniform(0.5, 0.95))
         small = cv2.resize(view, (coarse, coarse), interpolation=cv2.INTER_AREA)
-        view = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
+        view = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
     if rng.random() < 0.2:
         view = np.clip(view + rng.normal(0, rng.uniform(2, 8), view.shape), 0, 255).astype(np.uint8)
     if rng.random() < 0.25:

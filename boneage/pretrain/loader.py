@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from boneage.pretrain import handaugment
+from boneage.pretrain.balance import drawn_places, weights_by_age
 from boneage.pretrain.prepare import Prepared
 from boneage.pretrain.sources import Child, Film
 from boneage.pretrain.team import Team
@@ -51,17 +52,22 @@ class Order:
         seed: Seed and epoch.
         every_film: Whether each film comes once, instead of one film of each child.
         augmented: Whether each view is drawn at random (`handaugment.augment`) or is the plain one that is served.
+        balance: How much oftener children of rare ages come, 0 (all alike) to 1: see `boneage.pretrain.balance`.
+        retoned: Whether drawn views also look as if processed by other makers (`toneaugment.retone`).
+        begin: Batches that an earlier run of this epoch has already taken.
     """
 
     batch: int
     seed: tuple[int, int]
     every_film: bool = False
     augmented: bool = True
+    balance: float = 0.0
+    retoned: bool = False
+    begin: int = 0
 
     def steps(self, training: Training) -> int:
-        """Return how many batches the epoch has."""
-        count = sum(len(rows) for rows in training.rows()) if self.every_film else len(training.ids)
-        return count // self.batch
+        """Return how many batches are left of the epoch."""
+        return len(self.batches(training))
 
     def batches(self, training: Training) -> list[list[tuple[int, int]]]:
         """Return the batches: pairs of a child's place in `ids` and the row of its film."""
@@ -69,10 +75,13 @@ class Order:
         rows = training.rows()
         if self.every_film:
             pairs = [(child, row) for child, own in enumerate(rows) for row in own]
+        elif self.balance:
+            places = drawn_places(weights_by_age(training.kids(), self.balance), rng)
+            pairs = [(int(child), int(rng.choice(rows[child]))) for child in places]
         else:
             pairs = [(child, int(rng.choice(own))) for child, own in enumerate(rows)]
         shuffled = [pairs[k] for k in rng.permutation(len(pairs))]
-        return [shuffled[k * self.batch : (k + 1) * self.batch] for k in range(self.steps(training))]
+        return [shuffled[k * self.batch : (k + 1) * self.batch] for k in range(self.begin, len(pairs) // self.batch)]
 
 
 class _Epoch(Dataset[Batch]):
@@ -80,21 +89,25 @@ class _Epoch(Dataset[Batch]):
 
     def __init__(self, training: Training, side: int, order: Order, team: Team) -> None:
         self.training, self.side, self.seed = training, side, (*order.seed, team.number)
-        self.augmented = order.augmented
+        self.order = order
         self.batches = [pairs[team.number :: team.size] for pairs in order.batches(training)]
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, number: int) -> Batch:
-        rng = np.random.default_rng([*self.seed, number])
+        rng = np.random.default_rng([*self.seed, self.order.begin + number])
         chosen = self.batches[number]
         films = self.training.prepared.images
         images = [self._view(np.asarray(films[row]), rng) for _, row in chosen]
         return to_batch(images, [self.training.table[self.training.ids[child]] for child, _ in chosen])
 
     def _view(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return handaugment.augment(film, rng, self.side) if self.augmented else handaugment.plain(film, self.side)
+        if not self.order.augmented:
+            return handaugment.plain(film, self.side)
+        if self.order.retoned:
+            return handaugment.augment_strongly(film, rng, self.side)
+        return handaugment.augment(film, rng, self.side)
 
 
 def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:

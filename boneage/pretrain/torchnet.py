@@ -125,35 +125,68 @@ class EndToEnd(nn.Module):
         return logits
 
 
-def bins(like: Tensor) -> Tensor:
-    """Return the months (39,) that the head's logits stand for."""
-    return torch.arange(BIN_COUNT, device=like.device, dtype=torch.float32) * BIN_MONTHS
+@dataclass(frozen=True)
+class AgeBins:
+    """The ages that logits stand for: `count` of them, `step` months apart, from `first` months on.
+
+    Bins that go on beyond 0 and 228 months keep the label of a newborn or an adult whole: cut at the end, a normal
+    distribution has its mean further inside, and so has the estimate.
+    """
+
+    first: float = 0.0
+    step: float = BIN_MONTHS
+    count: int = BIN_COUNT
+
+    def months(self, like: Tensor) -> Tensor:
+        """Return the bins' ages in months (count,), on the device of another tensor."""
+        return self.first + self.step * torch.arange(self.count, device=like.device, dtype=torch.float32)
 
 
-def soft_ages(age: Tensor, spread: float) -> Tensor:
-    """Return normal distributions of so many months around ages (N,), over the bins: (N, 39)."""
-    return torch.softmax(-((bins(age) - age[:, None]) ** 2) / (2 * spread**2), dim=1)
+def soft_ages(age: Tensor, spread: float | Tensor, bins: AgeBins = AgeBins()) -> Tensor:  # noqa: B008 - frozen
+    """Return normal distributions over the bins (N, bins) around ages (N,): `spread` is their deviation in months."""
+    wide = torch.as_tensor(spread, device=age.device, dtype=torch.float32).expand_as(age)[:, None]
+    return torch.softmax(-((bins.months(age) - age[:, None]) ** 2) / (2 * wide**2), dim=1)
 
 
-def expectation(distribution: Tensor) -> Tensor:
-    """Return the expected age in months (N,) of distributions over the bins (N, 39)."""
-    return (distribution * bins(distribution)).sum(1)
+def expectation(distribution: Tensor, bins: AgeBins = AgeBins()) -> Tensor:  # noqa: B008 - frozen
+    """Return the expected age in months (N,) of distributions over the bins (N, bins)."""
+    return (distribution * bins.months(distribution)).sum(1)
 
 
-def months(logits: Tensor) -> Tensor:
-    """Return the expected age in months (N,) of logits (N, 39)."""
-    return expectation(torch.softmax(logits.float(), dim=1))
+def months(logits: Tensor, bins: AgeBins = AgeBins()) -> Tensor:  # noqa: B008 - frozen
+    """Return the expected age in months (N,) of logits (N, bins)."""
+    return expectation(torch.softmax(logits.float(), dim=1), bins)
+
+
+@dataclass(frozen=True)
+class AgeLoss:
+    """What a network that gives a distribution of age is trained to make small.
+
+    Attributes:
+        spread: Standard deviation of the soft label in months.
+        straight: Weight of the absolute error of the expectation, per month.
+        crossed: Weight of the cross-entropy with the soft label; 0 leaves plain regression by the expectation.
+        newborn_spread: The soft label's deviation at birth, from where it grows to `spread` at five years; 0 for the
+            same at every age. Readers agree within weeks on infants, and within a year on adolescents.
+        bins: The ages that the logits stand for.
+    """
+
+    spread: float = 6.0
+    straight: float = 0.05
+    crossed: float = 1.0
+    newborn_spread: float = 0.0
+    bins: AgeBins = AgeBins()
+
+    def __call__(self, logits: Tensor, age: Tensor) -> Tensor:
+        """Return the mean loss of logits (N, bins) for ages (N,) in months."""
+        spread: float | Tensor = self.spread
+        if self.newborn_spread:
+            spread = self.newborn_spread + (self.spread - self.newborn_spread) * (age / 60).clamp(0, 1)
+        labels = soft_ages(age, spread, self.bins)
+        entropy = -(labels * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
+        return self.crossed * entropy + self.straight * (months(logits, self.bins) - age).abs().mean()
 
 
 def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float, crossed: float = 1.0) -> Tensor:
-    """Cross-entropy with a normal distribution around the age, and the error of the expectation.
-
-    Args:
-        logits: (N, 39).
-        age: (N,) in months.
-        spread: Standard deviation of the soft label, in months.
-        straight: Weight of the absolute error, per month.
-        crossed: Weight of the cross-entropy; 0 leaves plain regression by the expectation.
-    """
-    entropy = -(soft_ages(age, spread) * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
-    return crossed * entropy + straight * (months(logits) - age).abs().mean()
+    """Return the loss over the bins of handnet: see `AgeLoss`."""
+    return AgeLoss(spread, straight, crossed)(logits, age)
