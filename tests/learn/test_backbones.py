@@ -47,7 +47,7 @@ def test_the_paper_s_weights_are_the_ones_named_in_its_notes():
     assert BACKBONES["EfficientNetV2L"].imagenet.md5 == "b0b66b5c863aef5b46e8608fe1711615"
 
 
-@pytest.mark.parametrize("name", ["EfficientNetV2B0", "ResNet50", "handnet"])
+@pytest.mark.parametrize("name", ["EfficientNetV2B0", "ResNet50", "handnet", "handlite0"])
 def test_a_network_has_the_features_of_its_row(name):
     size = 0 if name == "handnet" else 64
     backbone = open_backbone(BackboneConfig(name, weights="none", input_size=size), 70)
@@ -182,7 +182,7 @@ def test_published_weights_from_a_file_give_what_keras_gives(tmp_path, monkeypat
     ("config", "hint"),
     [
         (BackboneConfig("EfficientNetV2-L"), "is it 'EfficientNetV2L'"),
-        (BackboneConfig("ResNet50", weights="asset"), "only handnet ships"),
+        (BackboneConfig("ResNet50", weights="asset"), "only handnet and handlite0 ship"),
         (BackboneConfig("handnet", weights="imagenet"), "no ImageNet weights"),
         (BackboneConfig("handnet", weights="none", input_size=200), "set it to 0"),
         (BackboneConfig("ResNet50", weights="/nowhere.h5"), "there is no /nowhere.h5"),
