@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 
 from boneage.config import BackboneConfig, Config, FineTuneConfig, TrainingConfig
+from boneage.learn import handnet, lite0
 from boneage.learn.backbone_table import BackboneError
 from boneage.learn.backbones import open_backbone
-from boneage.learn.handnet import build_end_to_end
 from boneage.learn.own_head import own_head
 
 
-def test_it_says_what_the_network_says_end_to_end():
-    images = np.random.default_rng(0).integers(0, 256, (4, 128, 128), np.uint8)
+@pytest.mark.parametrize(
+    ("name", "build", "side"), [("handnet", handnet.build_end_to_end, 128), ("handlite0", lite0.build_end_to_end, 256)]
+)
+def test_it_says_what_the_network_says_end_to_end(name, build, side):
+    config = BackboneConfig(name)
+    images = np.random.default_rng(0).integers(0, 256, (4, side, side), np.uint8)
     sexes = ["female", "male", "female", "male"]
-    features = open_backbone(BackboneConfig(), 128).pooled(images)
+    features = open_backbone(config, side).pooled(images)
     males = np.array([[sex == "male"] for sex in sexes], np.float32)
-    wanted = build_end_to_end()([images[..., None].astype(np.float32), males])
-    np.testing.assert_allclose(own_head(Config()).predict(features, sexes), np.ravel(wanted), atol=0.01)
+    wanted = build()([images[..., None].astype(np.float32), males])
+    np.testing.assert_allclose(own_head(Config(backbone=config)).predict(features, sexes), np.ravel(wanted), atol=0.01)
 
 
 @pytest.mark.parametrize(
