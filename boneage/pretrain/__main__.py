@@ -1,5 +1,6 @@
-"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,seen} DATA --out DIR`, and what belongs to it.
+"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,lite0,seen} DATA --out DIR`.
 
+`lite0` begins with published ImageNet weights (--imagenet) and trains on one core for as many minutes as it is given.
 `handnet` wants a GPU (half an hour on a large one); `pack` writes the prepared films for a machine that has one but not
 the radiographs, where `handnet` takes the pack for DATA; with `--rehearse` it goes the whole way in minutes on two
 cores, one pass a lesson over a tenth of the children.

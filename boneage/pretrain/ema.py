@@ -29,7 +29,7 @@ class Average:
         torch._foreach_lerp_([value for value, _ in zip(mine, other, strict=True)], other, 1 - decay)
 
 
-def save_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer, **counts: int) -> None:
+def save_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer, **counts: float) -> None:
     """Save everything that a resumed training needs, with counts such as the epoch, replacing the file at once."""
     parts = {"net": net, "average": average.average, "optimiser": optimiser}
     state = {name: part.state_dict() for name, part in parts.items()}
@@ -37,7 +37,7 @@ def save_training(path: Path, net: nn.Module, average: Average, optimiser: Optim
         torch.save({**state, "steps": average.steps, **counts}, stream)
 
 
-def resume_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer) -> dict[str, int]:
+def resume_training(path: Path, net: nn.Module, average: Average, optimiser: Optimizer) -> dict[str, float]:
     """Continue a saved training of the same recipe; return its counts."""
     state = torch.load(path, weights_only=True, map_location=next(net.parameters()).device)
     net.load_state_dict(state.pop("net"))

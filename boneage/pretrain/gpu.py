@@ -113,7 +113,7 @@ class GpuTrainer:
         A log of JSON lines grows beside the checkpoint, which is kept for the next call.
         """
         if checkpoint.is_file():
-            self.epoch = resume_training(checkpoint, self.net, self.average, self.optimiser)["epoch"]
+            self.epoch = int(resume_training(checkpoint, self.net, self.average, self.optimiser)["epoch"])
         rows = torch.from_numpy(self.films.pack.films("train")).to(self.films.device)
         running = faster(self.net, self.films.device)
         while self.epoch < self.recipe.passes:

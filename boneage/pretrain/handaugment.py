@@ -8,39 +8,27 @@ from numpy.typing import NDArray
 
 from boneage.pretrain.toneaugment import retone
 
+CLOSER = 0.15
+
 
 def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
-    """Draw one training view of a prepared hand.
-
-    Args:
-        image: The prepared hand, uint8 (M, M), about twice `side`, background 0.
-        rng: Source of chance.
-        side: Side of the view in pixels.
-
-    Returns:
-        uint8 (side, side), background 0.
-    """
-    return _film_accidents(_posed(cv2.LUT(image, _tone(rng)), rng, side, closer=0.0), rng)
-
-
-def augment_strongly(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
-    """Draw one training view as `augment` does, after another maker's processing, and now and then from closer by.
+    """Draw one training view of a prepared hand, as another maker would have processed it, now and then from closer by.
 
     Args:
         image: The prepared hand, uint8 (M, M), background 0.
         rng: Source of chance.
-        side: Side of the view in pixels.
+        side: Side of the view in pixels, at most M.
 
     Returns:
         uint8 (side, side), background 0.
     """
-    return _film_accidents(_posed(retone(image, rng), rng, side, closer=0.15), rng)
+    return _film_accidents(_posed(retone(image, rng), rng, side), rng)
 
 
-def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int, closer: float) -> NDArray[np.uint8]:
-    """Draw a pose; a share `closer` of views is enlarged and cut off by the frame."""
+def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """Draw a pose; a share `CLOSER` of views is enlarged and cut off by the frame."""
     matrix = _pose(image.shape[0], rng, side)
-    if closer and rng.random() < closer:
+    if rng.random() < CLOSER:
         matrix = _enlarged(matrix, side, rng)
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 
@@ -72,15 +60,6 @@ def _film_accidents(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArra
 def plain(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Return the view of a prepared hand that is served: shrunk to uint8 (side, side) and nothing else."""
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _tone(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a table of grey levels (256 of uint8): gamma, contrast, brightness; black stays black."""
-    levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.2))
-    levels = (levels - 0.5) * np.exp(rng.normal(0, 0.12)) + 0.5 + rng.normal(0, 0.05)
-    table = (np.clip(levels, 0, 1) * 255).astype(np.uint8)
-    table[0] = 0
-    return table
 
 
 def _pose(size: int, rng: np.random.Generator, side: int) -> NDArray[np.float64]:

@@ -160,7 +160,7 @@ def train_handmask(data: Path, out: Path, recipe: MaskRecipe | None = None, *, p
     films, trainer = load_films(data, chosen.phantoms, chosen.seed), MaskTrainer(chosen)
     checkpoint = out / "handmask.pt"
     if checkpoint.is_file():
-        trainer.step = resume_training(checkpoint, trainer.net, trainer.average, trainer.optimiser)["step"]
+        trainer.step = int(resume_training(checkpoint, trainer.net, trainer.average, trainer.optimiser)["step"])
         progress(f"resumed after step {trainer.step}")
     while trainer.step < chosen.steps:
         loss = trainer.run(films, chosen.save_every)

@@ -13,20 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from boneage.files import replacing
-from boneage.pretrain import figures, loader, record, study
-from boneage.pretrain.ema import Average
+from boneage.pretrain import figures, loader, study
+from boneage.pretrain.ema import Average, resume_training, save_training
 from boneage.pretrain.litenet import LiteAge, LiteShape, read_imagenet
 from boneage.pretrain.loader import Training
 from boneage.pretrain.memory import keep_memory
-from boneage.pretrain.team import Team
 from boneage.pretrain.torchnet import AgeLoss, months
+from boneage.shipped import write_record
 
 Progress = Callable[[str], None]
 CHECKPOINT_SECONDS = 180.0
@@ -108,13 +106,11 @@ class LiteTrainer:
     def run_epoch(self, training: Training, save: Callable[[], None]) -> float:
         """Train to the end of the present epoch or of the time; return the mean loss. `save` is called now and then."""
         recipe = self.recipe
-        order = loader.Order(
-            recipe.batch, (recipe.seed, self.epoch), balance=recipe.balance, retoned=True, begin=self.step
-        )
+        order = loader.Order(recipe.batch, (recipe.seed, self.epoch), recipe.balance, self.step)
         losses, begun, saved = [], time.monotonic(), self.spent
         spent = self.spent
         self.net.train()
-        for batch in loader.epoch_batches(training, recipe.part_at(self.share).side, order, Team()):
+        for batch in loader.epoch_batches(training, recipe.part_at(self.share).side, order):
             losses.append(self.one_step(*batch))
             self.step += 1
             self.films += len(batch[1])
@@ -142,20 +138,14 @@ class LiteTrainer:
 
     def save(self, path: Path) -> None:
         """Save everything that a resumed training needs, replacing the file at once."""
-        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in ("net", "optimiser")}
-        state["average"] = self.average.average.state_dict()
-        state |= {"steps": self.average.steps, "spent": self.spent, "films": self.films}
-        with replacing(path) as stream:
-            torch.save(state | {"epoch": self.epoch, "step": self.step}, stream)
+        counts = {"spent": self.spent, "films": self.films, "epoch": self.epoch, "step": self.step}
+        save_training(path, self.net, self.average, self.optimiser, **counts)
 
     def resume(self, path: Path) -> None:
         """Continue from a saved training; its recipe must be the same."""
-        state = torch.load(path, weights_only=True)
-        for name in ("net", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-        self.average.average.load_state_dict(state["average"])
-        self.average.steps = state["steps"]
-        self.spent, self.films, self.epoch, self.step = (state[n] for n in ("spent", "films", "epoch", "step"))
+        counts = resume_training(path, self.net, self.average, self.optimiser)
+        self.spent = counts["spent"]
+        self.films, self.epoch, self.step = (int(counts[name]) for name in ("films", "epoch", "step"))
 
 
 def _groups(net: LiteAge, decay: float) -> list[dict[str, object]]:
@@ -240,7 +230,7 @@ def ship(trainer: LiteTrainer, parts: study.Study, out: Path) -> Path:
     liteexport.save_weights(net, path)
     recipe = trainer.recipe
     side = recipe.parts[-1].measured
-    record.write_record(
+    write_record(
         path,
         {
             "network": "handlite0",
@@ -263,10 +253,6 @@ def ship(trainer: LiteTrainer, parts: study.Study, out: Path) -> Path:
 
 def all_figures(net: LiteAge, parts: study.Study, side: int) -> dict[str, dict[str, float]]:
     """Measure on the validation set (all, large alone) and the unseen children, with the mirrored film."""
-    sets = {
-        "validation": parts.validation,
-        "validation_large": parts.validation.choose([i for i in parts.validation.ids if i in parts.large]),
-        "unseen": parts.unseen,
+    return {
+        name: figures.age_figures(part.kids(), estimate(net, part, side)) for name, part in parts.measured().items()
     }
-    guesses = {name: estimate(net, part, side) for name, part in sets.items()}
-    return {name: figures.age_figures(part.kids(), guesses[name]) for name, part in sets.items()}

@@ -15,7 +15,6 @@ from boneage.pretrain import handaugment
 from boneage.pretrain.balance import drawn_places, weights_by_age
 from boneage.pretrain.prepare import Prepared
 from boneage.pretrain.sources import Child, Film
-from boneage.pretrain.team import Team
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -45,69 +44,46 @@ class Training:
 
 @dataclass(frozen=True)
 class Order:
-    """In which order an epoch goes through the films; deterministic from `seed` (seed and epoch).
+    """In which order an epoch goes through the children; deterministic from `seed` (seed and epoch).
 
     Attributes:
-        batch: Films a step; the last incomplete batch is left out.
+        batch: Films a step, one of each child; the last incomplete batch is left out.
         seed: Seed and epoch.
-        every_film: Whether each film comes once, instead of one film of each child.
-        augmented: Whether each view is drawn at random (`handaugment.augment`) or is the plain one that is served.
         balance: How much oftener children of rare ages come, 0 (all alike) to 1: see `boneage.pretrain.balance`.
-        retoned: Whether drawn views also look as if processed by other makers (`toneaugment.retone`).
         begin: Batches that an earlier run of this epoch has already taken.
     """
 
     batch: int
     seed: tuple[int, int]
-    every_film: bool = False
-    augmented: bool = True
     balance: float = 0.0
-    retoned: bool = False
     begin: int = 0
 
-    def steps(self, training: Training) -> int:
-        """Return how many batches are left of the epoch."""
-        return len(self.batches(training))
-
     def batches(self, training: Training) -> list[list[tuple[int, int]]]:
-        """Return the batches: pairs of a child's place in `ids` and the row of its film."""
+        """Return the batches: pairs of a child's place in `ids` and the row of one of its films."""
         rng = np.random.default_rng(self.seed)
         rows = training.rows()
-        if self.every_film:
-            pairs = [(child, row) for child, own in enumerate(rows) for row in own]
-        elif self.balance:
-            places = drawn_places(weights_by_age(training.kids(), self.balance), rng)
-            pairs = [(int(child), int(rng.choice(rows[child]))) for child in places]
-        else:
-            pairs = [(child, int(rng.choice(own))) for child, own in enumerate(rows)]
+        places = drawn_places(weights_by_age(training.kids(), self.balance), rng)
+        pairs = [(int(child), int(rng.choice(rows[child]))) for child in places]
         shuffled = [pairs[k] for k in rng.permutation(len(pairs))]
         return [shuffled[k * self.batch : (k + 1) * self.batch] for k in range(self.begin, len(pairs) // self.batch)]
 
 
 class _Epoch(Dataset[Batch]):
-    """One epoch's batches, this process's share of each; a resumed run repeats it."""
+    """One epoch's batches; a resumed run repeats it."""
 
-    def __init__(self, training: Training, side: int, order: Order, team: Team) -> None:
-        self.training, self.side, self.seed = training, side, (*order.seed, team.number)
-        self.order = order
-        self.batches = [pairs[team.number :: team.size] for pairs in order.batches(training)]
+    def __init__(self, training: Training, side: int, order: Order) -> None:
+        self.training, self.side, self.order = training, side, order
+        self.batches = order.batches(training)
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, number: int) -> Batch:
-        rng = np.random.default_rng([*self.seed, self.order.begin + number])
+        rng = np.random.default_rng([*self.order.seed, self.order.begin + number])
         chosen = self.batches[number]
         films = self.training.prepared.images
-        images = [self._view(np.asarray(films[row]), rng) for _, row in chosen]
+        images = [handaugment.augment(np.asarray(films[row]), rng, self.side) for _, row in chosen]
         return to_batch(images, [self.training.table[self.training.ids[child]] for child, _ in chosen])
-
-    def _view(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        if not self.order.augmented:
-            return handaugment.plain(film, self.side)
-        if self.order.retoned:
-            return handaugment.augment_strongly(film, rng, self.side)
-        return handaugment.augment(film, rng, self.side)
 
 
 def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
@@ -117,11 +93,11 @@ def to_batch(images: Sequence[np.ndarray], kids: Sequence[Child]) -> Batch:
     return torch.from_numpy(np.stack(images)[:, None]), ages, males
 
 
-def epoch_batches(training: Training, side: int, order: Order, team: Team) -> Iterator[Batch]:
-    """Yield one epoch of augmented batches, this process's share of each."""
+def epoch_batches(training: Training, side: int, order: Order) -> Iterator[Batch]:
+    """Yield what is left of one epoch, in batches of augmented views."""
     cv2.setNumThreads(1)  # before the fork: a forked OpenCV waits for ever on threads that only its parent has
     loader = DataLoader(
-        _Epoch(training, side, order, team),
+        _Epoch(training, side, order),
         batch_size=None,
         num_workers=1,
         prefetch_factor=8,

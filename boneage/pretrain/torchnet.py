@@ -185,8 +185,3 @@ class AgeLoss:
         labels = soft_ages(age, spread, self.bins)
         entropy = -(labels * torch.log_softmax(logits.float(), dim=1)).sum(1).mean()
         return self.crossed * entropy + self.straight * (months(logits, self.bins) - age).abs().mean()
-
-
-def age_loss(logits: Tensor, age: Tensor, spread: float, straight: float, crossed: float = 1.0) -> Tensor:
-    """Return the loss over the bins of handnet: see `AgeLoss`."""
-    return AgeLoss(spread, straight, crossed)(logits, age)

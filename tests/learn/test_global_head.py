@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from boneage.learn.global_head import BINS, WholeRange, bins_of
+from boneage.learn.global_head import BINS, GlobalHead, bins_of
 from boneage.learn.heads import HeadError
 
 
@@ -23,5 +23,5 @@ def test_outputs_that_fit_no_ages_are_refused(count):
 def test_an_age_beyond_the_ends_is_the_end(place, months):
     bias = np.full(47, -50.0, np.float32)
     bias[place] = 50.0
-    head = WholeRange("distribution", (np.zeros((3, 2)), np.zeros(2), np.zeros((2, 47)), bias))
+    head = GlobalHead("distribution", (np.zeros((3, 2)), np.zeros(2), np.zeros((2, 47)), bias))
     assert head.predict(np.zeros((1, 2)), ["female"]) == pytest.approx([months], abs=1e-3)

@@ -54,7 +54,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(torch, training, recip
 def test_the_rest_of_a_pass_is_what_was_left_of_it(training):
     from boneage.pretrain.loader import Order
 
-    order = Order(4, (3, 0), retoned=True, balance=0.5)
+    order = Order(4, (3, 0), 0.5)
     assert dataclasses.replace(order, begin=1).batches(training) == order.batches(training)[1:]
 
 

@@ -1,6 +1,5 @@
 """Training of the backbone on a handful of discs whose size is their age."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -8,53 +7,13 @@ from boneage.pretrain import figures, sources
 from boneage.pretrain.sources import Child, Film
 
 
-@pytest.fixture(scope="module")
-def discs(torch):
-    from boneage.pretrain.loader import Training
-    from boneage.pretrain.prepare import CACHED_SIDE, Prepared
-
-    ages = np.linspace(10, 220, 24)
-    films = tuple(Film(str(k), large=k % 3 == 0) for k in range(24))
-    images = np.zeros((24, CACHED_SIDE, CACHED_SIDE), np.uint8)
-    for image, age in zip(images, ages, strict=True):
-        cv2.circle(image, (CACHED_SIDE // 2, CACHED_SIDE // 2), int(age / 2), 200, -1)
-    table = {str(k): Child(str(k), float(age), k % 2) for k, age in enumerate(ages)}
-    return Training(table, Prepared(films, images), tuple(table))
-
-
-def test_a_team_divides_every_batch(discs):
-    from boneage.pretrain.loader import Order, epoch_batches
-    from boneage.pretrain.team import Team
-
-    order = Order(8, (1, 0))
-    parts = [list(epoch_batches(discs, 32, order, Team(number, 2))) for number in (0, 1)]
-    alone = list(epoch_batches(discs, 32, order, Team()))
-    assert len(parts[0]) == len(parts[1]) == len(alone) == 3
-    for (_, first, _), (_, second, _), (images, whole, _) in zip(*parts, alone, strict=True):
-        assert sorted([*first.tolist(), *second.tolist()]) == sorted(whole.tolist())
-        assert images.shape == (8, 1, 32, 32)
-
-
-def test_an_epoch_of_every_film_shows_each_once(torch):
-    from boneage.pretrain.loader import Order, Training
-    from boneage.pretrain.prepare import Prepared
-
-    films = tuple(Film(name, large) for name in "012345" for large in (False, True) if not large or name < "2")
-    table = {name: Child(name, 50.0, 0) for name in "012345"}
-    training = Training(table, Prepared(films, np.zeros((8, 4, 4), np.uint8)), tuple(table))
-    pairs = [pair for batch in Order(4, (1, 0), every_film=True).batches(training) for pair in batch]
-    assert sorted(row for _, row in pairs) == list(range(8))
-    assert all(films[row].id == training.ids[child] for child, row in pairs)
-    assert len([pair for batch in Order(3, (1, 0)).batches(training) for pair in batch]) == 6
-
-
 def test_expected_months_of_a_sharp_distribution_are_its_bin(torch):
-    from boneage.pretrain.torchnet import age_loss, months
+    from boneage.pretrain.torchnet import AgeLoss, months
 
     logits = torch.full((1, 39), -50.0)
     logits[0, 20] = 50.0
     assert months(logits).item() == pytest.approx(120.0)
-    right, wrong = (age_loss(logits / 20, torch.tensor([age]), 6.0, 0.05).item() for age in (120.0, 60.0))
+    right, wrong = (AgeLoss()(logits / 20, torch.tensor([age])).item() for age in (120.0, 60.0))
     assert right < wrong
 
 
