@@ -62,7 +62,7 @@ class LiteRecipe:
         shape: Sizes of the head.
     """
 
-    parts: tuple[Part, ...] = (Part(0.0, 160, 192), Part(0.35, 192, 224), Part(0.7, 224, 256))
+    parts: tuple[Part, ...] = (Part(0.0, 160, 192), Part(0.35, 192, 224), Part(0.68, 224, 256))
     batch: int = 32
     rate: float = 8e-4
     warm: float = 0.04
