@@ -34,18 +34,20 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--networks", nargs="+", default=["handnet", "handlite0"])
     parser.add_argument("--weights", nargs="*", default=[], help="NAME=FILE for weights that do not ship yet")
-    parser.add_argument("--save", type=Path, help="where every estimate goes, as .npz")
+    parser.add_argument("--keep", type=Path, help="an .npz file for every estimate; those that it holds are taken")
     args = parser.parse_args()
     files = dict(pair.split("=", 1) for pair in args.weights)
     parts = study.load_study(args.data, args.cache, "equalize", print)
     sets = {"unseen": parts.unseen, "validation": parts.validation}
+    kept = dict(np.load(args.keep)) if args.keep and args.keep.is_file() else {}
     found: dict[str, Ages] = {name: {} for name in sets}
     for network in args.networks:
         backbone = BackboneConfig(network, files.get(network, "asset"), batch_size=32)
         for name, part in sets.items():
-            found[name][network] = estimate(backbone, part)
-    if args.save:
-        np.savez(args.save, **{f"{name}/{net}": ages for name, nets in found.items() for net, ages in nets.items()})
+            key = f"{name}/{network}"
+            kept[key] = found[name][network] = kept[key] if key in kept else estimate(backbone, part)
+    if args.keep:
+        np.savez(args.keep, **kept)
     if len(args.networks) == 2:
         add_mean(found, parts)
     for name, part in sets.items():
