@@ -4,8 +4,9 @@
 
 DATA is the folder with the radiographs' zips; DIR is where `python -m boneage.pretrain lite0` put its prepared films.
 Each film is estimated with its mirror image by the head that the backbone was trained with. The weight of the mean is
-chosen on the unseen children alone; validation children decide nothing. `corrected` is the mean after a line per sex,
-fitted on the unseen children, too.
+chosen on the unseen children alone; validation children decide nothing. `corrected` is after a line per sex, fitted on
+the unseen children, too. With --retoned every film is first processed as another maker might (details raised or
+flattened, uneven exposure, adaptive equalisation; the same for every network).
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from boneage.learn.own_head import own_head
 from boneage.pretrain import figures, study
 from boneage.pretrain.loader import Training
 from boneage.pretrain.sources import Child
+from boneage.pretrain.toneaugment import Tones, retone
 
 Ages = dict[str, np.ndarray]
 SHARES = np.linspace(0, 1, 21)
 RESAMPLES = 2000
+PROCESSING = Tones(details=1.0, uneven=0.5, adaptive=0.25, bones_only=0.0, curve=0.5)
 
 
 def main() -> int:
@@ -34,6 +37,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--networks", nargs="+", default=["handnet", "handlite0"])
     parser.add_argument("--weights", nargs="*", default=[], help="NAME=FILE for weights that do not ship yet")
+    parser.add_argument("--retoned", action="store_true", help="measure on films as another maker would process them")
     parser.add_argument("--keep", type=Path, help="an .npz file for every estimate; those that it holds are taken")
     args = parser.parse_args()
     files = dict(pair.split("=", 1) for pair in args.weights)
@@ -44,12 +48,14 @@ def main() -> int:
     for network in args.networks:
         backbone = BackboneConfig(network, files.get(network, "asset"), batch_size=32)
         for name, part in sets.items():
-            key = f"{name}/{network}"
-            kept[key] = found[name][network] = kept[key] if key in kept else estimate(backbone, part)
+            key = f"{name}/{network}{'/retoned' if args.retoned else ''}"
+            kept[key] = found[name][network] = kept[key] if key in kept else estimate(backbone, part, args.retoned)
     if args.keep:
         np.savez(args.keep, **kept)
     if len(args.networks) == 2:
-        add_mean(found, parts)
+        add_mean(found, parts.unseen.kids())
+    for network in list(found["unseen"]):
+        add_corrected(found, network, {name: part.kids() for name, part in sets.items()})
     for name, part in sets.items():
         large = [i for i, kid in enumerate(part.kids()) if kid.id in parts.large]
         tell(name, part.kids(), found[name])
@@ -59,28 +65,37 @@ def main() -> int:
     return 0
 
 
-def estimate(config: BackboneConfig, part: Training) -> np.ndarray:
+def estimate(config: BackboneConfig, part: Training, retoned: bool) -> np.ndarray:
     """Return the ages in months (N,) that a network's own head reads from every film and its mirror image."""
     backbone, head = open_backbone(config, 256), own_head(Config(backbone=config))
     images = np.stack([part.prepared.images[rows[-1]] for rows in part.rows()])
+    if retoned:
+        images = np.stack([retone(image, np.random.default_rng(row), PROCESSING) for row, image in enumerate(images)])
     sexes = ["male" if kid.male else "female" for kid in part.kids()]
     both = [head.predict(backbone.pooled(view), sexes) for view in (images, np.ascontiguousarray(images[:, :, ::-1]))]
     return np.mean(both, axis=0, dtype=np.float64)
 
 
-def add_mean(found: dict[str, Ages], parts: study.Study) -> None:
-    """Add the mean of two networks, weighted as is best on the unseen children, and what a line per sex makes of it."""
-    kids = parts.unseen.kids()
-    truth, male = np.array([kid.age_months for kid in kids]), np.array([kid.male for kid in kids])
-    first, second = list(found["unseen"].values())
-    errors = [np.abs((1 - share) * first + share * second - truth).mean() for share in SHARES]
+def add_mean(found: dict[str, Ages], kids: list[Child]) -> None:
+    """Add the mean of two networks, weighted as is best on the unseen children."""
+    truth = np.array([kid.age_months for kid in kids])
+    first, second = found["unseen"]
+    one, other = found["unseen"].values()
+    errors = [np.abs((1 - share) * one + share * other - truth).mean() for share in SHARES]
     best = float(SHARES[int(np.argmin(errors))])
-    print(f"share of {list(found['unseen'])[1]} in the mean, chosen on unseen children: {best:.2f}")
-    means = {name: (1 - best) * nets[list(nets)[0]] + best * nets[list(nets)[1]] for name, nets in found.items()}
-    lines = [np.polyfit(means["unseen"][male == sex], truth[male == sex], 1) for sex in (0, 1)]
-    for name, part in (("unseen", parts.unseen), ("validation", parts.validation)):
-        corrected = [np.polyval(lines[kid.male], age) for kid, age in zip(part.kids(), means[name], strict=True)]
-        found[name] |= {"mean": means[name], "corrected": np.clip(corrected, 0, 228)}
+    print(f"share of {second} in the mean, chosen on unseen children: {best:.2f}")
+    for nets in found.values():
+        nets["mean"] = (1 - best) * nets[first] + best * nets[second]
+
+
+def add_corrected(found: dict[str, Ages], network: str, kids: dict[str, list[Child]]) -> None:
+    """Add what a line per sex, fitted on the unseen children, makes of a network's ages."""
+    truth = np.array([kid.age_months for kid in kids["unseen"]])
+    male = np.array([kid.male for kid in kids["unseen"]])
+    lines = [np.polyfit(found["unseen"][network][male == sex], truth[male == sex], 1) for sex in (0, 1)]
+    for name, nets in found.items():
+        ages = [np.polyval(lines[kid.male], age) for kid, age in zip(kids[name], nets[network], strict=True)]
+        nets[f"{network}, corrected"] = np.clip(ages, 0, 228)
 
 
 def tell(what: str, kids: list[Child], estimates: Ages) -> None:
