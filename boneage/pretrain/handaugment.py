@@ -6,29 +6,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage.pretrain.toneaugment import retone
+from boneage.pretrain.toneaugment import Tones, retone
 
 CLOSER = 0.15
+_CALM = Tones(details=0.0, uneven=0.0, adaptive=0.0, bones_only=0.0)
 
 
-def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int, *, strong: float = 1.0) -> NDArray[np.uint8]:
     """Draw one training view of a prepared hand, as another maker would have processed it, now and then from closer by.
 
     Args:
         image: The prepared hand, uint8 (M, M), background 0.
         rng: Source of chance.
         side: Side of the view in pixels, at most M.
+        strong: Share of views (0-1) that all this happens to; the others have another pose and contrast, no more.
 
     Returns:
         uint8 (side, side), background 0.
     """
-    return _film_accidents(_posed(retone(image, rng), rng, side), rng)
+    if rng.random() >= strong:
+        return _posed(retone(image, rng, _CALM), rng, side, closer=0.0)
+    return _film_accidents(_posed(retone(image, rng), rng, side, CLOSER), rng)
 
 
-def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
-    """Draw a pose; a share `CLOSER` of views is enlarged and cut off by the frame."""
+def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int, closer: float) -> NDArray[np.uint8]:
+    """Draw a pose; a share `closer` of views is enlarged and cut off by the frame."""
     matrix = _pose(image.shape[0], rng, side)
-    if rng.random() < CLOSER:
+    if rng.random() < closer:
         matrix = _enlarged(matrix, side, rng)
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 

@@ -50,12 +50,14 @@ class Order:
         batch: Films a step, one of each child; the last incomplete batch is left out.
         seed: Seed and epoch.
         balance: How much oftener children of rare ages come, 0 (all alike) to 1: see `boneage.pretrain.balance`.
+        strong: Share of views (0-1) that everything happens to that `handaugment.augment` can do.
         begin: Batches that an earlier run of this epoch has already taken.
     """
 
     batch: int
     seed: tuple[int, int]
     balance: float = 0.0
+    strong: float = 1.0
     begin: int = 0
 
     def batches(self, training: Training) -> list[list[tuple[int, int]]]:
@@ -81,8 +83,8 @@ class _Epoch(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([*self.order.seed, self.order.begin + number])
         chosen = self.batches[number]
-        films = self.training.prepared.images
-        images = [handaugment.augment(np.asarray(films[row]), rng, self.side) for _, row in chosen]
+        films = [np.asarray(self.training.prepared.images[row]) for _, row in chosen]
+        images = [handaugment.augment(film, rng, self.side, strong=self.order.strong) for film in films]
         return to_batch(images, [self.training.table[self.training.ids[child]] for child, _ in chosen])
 
 
