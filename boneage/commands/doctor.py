@@ -66,12 +66,13 @@ def _training_package(name: str) -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    from boneage.learn import handnet
+    from boneage.learn import handnet, lite0
     from boneage.preprocess import handmask
 
     for name, purpose, check in (
         ("handmask", "mask network", handmask.model_path),
         ("handnet", "embedded backbone", handnet.asset_path),
+        ("handlite0", "embedded backbone", lite0.asset_path),
     ):
         try:
             yield Finding("ok", name, f"{purpose}, {check().stat().st_size / 2**20:.1f} MiB, checksum right")

@@ -99,8 +99,10 @@ def _share_of(count: int, total: int) -> str:
 def shipped_record(cascade: Cascade) -> Mapping[str, Any] | None:
     """Return the training record of the backbone, None where it is not the very network that ships."""
     file = getattr(cascade.backbone, "file", None)
-    path = assets() / "handnet.json"
-    if file is None or not Path(file).is_file() or not path.is_file():
+    if file is None or not Path(file).is_file():
+        return None
+    path = assets() / f"{cascade.backbone.name}.json"
+    if not path.is_file():
         return None
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record if record["sha256"] == file_sha256(Path(file)) else None
