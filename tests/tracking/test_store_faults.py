@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,18 +60,17 @@ def test_a_store_that_another_program_holds_names_it(uri: str, holder, monkeypat
 
 
 def test_a_store_that_is_given_back_meanwhile_opens(uri: str, monkeypatch, caplog) -> None:
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    first_touch, held = stores._first_touch, [MlflowException("(sqlite3.OperationalError) database is locked")]
+    search, held = MlflowClient.search_experiments, [MlflowException("(sqlite3.OperationalError) database is locked")]
 
-    @contextmanager
-    def touch(asked: str):
+    def touch(client: MlflowClient, **asked: object) -> object:
         if held:
             raise held.pop()
-        with first_touch(asked):
-            yield
+        return search(client, **asked)
 
-    monkeypatch.setattr(stores, "_first_touch", touch)
+    monkeypatch.setattr(MlflowClient, "search_experiments", touch)
     open_store(uri)
     assert "trying again" in caplog.text
 
