@@ -38,11 +38,13 @@ class Dependency:
 def dependencies(extras: tuple[str, ...] = ()) -> list[Dependency]:
     """List every installed distribution that boneage needs, also by way of others, sorted by name.
 
+    What training needs is listed too, as far as it is installed.
+
     Args:
-        extras: of boneage's own optional groups, such as `hospital`, which are listed as far as they are installed.
+        extras: others of boneage's own optional groups, such as `hospital`, likewise.
     """
     found: dict[str, Dependency] = {}
-    waiting = [("boneage", extra) for extra in ("", *extras)]
+    waiting = [("boneage", extra) for extra in ("", "train", *extras)]
     seen = set(waiting)
     while waiting:
         name, extra = waiting.pop()
