@@ -29,6 +29,7 @@ def folder(tmp_path, cascade, monkeypatch):
             pixels = np.full((40, 40), age, np.uint8)
             pixels[0, name % 40] = age + 1
             pixels[1, name // 40] = age - 1
+            pixels[2, :9] = range(age - 4, age + 5)  # a film has more than a few grey levels
             Image.fromarray(pixels).save(data / "boneage-training-dataset" / f"{name}.png")
             rows.append(f"{name},{age + 3},{sex == 'male'}")
     (data / "boneage-training-dataset.csv").write_text("id,boneage,male\n" + "\n".join(rows) + "\n")

@@ -36,7 +36,7 @@ def films(tmp_path):
     folder.mkdir()
     for number in range(24):
         cv2.imwrite(
-            str(folder / f"{number}.png"), rng.integers(20 + 8 * number, 25 + 9 * number, (40, 32)).astype("u1")
+            str(folder / f"{number}.png"), rng.integers(17 + 8 * number, 29 + 9 * number, (40, 32)).astype("u1")
         )
         rows.append({"id": number, "boneage": 12 + 8 * number, "male": bool(number % 2)})
     pd.DataFrame(rows).to_csv(folder / "readings.csv", index=False)
