@@ -62,9 +62,11 @@ def test_the_api_and_the_command_line_give_the_same_numbers(
     assert main(["predict", str(film), "--sex", "female", *extra, "--model", str(bundle), "--format", "json"]) == 0
     line = json.loads(capsys.readouterr().out)
     line["image"] = page["image"]
+    assert len(page.pop("key")) == 64  # by which a reading is saved with this estimate
     assert {name: line[name] for name in page} == page
     assert set(page) == {"image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group",
-                         "group_probabilities", "routing", "model", "version", "warnings", "hard_months"}  # fmt: skip
+                         "group_probabilities", "routing", "model", "version", "warnings", "hard_months",
+                         "warning_codes"}  # fmt: skip
 
 
 def test_the_documented_example_works(
