@@ -29,7 +29,7 @@ from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
-from boneage.cascade.parity import Films, compare_backbones
+from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_backbones
 from boneage.cascade.provenance import portable, versions
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
@@ -190,7 +190,12 @@ def _proof(cascade: Cascade, folder: Path, films: Films | None) -> dict[str, flo
     """Compare the written graph with the backbone that it was made from, or hand on what was found before."""
     if films is None or not (folder / GRAPH_FILE).is_file():
         return getattr(cascade.backbone, "proof", None)
-    return compare_backbones(cascade, GraphBackbone(folder / BACKBONE_FILE, folder / GRAPH_FILE), films)
+    found = compare_backbones(cascade, GraphBackbone(folder / BACKBONE_FILE, folder / GRAPH_FILE), films)
+    if cascade.config.backbone.weights == "none" and not found["largest_difference_months"] <= LARGEST_MONTHS:
+        # A deep network of random weights is chaotic: the last bit of a sum changes its ages. It serves through Keras.
+        (folder / GRAPH_FILE).unlink()
+        return None
+    return found
 
 
 def _save_head(head: Any, folder: Path) -> dict[str, Any]:
