@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, file_sha256
-from boneage.learn import handnet
+from boneage.learn.backbone_table import EMBEDDED
 from boneage.paths import assets
 from boneage.preprocess import handmask
 from boneage.registry.versions import RegistryError
@@ -19,7 +19,11 @@ SHIPPED_FILE = "cascade.zip"
 FORMAT = 1
 MANIFEST = "manifest.json"
 BUNDLE = "bundle"
-SHIPPED_NETWORKS = {BACKBONE_FILE: handnet.asset_path, MASK_FILE: handmask.model_path}
+SHIPPED_NETWORKS = {
+    BACKBONE_FILE: tuple(embedded.asset_path for embedded in EMBEDDED.values()),
+    MASK_FILE: (handmask.model_path,),
+}
+"""Per file of a bundle, the networks of this installation that it may be a copy of."""
 _MAY_BE_LEFT_OUT = frozenset(f"{BUNDLE}/{name}" for name in SHIPPED_NETWORKS)
 _LARGEST_BYTES = 8 * 2**30
 
@@ -74,13 +78,24 @@ def leave_out(bundle: Path) -> frozenset[str]:
         FileNotFoundError: when one of this installation's own networks is missing.
         ValueError: when it is damaged.
     """
-    names = (name for name in SHIPPED_NETWORKS if (bundle / name).is_file())
-    return frozenset(name for name in names if file_sha256(SHIPPED_NETWORKS[name]()) == file_sha256(bundle / name))
+    there = {name: file_sha256(bundle / name) for name in SHIPPED_NETWORKS if (bundle / name).is_file()}
+    return frozenset(name for name, sha256 in there.items() if _ships(name, sha256) is not None)
 
 
-def put_back(name: str, path: Path) -> Path:
-    """Copy one of the networks that ship to where an archive left it out; raises as `leave_out`."""
-    return Path(shutil.copyfile(SHIPPED_NETWORKS[name](), path))
+def put_back(name: str, sha256: str, path: Path) -> bool:
+    """Copy a network that ships to where an archive left it out; tell whether one with this checksum ships.
+
+    Raises as `leave_out`.
+    """
+    source = _ships(name, sha256)
+    if source is not None:
+        shutil.copyfile(source, path)
+    return source is not None
+
+
+def _ships(name: str, sha256: str) -> Path | None:
+    """Return this installation's network that a bundle's file is a copy of, None where none is."""
+    return next((path for path in (find() for find in SHIPPED_NETWORKS[name]) if file_sha256(path) == sha256), None)
 
 
 def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) -> None:
@@ -99,7 +114,7 @@ def _put_back(member: str, folder: Path, expected: str) -> None:
     """Put one of the networks that ship with this installation where a lean archive left it out."""
     path = folder / member
     path.parent.mkdir(parents=True, exist_ok=True)
-    if file_sha256(put_back(path.name, path)) != expected:
+    if not put_back(path.name, expected, path):
         raise RegistryError(
             f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
             "that exported it, or export it there without --lean"

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE
+from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, file_sha256
 from boneage.evaluation.metrics_table import account
+from boneage.learn import handnet, lite0
+from boneage.preprocess import handmask
 from boneage.registry import archive as exchange
 from boneage.registry import unpacking
 from boneage.registry.model_card import model_card
@@ -20,9 +22,11 @@ from boneage.registry.versions import RegistryError, show
 
 
 def test_what_this_installation_has_is_left_out_and_nothing_else(tmp_path):
-    for name in unpacking.SHIPPED_NETWORKS:
-        unpacking.put_back(name, tmp_path / name)
-    assert unpacking.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
+    for backbone in (handnet.asset_path(), lite0.asset_path()):
+        for name, source in ((BACKBONE_FILE, backbone), (MASK_FILE, handmask.model_path())):
+            assert unpacking.put_back(name, file_sha256(source), tmp_path / name)
+            assert (tmp_path / name).read_bytes() == source.read_bytes()
+        assert unpacking.leave_out(tmp_path) == {BACKBONE_FILE, MASK_FILE}
     (tmp_path / MASK_FILE).write_bytes(b"another")
     assert unpacking.leave_out(tmp_path) == {BACKBONE_FILE}
 
@@ -33,8 +37,7 @@ def archive(store, submit, tmp_path, monkeypatch):
     register_cascade(store, submit(metrics={"mae_months": 5.0, "images": 20.0}))
     kept = tmp_path / "kept.npz"
     shutil.copyfile(bundle_folder(store, show(store, "tiny-cascade", "challenger")) / BACKBONE_FILE, kept)
-    monkeypatch.setattr(exchange, "leave_out", lambda bundle: frozenset({BACKBONE_FILE}))
-    monkeypatch.setattr(unpacking, "put_back", lambda name, path: shutil.copyfile(kept, path))
+    monkeypatch.setitem(unpacking.SHIPPED_NETWORKS, BACKBONE_FILE, (lambda: kept,))
     return exchange.export_version(store, "tiny-cascade", "challenger", tmp_path / "out", lean=True), kept
 
 
