@@ -115,7 +115,7 @@ def run_watch(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace, start: Callable[[Spool], tuple[Callable[[], None], Mapping[str, int]]]) -> int:
     """Run intake, worker, sender and health until told to end; films that wait then wait for the next start."""
     from boneage.hospital.audit_trail import Trail
-    from boneage.hospital.drift import DailyCounts
+    from boneage.hospital.drift import DailyCounts, Seen
     from boneage.hospital.listener import quiet_libraries
     from boneage.hospital.spool import Spool
 
@@ -130,7 +130,7 @@ def _serve(args: argparse.Namespace, start: Callable[[Spool], tuple[Callable[[],
     worker = _worker(args, spool)
     worker.seen.append(partial(_logged, Trail(args.out / "audit")))
     counts = DailyCounts(args.out / "counts")
-    worker.seen.append(lambda key, record, result: None if result is None else counts.add(result))
+    worker.seen.append(lambda key, record, result: None if result is None else counts.add(Seen.of(result)))
     sender = sender_of(spool)
     stop, intake = start(spool)
     threads = [threading.Thread(target=worker.run, kwargs={"until_empty": _once(args)}, name="worker", daemon=True)]

@@ -77,18 +77,16 @@ class Outputs:
         Raises:
             BoneageError: when the film cannot be read or a result cannot be written.
         """
-        from boneage.data.flags import pixels_sha256
-        from boneage.hospital.audit_trail import log, log_answer
+        from boneage.hospital.audit_trail import log_result
         from boneage.hospital.result import HospitalError, judge
 
         result = judge(cascade, image, self._question(table))
         if self.args.height is not None and result.chronological_months is None:
             raise HospitalError("adult height needs the chronological age: give --chronological MONTHS")
         self.write(result)
+        log_result(result)
         if result.estimate is None:
-            log("refused", film=pixels_sha256(result.film.pixels), kind=result.refusal_kind)
             return {name: value for name, value in result.to_json().items() if name.startswith("error")}
-        log_answer(result.film, result.estimate)
         return result.estimate.to_json() | self._reasons(cascade, result) | self._compared(result)
 
     def write(self, result: Result) -> list[Path]:

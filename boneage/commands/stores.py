@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from boneage.commands.common import complain, stage
 from boneage.data.flag_check import FAR_MONTHS, check_flags
 from boneage.data.flags import FlagStore
 from boneage.databases import masked, sqlite_file
+from boneage.files import write_whole
 from boneage.paths import project_root
 from boneage.tables import text_table
 from boneage.tracking.store import open_store, relocate, store_exists, store_uri
 
 _KEY_DIGITS = 12
+_SHOWN = "text-found"
 
 
 def store_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +43,8 @@ def flags_arguments(parser: argparse.ArgumentParser) -> None:
     check.set_defaults(run=run_check)
     export = actions.add_parser("export", help="write images and table in the RSNA layout")
     export.add_argument("out", metavar="OUT", type=Path)
+    words = "what is done with text burned into films: show it first (default), black it out, or keep it"
+    export.add_argument("--text", choices=("show", "black-out", "keep"), default="show", help=words)
     export.set_defaults(run=run_export)
 
 
@@ -93,14 +100,44 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Write the saved cases as a source that a configuration can name."""
+    """Write the saved cases as a source that a configuration can name; films with names on them are shown first."""
     store = _flags(args)
-    store.export(args.out)
+    films = {} if args.text == "keep" else _without_text(store, args.out)
+    if films and args.text == "show":
+        complain(
+            f"text was found on {len(films)} films: look at the pictures in {args.out / _SHOWN}, then give "
+            "--text black-out, or --text keep where it names nobody; nothing was exported"
+        )
+        return 1
+    store.export(args.out, films)
     print(f'written to {args.out}; name it in a configuration as a source with layout = "rsna"')
     doubtful = len({doubt.sha256 for doubt in check_flags(store)})
     if doubtful:
         complain(f"{doubtful} of these cases are doubtful: `boneage flags check` says why, before you train on them")
     return 0
+
+
+def _without_text(store: FlagStore, out: Path) -> dict[str, NDArray[np.uint8]]:
+    """Return the films with text, by hash, without it; each is shown in a picture in `out`."""
+    from boneage.hospital.deidentify import encoded_png, installed, look, preview
+
+    if not installed():
+        complain(
+            "text burned into the films was not looked for: install the extra `deidentify` "
+            "(boneage[deidentify]), or look at every film yourself"
+        )
+        return {}
+    found = {}
+    for name in store.records()["sha256"]:
+        film = store.pixels(name)
+        cleaned = look(film)
+        if cleaned is None or not cleaned.texts:
+            continue
+        found[name] = cleaned.film
+        write_whole(out / _SHOWN / f"{name}.png", encoded_png(preview(film, cleaned)))
+        if cleaned.over_the_hand:
+            complain(f"{name}: {cleaned.over_the_hand} texts reach over the hand and stay there in part: look at it")
+    return found
 
 
 def _flags(args: argparse.Namespace) -> FlagStore:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,11 +124,25 @@ class FlagStore:
         """
         return self._table.history()
 
-    def export(self, out: Path) -> Path:
+    def pixels(self, name: str) -> NDArray[np.uint8]:
+        """Return the film of a hash, uint8 (H, W).
+
+        Raises:
+            DataError: when it is missing or damaged.
+        """
+        path = self.image(name)
+        try:
+            with Image.open(path) as film:
+                return np.asarray(film.convert("L"))
+        except OSError as error:
+            raise DataError(f"{path} is missing or damaged: `boneage flags check` lists what is wrong") from error
+
+    def export(self, out: Path, films: Mapping[str, NDArray[np.uint8]] | None = None) -> Path:
         """Write the saved cases in the layout of the RSNA training set, with the reader's age where one was given.
 
         Args:
             out: A folder; made when missing.
+            films: By hash, what is written instead of a saved film.
 
         Returns:
             The table's path.
@@ -145,7 +160,11 @@ class FlagStore:
         for name, image, sex, age in zip(records["sha256"], records["image"], records["sex"], ages, strict=True):
             if not (self.folder / image).is_file():
                 raise DataError(f"{self.folder / image} is missing: `boneage flags check` lists what is wrong")
-            copy_whole(self.folder / image, images / f"{name}.png")
+            if films and name in films:
+                with replacing(images / f"{name}.png") as stream:
+                    Image.fromarray(films[name]).save(stream, format="PNG")
+            else:
+                copy_whole(self.folder / image, images / f"{name}.png")
             writer.writerow((name, f"{age:g}", sex == Sex.MALE))
         return write_whole(Path(out) / "boneage-training-dataset.csv", text.getvalue())
 

@@ -24,6 +24,7 @@ from boneage.paths import project_root
 if TYPE_CHECKING:
     from boneage.cascade.estimate import Estimate
     from boneage.data.radiograph import Radiograph
+    from boneage.hospital.result import Result
 
 VARIABLE = "BONEAGE_AUDIT"
 """Names the folder of the log; nothing is logged without it."""
@@ -215,6 +216,14 @@ def log_error(film: Radiograph | None, error: Exception, who: str = "") -> None:
         log("failed", who, film=known, kind=type(error).__name__)
     else:
         log("refused", who, film=known, kind=verdict.kind)
+
+
+def log_result(result: Result, who: str = "") -> None:
+    """Log an estimate or the gate's refusal where the log is switched on."""
+    if result.estimate is not None:
+        log_answer(result.film, result.estimate, who)
+    elif trail() is not None:
+        log("refused", who, film=_film(result.film), kind=result.refusal_kind)
 
 
 def _film(film: Radiograph) -> str:

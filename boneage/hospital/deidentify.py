@@ -7,7 +7,7 @@ text leaves the machine. What is found is shown before anything is changed; the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.hospital.dicom_out import need
+from boneage.preprocess.background import HANDMASK, MaskFunction, mask_session
 
 Film = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 _SIDE = re.compile(r"(L|R|LEFT|RIGHT|IZQ|DER|ESQ|DIR)[.):]?", re.IGNORECASE)
 _LONGER_SIDE = 1600
 _SMALLEST_SIDE = 700
-_GROWN = 0.25
+_GROWN, _APART = 0.25, 1.0
+"""By how many of its heights a text's box is grown: to cover its letters, and to look for text beside it."""
 _HAND_MARGIN = 0.006
+_IN_THE_HAND = 128
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Text:
     Attributes:
         corners: float32 (4, 2), (x, y) in pixels of the film.
         words: as they were read; may be wrong or empty.
-        is_side_marker: whether it only says which hand it is, and stays; a single letter names nobody.
+        is_side_marker: whether it only says which hand it is, and stays; so does a lone letter, which names nobody and
+            is often a marker that was misread. A letter beside longer text is a part of that.
     """
 
     corners: NDArray[np.float32]
@@ -57,6 +61,11 @@ class Cleaned:
     removed: Mask
     over_the_hand: int
 
+    @property
+    def texts(self) -> int:
+        """Count the pieces of text that are no side marker."""
+        return sum(not one.is_side_marker for one in self.found)
+
 
 def find_text(film: Film) -> tuple[Text, ...]:
     """Return the text on a film, uint8 (H, W), upright or turned by a quarter.
@@ -65,10 +74,12 @@ def find_text(film: Film) -> tuple[Text, ...]:
         HospitalError: when the extra `deidentify` is not installed.
     """
     need("rapidocr", extra="deidentify")
-    found: list[Text] = []
-    for quarter in (0, 1):
-        found += _read(film, quarter)
-    return tuple(found)
+    found = [*_read(film, 0), *_read(film, 1)]
+    longer = np.zeros(film.shape, bool)
+    for one in found:
+        if not _may_say_the_side(one.words):
+            longer |= _area(one, film.shape)
+    return tuple(replace(one, is_side_marker=_is_marker(one, longer)) for one in found)
 
 
 def clean(film: Film, hand: Mask) -> Cleaned:
@@ -91,6 +102,25 @@ def clean(film: Film, hand: Mask) -> Cleaned:
             over += bool((area & hand).any())
             removed |= area & ~kept
     return Cleaned(np.where(removed, 0, film).astype(np.uint8), found, removed, over)
+
+
+def installed() -> bool:
+    """Tell whether text can be looked for here: the extra `deidentify` is there."""
+    from importlib.util import find_spec
+
+    return find_spec("rapidocr") is not None
+
+
+def look(film: Film) -> Cleaned | None:
+    """Look for text on a film and for the hand that must not be touched.
+
+    Args:
+        film: uint8 (H, W).
+
+    Returns:
+        What was found and the film without it; None where the extra `deidentify` is not installed.
+    """
+    return clean(film, _hand()(film) >= _IN_THE_HAND) if installed() else None
 
 
 def preview(film: Film, cleaned: Cleaned) -> NDArray[np.uint8]:
@@ -122,17 +152,20 @@ def _read(film: Film, quarter: int) -> list[Text]:
         return []
     texts = answer.txts or ("",) * len(answer.boxes)
     return [
-        Text(
-            _back(np.asarray(box, np.float32), shown.shape, quarter) / factor,
-            words,
-            bool(_SIDE.fullmatch(words.strip())),
-        )
+        Text(_back(np.asarray(box, np.float32), shown.shape, quarter) / factor, words.strip(), False)
         for box, words in zip(answer.boxes, texts, strict=True)
     ]
 
 
-def _says_the_side(words: str) -> bool:
+def _may_say_the_side(words: str) -> bool:
     return len(words) == 1 or _SIDE.fullmatch(words) is not None
+
+
+def _is_marker(text: Text, longer: Mask) -> bool:
+    """Tell whether a text says the side or is a letter that stands alone, given the pixels of all longer text."""
+    if _SIDE.fullmatch(text.words):
+        return True
+    return len(text.words) == 1 and not (_area(text, longer.shape, grown=_APART) & longer).any()
 
 
 def _back(corners: NDArray[np.float32], shape: tuple[int, ...], quarter: int) -> NDArray[np.float32]:
@@ -142,14 +175,19 @@ def _back(corners: NDArray[np.float32], shape: tuple[int, ...], quarter: int) ->
     return np.stack([shape[1] - corners[:, 1], corners[:, 0]], axis=1).astype(np.float32)
 
 
-def _area(text: Text, shape: tuple[int, ...]) -> Mask:
-    """Return the pixels of a text's box, grown by a quarter of its height, for letters reach beyond their box."""
+def _area(text: Text, shape: tuple[int, ...], grown: float = _GROWN) -> Mask:
+    """Return the pixels of a text's box, grown by a part of its height, for letters reach beyond their box."""
     box = cv2.minAreaRect(text.corners)
-    grow = 2 * _GROWN * min(box[1]) + 2
+    grow = 2 * grown * min(box[1]) + 2
     larger = cv2.boxPoints((box[0], (box[1][0] + grow, box[1][1] + grow), box[2]))
     area = np.zeros(shape, np.uint8)
     cv2.fillPoly(area, [np.rint(larger).astype(np.int32)], 1)
     return area > 0
+
+
+@lru_cache(maxsize=1)
+def _hand() -> MaskFunction:
+    return mask_session(HANDMASK, threads=1)
 
 
 @lru_cache(maxsize=1)

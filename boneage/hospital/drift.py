@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from boneage.cascade.estimate import Estimate
 from boneage.errors import BoneageError
 from boneage.hospital.result import Result
+from boneage.paths import project_root
 
 MEASURES = {
     "outcome": "Estimated, or refused by kind",
@@ -82,6 +84,31 @@ class Finding:
         return f"{MEASURES[self.measure]}: {verdict} ({numbers}; {films})"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What is counted of one film.
+
+    Attributes:
+        side: the film's longer side in pixels.
+        estimate: the answer, or None where none was given.
+        refusal_kind: the gate's word for why not; empty where there is an estimate.
+        noise: of the prepared film in grey levels, where the model measures it.
+        chronological_months: where it is known.
+    """
+
+    side: int
+    estimate: Estimate | None = None
+    refusal_kind: str = ""
+    noise: float | None = None
+    chronological_months: float | None = None
+
+    @classmethod
+    def of(cls, result: Result) -> Seen:
+        """Return what is counted of a result."""
+        side = max(result.film.pixels.shape)
+        return cls(side, result.estimate, result.refusal_kind, result.noise, result.chronological_months)
+
+
 class DailyCounts:
     """The counts of one folder, a file per day.
 
@@ -93,13 +120,13 @@ class DailyCounts:
         self.folder = folder
         self._lock = threading.Lock()
 
-    def add(self, result: Result, day: date | None = None) -> None:
+    def add(self, seen: Seen, day: date | None = None) -> None:
         """Count one film under today's date (UTC) or another."""
         path = self.folder / f"{day or datetime.now(UTC).date()}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock, FileLock(self.folder / ".lock"):
             counts = _read(path) if path.is_file() else {}
-            for measure, label in bins_of(result).items():
+            for measure, label in bins_of(seen).items():
                 counts.setdefault(measure, Counter())[label] += 1
             part = path.with_suffix(".part")
             part.write_text(json.dumps(counts, sort_keys=True), encoding="utf-8")
@@ -115,19 +142,24 @@ class DailyCounts:
         return total
 
 
-def bins_of(result: Result) -> dict[str, str]:
+def default_counts() -> Path:
+    """Return where the page and the commands of this project count: `counts` in the project."""
+    return project_root() / "counts"
+
+
+def bins_of(seen: Seen) -> dict[str, str]:
     """Return a film's bin for each measure that is known of it."""
-    estimate = result.estimate
+    estimate = seen.estimate
     bins = {
-        "outcome": "estimated" if estimate is not None else f"refused: {result.refusal_kind}",
-        "side": _bin("side", max(result.film.pixels.shape)),
+        "outcome": "estimated" if estimate is not None else f"refused: {seen.refusal_kind}",
+        "side": _bin("side", seen.side),
     }
-    if result.noise is not None:
-        bins["noise"] = _bin("noise", result.noise)
+    if seen.noise is not None:
+        bins["noise"] = _bin("noise", seen.noise)
     if estimate is not None:
         bins["group"] = f"{estimate.sex} {estimate.group}"
-        if result.chronological_months is not None:
-            bins["difference"] = _bin("difference", estimate.bone_age_months - result.chronological_months)
+        if seen.chronological_months is not None:
+            bins["difference"] = _bin("difference", estimate.bone_age_months - seen.chronological_months)
     return bins
 
 

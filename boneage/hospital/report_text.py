@@ -83,7 +83,7 @@ def report_of(result: Result, language: str, made: datetime | None = None) -> Re
         compared=None if result.comparison is None else _compared(result.comparison, language),
         groups=() if estimate is None else _groups(result, language),
         groups_title=text("groups", language),
-        height=None if result.height is None else _height(result.height, language),
+        height=None if result.height is None else height_block(result.height, language),
         centres=None if estimate is None else _centres(result, language),
         warnings=Block(text("warnings", language), "", notes) if notes else None,
         model=text("report_model", language, model=model, version=result.version or "–", program=__version__),
@@ -162,7 +162,8 @@ def _groups(result: Result, language: str) -> tuple[tuple[str, float, bool], ...
     )
 
 
-def _height(found: AdultHeight, language: str) -> Block:
+def height_block(found: AdultHeight, language: str) -> Block:
+    """Say the adult height, its interval, the column of the tables and where their numbers are from."""
     target = [] if found.target_cm is None else [text("target_height", language, cm=number(found.target_cm, language))]
     notes = tuple(f"{say(one, language).rstrip('.')}." for one in found.notes)
     kicker = text("adult_height", language)

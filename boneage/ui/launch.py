@@ -96,6 +96,7 @@ def serve(uri: str, options: LaunchOptions) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     folder = private_folder()
     from boneage.data.flags import FlagStore
+    from boneage.hospital.drift import default_counts
     from boneage.ui.catalogue import RegistryCatalogue
     from boneage.ui.downloads import Downloads
     from boneage.ui.estimate.examples import Examples
@@ -103,10 +104,11 @@ def serve(uri: str, options: LaunchOptions) -> None:
     from boneage.ui.page_services import PageServices
     from boneage.ui.service import ModelService
     from boneage.ui.visit_files import Visits
+    from boneage.ui.visit_log import VisitLog
 
     visits = Visits(folder)
     services = PageServices(
-        ModelService(RegistryCatalogue(), uri),
+        ModelService(RegistryCatalogue(), uri, log=VisitLog(default_counts())),
         FlagStore(project_root() / "flagged"),
         Examples(workspace() / "examples"),
         Downloads(folder / "cache", visits),

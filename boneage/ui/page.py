@@ -131,11 +131,13 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
     def greet(request: gr.Request) -> list[Any]:
         code = preferred_language(request.headers.get("accept-language", ""))
         # Gradio's number fields begin at 0, and a newborn is not what an empty field means.
-        return [gr.update(value=code), None, *translate(code, None, request)]
+        return [gr.update(value=code), *[None] * len(numbers), *translate(code, None, request)]
 
     def again(code: str, tables: str) -> list[Any]:
         return [flag_tab.cases_html(services.flags, code), *(models.shown(code) if tables else [gr.skip()] * 4)]
 
+    inputs = estimate.inputs
+    numbers = [inputs.chronological, inputs.height, inputs.father, inputs.mother]
     follows = [
         *shell.labels.components,
         shell.status,
@@ -144,7 +146,7 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
         estimate.inputs.model,
         *flags.shows,
     ]
-    shell.page.load(greet, None, [language, estimate.inputs.chronological, *follows], **_QUIET)
+    shell.page.load(greet, None, [language, *numbers, *follows], **_QUIET)
     language.input(translate, [language, shell.case], follows, **_QUIET)
     language.input(again, [language, models.rows], [flags.cases, *models.shows], **_QUIET)
     estimate.results.flag.click(lambda: gr.Tabs(selected="flag"), None, shell.tabs, **_QUIET)

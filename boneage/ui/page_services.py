@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from boneage.ui.downloads import Downloads
 from boneage.ui.estimate.examples import Examples
 from boneage.ui.estimate.recent import RecentCases
+from boneage.ui.flags.texts import TextSearch
 from boneage.ui.service import ModelService
 from boneage.ui.visit_files import Visits
 
@@ -27,6 +28,7 @@ class PageServices:
         visits: what is deleted when a visit ends.
         mlflow: address of the MLflow UI that the links to runs open; empty for no links.
         recent: the estimates that can still be saved.
+        texts: looks for names burned into films.
     """
 
     service: ModelService
@@ -36,3 +38,4 @@ class PageServices:
     visits: Visits
     mlflow: str = ""
     recent: RecentCases = field(default_factory=RecentCases)
+    texts: TextSearch = field(default_factory=TextSearch)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from boneage.errors import BoneageError
 from boneage.ui.errors import Kept
+from boneage.ui.visit_log import VisitLog
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade, Estimate
@@ -157,9 +158,12 @@ class ModelService:
     few seconds as well, so that the new version is usually loaded before anybody asks for it.
     """
 
-    def __init__(self, catalogue: Catalogue, uri: str, *, every_seconds: float = 15.0) -> None:
+    def __init__(
+        self, catalogue: Catalogue, uri: str, *, every_seconds: float = 15.0, log: VisitLog | None = None
+    ) -> None:
         """Keep what is needed to load; nothing is loaded before `start` or the first estimate."""
         self.uri = uri
+        self.log = log or VisitLog()
         self.catalogue = catalogue
         # Held while a model computes: two estimates at once are no faster and take twice the memory.
         self.turn = threading.Lock()

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from page_fakes import URI, hand_pixels, write_dicom, write_png
+from page_fakes import URI, hand_pixels, text_in_the_corner, write_dicom, write_png
 
 from boneage.cli import main
 from boneage.errors import BoneageError
@@ -41,7 +41,8 @@ def choose_language(page, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
-def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsys) -> None:
+def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("boneage.ui.flags.texts.look", text_in_the_corner)
     assert page.locator("#chronological input").input_value() == ""
     assert not page.locator("#flag-open").is_visible()
     estimate(page, phantom)
@@ -64,7 +65,11 @@ def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsy
     page.locator("#sex").get_by_label("Male", exact=True).check()
     page.get_by_role("tab", name="Save a case").click()
     page.click("#flag-button")
+    page.locator(".ba-texts img").wait_for()  # a name on the film is shown, and only then blacked out
+    assert len(running.services.flags.records()) == 0
+    page.click("#flag-button")
     page.locator(".ba-done").wait_for()
+    assert "blacked out (pieces: 1)" in page.locator(".ba-done").inner_text()
     last = running.services.flags.records().iloc[-1]
     assert (last["sex"], last["reader_age_months"], last["comment"]) == ("female", 92.0, "drawn")
     assert last["sha256"] in page.locator(".ba-done").inner_text()
@@ -307,7 +312,7 @@ def test_the_report_is_whole_and_names_nobody(page, phantom) -> None:
         page.click("#report")
     report = Path(got.value.path()).read_text(encoding="utf-8")
     assert "7 years 2 months" in report
-    assert report.count("data:image/jpeg;base64,") == 4
+    assert report.count("data:image/jpeg;base64,") == 8  # four steps, the film again beside three drawn hands
     assert "Research use only" in report
     assert "phantom.png" not in report
     assert "http" not in report
@@ -523,3 +528,6 @@ def test_results_for_a_hospital_are_made_when_asked_for(page, tmp_path) -> None:
     with page.expect_download() as got:
         page.click("#dicom")
     assert zipfile.ZipFile(got.value.path()).namelist() == ["report.dcm", "picture.dcm"]
+    with page.expect_download() as got:
+        page.click("#fhir")
+    assert '"derivedFrom"' in Path(got.value.path()).read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from gradio_client.exceptions import AppError
 
 from boneage.cascade.cascade import Cascade
 from boneage.errors import BoneageError
-from boneage.ui.batch.estimate import Item, Wish, estimate_all
+from boneage.ui.batch.estimate import Common, Item, Wish, estimate_all
 from boneage.ui.estimate.case import Refusal, make_shown, read_request
 from boneage.ui.service import ModelService
 from tests.conformance.films import Asked
@@ -128,7 +128,7 @@ def batch(behind: Behind, many: Sequence[Asked]) -> list[Said]:
     """Several files of the batch tab, each answered in its row."""
     items = [Item(behind.file(asked), asked.name) for asked in many]
     wishes = {Path(asked.name).stem: Wish(None, asked.age_range) for asked in many}
-    rows = list(estimate_all(behind.service, items, wishes, "", many[0].sex, "en"))
+    rows = list(estimate_all(behind.service, items, wishes, Common.read("", many[0].sex, ""), "en"))
     assert [row["image"] for row in rows] == [asked.name for asked in many]
     return [
         Said(error=_nameless(str(row["error"]), asked, behind))

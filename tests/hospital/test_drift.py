@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from boneage.cli import main
-from boneage.hospital.drift import DailyCounts, DriftError, bins_of, compare, training_counts
+from boneage.hospital.drift import DailyCounts, DriftError, Seen, bins_of, compare, training_counts
 from boneage.hospital.result import Question, judge
 from tests.hospital.films import cascade, film_bytes
 from tests.hospital.test_results import refusing
@@ -51,18 +51,18 @@ def results():
 
 
 def test_a_film_is_counted_by_bins_alone(results):
-    assert bins_of(results[0]) == {
+    assert bins_of(Seen.of(results[0])) == {
         "outcome": "estimated", "side": "00: –512", "noise": "03: 2–3", "group": "female 3", "difference": "06: 6–12",
     }  # fmt: skip
-    assert bins_of(results[1]) == {"outcome": "refused: cut_off", "side": "00: –512"}
+    assert bins_of(Seen.of(results[1])) == {"outcome": "refused: cut_off", "side": "00: –512"}
 
 
 @pytest.fixture
 def counted(results, tmp_path):
     counts = DailyCounts(tmp_path / "counts")
     for day in range(1, 26):
-        counts.add(results[0], date(2026, 10, day))
-        counts.add(results[day % 2], date(2026, 11, day))
+        counts.add(Seen.of(results[0]), date(2026, 10, day))
+        counts.add(Seen.of(results[day % 2]), date(2026, 11, day))
     return counts
 
 

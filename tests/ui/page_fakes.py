@@ -18,6 +18,7 @@ from boneage.data.flags import FlagStore
 from boneage.errors import BoneageError
 from boneage.gate.gate import Verdict
 from boneage.groups import AGE_GROUPS, ALL_MODELS, Task
+from boneage.hospital.deidentify import Cleaned, Text
 from boneage.preprocess.pipeline import Preparer
 from boneage.registry.champions import Tenure
 from boneage.ui.catalogue import asked_heads
@@ -26,6 +27,7 @@ from boneage.ui.estimate.examples import Examples
 from boneage.ui.page_services import PageServices
 from boneage.ui.service import Answer, Listed, ModelService
 from boneage.ui.visit_files import Visits
+from boneage.ui.visit_log import VisitLog
 
 URI = "models:/boneage-cascade@champion"
 
@@ -133,6 +135,19 @@ class FakeCatalogue:
         return (Answer("cascade", cascade.model, cascade.version, aliases.get(cascade.version, ()), page), *heads)
 
 
+def no_text(film: np.ndarray) -> Cleaned:
+    """Stands in for the search for burned-in text, which takes a second a film."""
+    return Cleaned(film, (), np.zeros(film.shape, bool), 0)
+
+
+def text_in_the_corner(film: np.ndarray) -> Cleaned:
+    """Finds one text, of 20 rows and 60 columns at the upper left."""
+    corners = np.array([[0, 0], [60, 0], [60, 20], [0, 20]], np.float32)
+    removed = np.zeros(film.shape, bool)
+    removed[:20, :60] = True
+    return Cleaned(np.where(removed, 0, film).astype(np.uint8), (Text(corners, "MUSTER", False),), removed, 0)
+
+
 def hand_pixels(height: int = 320, width: int = 240) -> np.ndarray:
     """Something like a hand: a bright ellipse and five strokes, uint8 (H, W)."""
     image = np.full((height, width), 18, np.uint8)
@@ -187,10 +202,11 @@ def serving(folder: Path, root_path: str = "") -> Iterator[Running]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "cache"))
+        patch.setattr("boneage.ui.flags.texts.look", no_text)
         catalogue = FakeCatalogue()
         visits = Visits(folder)
         services = PageServices(
-            ModelService(catalogue, URI, every_seconds=0.5),
+            ModelService(catalogue, URI, every_seconds=0.5, log=VisitLog(folder / "counts")),
             FlagStore(folder / "flagged"),
             Examples(folder / "examples"),
             Downloads(folder / "cache", visits),

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page_fakes import Running, hand_pixels, write_dicom, write_png
+from page_fakes import Running, hand_pixels, text_in_the_corner, write_dicom, write_png
 
 from boneage.cascade.estimate import COMPARISON_FIELDS, ESTIMATE_FIELDS, REASON_FIELDS
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 from boneage.ui.estimate.case import Request, make_case
-from boneage.ui.flags.save import flag_case
+from boneage.ui.flags.save import Reading, flag_case
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,33 @@ def test_threads_of_one_client_save_their_readings_with_their_films(client, runn
     assert {key: reading_of(running, key) for key in read_by_key} == read_by_key
 
 
+def test_text_on_a_film_is_shown_before_it_is_blacked_out_and_saved(
+    running: Running, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("boneage.ui.flags.texts.look", text_in_the_corner)
+    client = Client(running.url, verbose=False)
+    film = film_of(tmp_path, 77)
+    key = predict(client, film)["key"]
+    before = len(running.services.flags.records())
+    shown = client.predict(consent=True, key=key, api_name="/flag")
+    assert shown["saved"] is None and shown["texts"] == 1 and shown["preview"].startswith("data:image/jpeg")
+    assert len(running.services.flags.records()) == before
+    saved = client.predict(consent=True, key=key, text_seen=True, api_name="/flag")
+    assert saved["texts"] == 1
+    kept = cv2.imread(str(running.services.flags.folder / "images" / saved["saved"]), cv2.IMREAD_GRAYSCALE)
+    original = cv2.imread(str(film), cv2.IMREAD_GRAYSCALE)
+    assert (kept[:20, :60] == 0).all() and np.array_equal(kept[20:], original[20:])
+
+
+def test_adult_height_is_answered_where_height_and_age_are_given(client: Client, hand: Path) -> None:
+    answer = predict(client, hand, chronological_months=90, height_cm=125, father_cm=180, mother_cm=165)
+    assert answer["target_height_cm"] == 166.0 and answer["height_cm"] == 125
+    # 86.5 months, a girl within a year of her age
+    assert answer["adult_height_cm"] == pytest.approx(100 * 125 / float(answer["percent_of_adult_height"]), abs=0.2)
+    with pytest.raises(AppError, match="chronological age"):
+        predict(client, hand, height_cm=125)
+
+
 def test_a_restart_between_estimate_and_flag_saves_nothing(running: Running, hand: Path) -> None:
     client = Client(running.url, verbose=False)
     key = predict(client, hand)["key"]
@@ -219,7 +246,8 @@ def test_fifty_people_flag_at_once_and_nothing_is_lost(running: Running, tmp_pat
 
     def flag(place: int) -> bool:
         # Every film is flagged by two people: one saves it, the other updates it.
-        return flag_case(running.services.flags, cases[place % 25], 90.0, f"by {place}", True, "en").updated
+        reading = Reading(90.0, f"by {place}", True)
+        return flag_case(running.services.flags, cases[place % 25], reading, None, "en").updated
 
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(flag, range(50)))

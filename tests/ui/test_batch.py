@@ -15,6 +15,7 @@ from boneage.groups import Sex
 from boneage.ui.batch.estimate import (
     CSV_COLUMNS,
     MAX_FILES,
+    Common,
     Item,
     Wish,
     estimate_all,
@@ -66,7 +67,7 @@ def test_every_file_has_its_row_and_the_bad_ones_their_reason(service: ModelServ
     (tmp_path / "bad.png").write_bytes(b"no")
     items = items_of([str(good), str(tmp_path / "bad.png"), str(good)], "en")
     wishes = {"good": Wish(Sex.FEMALE, "0-57"), "bad": Wish(Sex.MALE)}
-    rows = list(estimate_all(service, items, wishes, "", None, "en"))
+    rows = list(estimate_all(service, items, wishes, Common("", None), "en"))
     assert [row.get("bone_age_months") for row in rows] == [29.0, None, 29.0]
     assert rows[0]["routing"] == "given"
     assert "not an image" in str(rows[1]["error"])
@@ -84,7 +85,7 @@ def test_a_fault_of_ours_spoils_one_row_only(service: ModelService, tmp_path: Pa
         return version(uri)
 
     catalogue.version = once  # type: ignore[method-assign]
-    rows = list(estimate_all(service, items_of([good, good], "en"), {}, "", "female", "en"))
+    rows = list(estimate_all(service, items_of([good, good], "en"), {}, Common("", Sex.FEMALE), "en"))
     # Films are estimated at once, so that either may be the one that meets the fault.
     assert sorted("error" in row for row in rows) == [False, True]
     assert any("server's log" in str(row.get("error")) for row in rows)
@@ -100,7 +101,7 @@ def test_an_archive_is_read_in_place(service: ModelService, tmp_path: Path) -> N
         files.writestr("a/sexes.csv", "image,sex\n")
     items = items_of([str(archive)], "en")
     assert [item.name for item in items] == ["a/one.png", "a/two.png"]
-    rows = list(estimate_all(service, items, {}, "", "male", "en"))
+    rows = list(estimate_all(service, items, {}, Common("", Sex.MALE), "en"))
     assert [row["bone_age_months"] for row in rows] == [86.75, 86.75]
 
 
@@ -112,7 +113,7 @@ def test_nothing_and_too_much_are_refused() -> None:
 
 
 def test_the_csv_cannot_run_a_formula(service: ModelService) -> None:
-    rows = list(estimate_all(service, [Item("none.png", "=HYPERLINK(1).png")], {}, "", None, "en"))
+    rows = list(estimate_all(service, [Item("none.png", "=HYPERLINK(1).png")], {}, Common("", None), "en"))
     written = list(csv.reader(io.StringIO(to_csv(rows))))
     assert written[0] == list(CSV_COLUMNS)
     assert written[1][0] == "'=HYPERLINK(1).png"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 
 import pydicom
@@ -11,8 +13,11 @@ from page_fakes import FakeCatalogue
 
 from boneage.groups import Sex
 from boneage.ui.errors import PageError
+from boneage.ui.estimate.adult_height import read_heights
 from boneage.ui.estimate.case import make_case, read_request
-from boneage.ui.estimate.hospital import dicom_of, pdf_of
+from boneage.ui.estimate.hands import hands_html
+from boneage.ui.estimate.hospital import dicom_of, fhir_of, pdf_of
+from boneage.ui.estimate.report import report_html
 from boneage.ui.service import ModelService
 
 pytest.importorskip("highdicom")
@@ -31,7 +36,9 @@ def film(tmp_path_factory):
 @pytest.fixture(scope="module")
 def case(film):
     service = ModelService(FakeCatalogue(), "models:/boneage-cascade@champion")
-    return make_case(service, read_request(str(film), "female", None, 90.0, "en"), "en", lambda share, words: None)
+    asked = read_request(str(film), "female", None, 90.0, "en")
+    asked = replace(asked, **read_heights(125.0, 178.0, 165.0, 90.0, "en"))
+    return make_case(service, asked, "en", lambda share, words: None)
 
 
 def test_the_archive_holds_both_objects_of_the_shown_film(case, film):
@@ -56,3 +63,32 @@ def test_another_film_or_no_dicom_file_gets_a_sentence(case, film, tmp_path, lan
 def test_the_pdf_needs_nothing_but_the_case(case):
     name, content = pdf_of(case, None, "es")
     assert name == "boneage-report.pdf" and content[:5] == b"%PDF-"
+
+
+def test_fhir_has_height_and_study_of_a_dicom_film_and_neither_study_nor_patient_of_another(case, film):
+    name, content = fhir_of(case, str(film), "en")
+    said = json.loads(content)
+    assert name.endswith(".json") and said["derivedFrom"] and said["subject"]
+    parts = {one["code"].get("text"): one for one in said["component"]}
+    assert parts["Predicted adult height (Bayley-Pinneau)"]["valueQuantity"]["value"] == round(case.height.adult_cm, 1)
+    assert "derivedFrom" not in json.loads(fhir_of(case, None, "en")[1])
+
+
+@pytest.mark.parametrize(
+    ("language", "height", "hand", "age"),
+    [
+        ("en", "Target height of the parents: 165 cm", "drawn at the estimate, 7 years 2 months", "chronological age"),
+        ("pt", "Altura-alvo dos pais: 165 cm", "desenhada", "idade cronológica"),
+        ("es", "Talla diana de los padres: 165 cm", "dibujada", "edad cronológica"),
+    ],
+)
+def test_report_and_card_show_adult_height_and_drawn_hands(case, language, height, hand, age):
+    report = report_html(case, language)
+    assert height in report and hand in report and f"{case.height.adult_cm:.1f}".split(".")[0] in report
+    # The film beside three drawn hands, from the youngest to the oldest.
+    assert hands_html(case, language).count("<figure") == 4
+    with pytest.raises(PageError, match=age):
+        read_heights(125.0, None, None, None, language)
+    with pytest.raises(PageError):
+        read_heights(125.0, 180.0, None, 90.0, language)
+    assert read_heights(None, None, None, None, language) == {}

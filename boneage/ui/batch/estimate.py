@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boneage.data.archives import is_archive, join, list_files
@@ -35,6 +35,26 @@ class Item:
 
     source: str
     name: str
+
+
+@dataclass(frozen=True)
+class Common:
+    """What is asked of all images of a batch.
+
+    Attributes:
+        uri: the model; of two, the first answers.
+        sex: of the images for which the table says none; None where it was not chosen.
+        who: the visitor's login.
+    """
+
+    uri: str
+    sex: Sex | None
+    who: str = ""
+
+    @classmethod
+    def read(cls, uri: str | None, sex: str | None, who: str | None) -> Common:
+        """Take what came from the page."""
+        return cls((uri or "").partition(BESIDE)[0], Sex.parse(sex) if sex else None, who or "")
 
 
 @dataclass(frozen=True)
@@ -83,25 +103,25 @@ def read_table(file: str | None, language: str) -> dict[str, Wish]:
 
 
 def estimate_all(
-    service: ModelService, items: Sequence[Item], wishes: Mapping[str, Wish], uri: str, sex: str | None, language: str
+    service: ModelService, items: Sequence[Item], wishes: Mapping[str, Wish], common: Common, language: str
 ) -> Iterator[dict[str, object]]:
     """Estimate one image after the other; yield its row under `CSV_COLUMNS`, `error` filled where it failed."""
 
     def estimate(item: Item) -> dict[str, object]:
         wish = wishes.get(_stem(item.name), Wish(None))
-        chosen = wish.sex or (Sex.parse(sex) if sex else None)
-        return {"image": item.name, "sex": str(chosen or ""), **_row(service, item, wish, chosen, uri, language)}
+        wish = replace(wish, sex=wish.sex or common.sex)
+        return {"image": item.name, "sex": str(wish.sex or ""), **_row(service, item, wish, common, language)}
 
     # One model computes at a time; the next films are read and the last ones written meanwhile.
     yield from (row for _, row in in_order(estimate, items))
 
 
-def _row(service: ModelService, item: Item, wish: Wish, sex: Sex | None, uri: str, language: str) -> dict[str, object]:
-    if sex is None:
+def _row(service: ModelService, item: Item, wish: Wish, common: Common, language: str) -> dict[str, object]:
+    if wish.sex is None:
         return {"error": text("batch_no_sex", language)}
     try:
         with Kept("estimating an image of a batch", passes=BoneageError):
-            request = Request(item.source, item.name, sex, wish.age_range, None, uri.partition(BESIDE)[0])
+            request = Request(item.source, item.name, wish.sex, wish.age_range, uri=common.uri, who=common.who)
             case = make_case(service, request, language, lambda share, words: None)
             values = case.to_json()
             notes = "; ".join(say(warning, language) for warning in case.estimate.warnings)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from boneage.html import html_table
 from boneage.languages.texts import sex_choices, text
-from boneage.ui.batch.estimate import estimate_all, items_of, read_table, table_headers, to_cells, to_csv
+from boneage.ui.batch.estimate import Common, estimate_all, items_of, read_table, table_headers, to_cells, to_csv
 from boneage.ui.errors import Boundary
 from boneage.ui.labels import Labels
 from boneage.ui.page_services import PageServices
@@ -45,8 +45,8 @@ def add_batch_tab(labels: Labels, services: PageServices, model: gr.Dropdown, la
         with Boundary(code):
             services.visits.keep(request.session_hash, [*(given or []), sexes])
             items, wishes = items_of(given or [], code), read_table(sexes, code)
-            done = []
-            for row in estimate_all(services.service, items, wishes, uri or "", sex_of_all, code):
+            common, done = Common.read(uri, sex_of_all, request.username), []
+            for row in estimate_all(services.service, items, wishes, common, code):
                 done.append(row)
                 progress((len(done), len(items)), desc=str(row["image"]))
             bad = sum(1 for row in done if row.get("error"))

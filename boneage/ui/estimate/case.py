@@ -15,16 +15,20 @@ import numpy as np
 
 from boneage.cascade.cascade import Cascade, Estimate
 from boneage.cascade.estimate import MAX_CHRONOLOGICAL_MONTHS
+from boneage.clinical.adult_height import AdultHeight, adult_height
 from boneage.clinical.comparison import Comparison, compare
 from boneage.clinical.sd_tables import SdTable
 from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.errors import BoneageError
 from boneage.explain.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.hospital.result import hand_on_film
 from boneage.languages.texts import text
+from boneage.preprocess.field import Field
 from boneage.preprocess.preparer import Prepared
 from boneage.ui.errors import Kept, PageError
 from boneage.ui.estimate.pictures import HEAT, Picture, encode_png, heat_picture, step_pictures
@@ -51,7 +55,10 @@ class Request:
         uri: the model that shall answer; empty for the page's default, two joined by `BESIDE` for both side by side.
         anyway: estimate what the gate refuses, too.
         table: what a chronological age is compared with, if a z-score is wanted.
+        height_cm: at the time of the film, if adult height is wanted.
+        parents_cm: the father's and the mother's height, for the target height.
         hand: `left` or `right` where the visitor says which it is, or which of two is wanted.
+        who: the visitor's login, for the audit log; empty without one.
     """
 
     source: str
@@ -62,7 +69,10 @@ class Request:
     uri: str = ""
     anyway: bool = False
     table: SdTable | None = None
+    height_cm: float | None = None
+    parents_cm: tuple[float, float] | None = None
     hand: str | None = None
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,9 @@ class Case:
         reasons: what each expert said, and the training cases most like the film.
         comparison: what the chosen table makes of the chronological age.
         faithfulness: how far the heat map can be believed on this film; known once it is made.
+        height: the predicted adult height, where the present one was given.
         hand: the hand's mask over the film as a PNG, for results; empty where it has no such place.
+        border: the exposed field on the film, where it has a border.
         key: from `case_key`; whoever saves a reading with the estimate names it.
     """
 
@@ -113,7 +125,9 @@ class Case:
     reasons: Reasons | None = None
     comparison: Comparison | None = None
     faithfulness: Faithfulness | None = None
+    height: AdultHeight | None = None
     hand: bytes = b""
+    border: Field | None = None
     key: str = ""
 
     @property
@@ -124,7 +138,8 @@ class Case:
     def to_json(self) -> dict[str, Any]:
         """Return the object that `boneage predict --format json` prints, and the estimate's key."""
         compared = self.comparison.to_json() if self.comparison else {}
-        return {"image": self.name, **self.estimate.to_json(), **compared, "key": self.key}
+        heights = self.height.to_json() if self.height else {}
+        return {"image": self.name, **self.estimate.to_json(), **compared, **heights, "key": self.key}
 
 
 def read_request(
@@ -160,8 +175,22 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         BoneageError: when the file cannot be used or no model answers.
     """
     step(0.05, text("progress_read", language))
-    # Named as the visitor named it: an error must not tell a folder of the server.
-    radiograph = read_radiograph(request.source, name=request.name).of_hand(request.hand)
+    radiograph = None
+    try:
+        # Named as the visitor named it: an error must not tell a folder of the server.
+        radiograph = read_radiograph(request.source, name=request.name).of_hand(request.hand)
+        made, noise = _case(service, radiograph, request, language, step)
+    except BoneageError as error:
+        service.log.failed(radiograph, error, request.who)
+        raise
+    service.log.answered(radiograph, made.estimate, request.who, noise, request.chronological_months)
+    return made
+
+
+def _case(
+    service: ModelService, radiograph: Radiograph, request: Request, language: str, step: Step
+) -> tuple[Case, float | None]:
+    """Estimate a film that was read; return its case and the noise of the prepared film, where it is measured."""
     step(0.2, text("progress_model", language))
     cascade = service.cascade(request.uri)
     with service.turn:
@@ -173,7 +202,7 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         features = cascade.features(prepared)
     estimate, classified = _both(cascade, prepared, features, request)
     hand = hand_on_film(radiograph.pixels, prepared)
-    return Case(
+    case = Case(
         estimate=estimate,
         name=request.name,
         png=encode_png(radiograph.pixels),
@@ -187,9 +216,12 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
         features=features,
         reasons=reasons_of(cascade, features, estimate),
         comparison=_compared(cascade, estimate, request),
+        height=_height(cascade, estimate, request),
         hand=b"" if hand is None else encode_png(hand.astype(np.uint8)),
+        border=prepared.field,
         key=case_key(radiograph.pixels, estimate, request),
     )
+    return case, cascade.noise_level(prepared)
 
 
 def case_key(pixels: np.ndarray, estimate: Estimate, request: Request) -> str:
@@ -255,6 +287,14 @@ def _compared(cascade: Cascade, estimate: Estimate, request: Request) -> Compari
     if request.table is None or request.chronological_months is None:
         return None
     return compare(estimate, request.chronological_months, request.table, cascade.config.cascade.coverage)
+
+
+def _height(cascade: Cascade, estimate: Estimate, request: Request) -> AdultHeight | None:
+    """Predict adult height where the present one was given."""
+    age, height = request.chronological_months, request.height_cm
+    if age is None or height is None:
+        return None
+    return adult_height(estimate, age, height, cascade.config.cascade.coverage, request.parents_cm)
 
 
 def _both(cascade: Cascade, prepared: Prepared, features: np.ndarray, request: Request) -> tuple[Estimate, Estimate]:

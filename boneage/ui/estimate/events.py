@@ -15,9 +15,10 @@ from boneage.errors import BoneageError
 from boneage.languages.texts import age_in_words, text
 from boneage.notices import say
 from boneage.ui.errors import Boundary
+from boneage.ui.estimate.adult_height import read_heights
 from boneage.ui.estimate.case import Case, Refusal, explained, make_shown, read_request
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
-from boneage.ui.estimate.hospital import dicom_of, pdf_of
+from boneage.ui.estimate.hospital import dicom_of, fhir_of, pdf_of
 from boneage.ui.estimate.pictures import preview
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import EstimateTab
@@ -94,7 +95,10 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
                 months = given[inputs.chronological]
                 asked = read_request(given[inputs.file], given[inputs.sex], given[inputs.age_range], months, code)
                 table = chosen_table(given[inputs.table], given[inputs.table_file], months, code)
+                cm = (given[inputs.height], given[inputs.father], given[inputs.mother])
+                heights = read_heights(*cm, months, code)
                 asked = replace(asked, uri=given[inputs.model] or "", anyway=insists, table=table)
+                asked = replace(asked, who=request.username or "", **heights)
                 recent.turn(request.session_hash, asked.source)
                 made = make_shown(service, asked, code, lambda share, words: progress(share, desc=words))
                 if isinstance(made, Case) and not recent.keep_shown(request.session_hash, asked.source, made):
@@ -113,7 +117,7 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
 
     fresh = [case, *tab.shows, *flags.shows]
     asked_for = (inputs.sex, inputs.age_range, inputs.chronological, inputs.table, inputs.table_file, inputs.model)
-    fields = {inputs.file, *asked_for, language}
+    fields = {inputs.file, *asked_for, inputs.height, inputs.father, inputs.mother, language}
     turn: dict[str, Any] = {"concurrency_id": MODEL_TURN, "concurrency_limit": 1, **_PRIVATE}
     for button, insists in ((inputs.button, False), (results.anyway, True)):
         done = button.click(estimating(insists), fields, fresh, show_progress_on=results.card, **turn)
@@ -121,7 +125,7 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
 
 
 def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) -> None:
-    """Make the PDF or the DICOM objects when they are asked for, and hand them to the browser."""
+    """Make the PDF, the DICOM objects or the FHIR resource when they are asked for, and hand them to the browser."""
     inputs, results = tab.inputs, tab.results
 
     def making(make: Callable[[Case, str | None, str], tuple[str, bytes]]) -> Callable[..., str | None]:
@@ -134,7 +138,7 @@ def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) ->
 
         return made
 
-    for button, make in ((results.pdf, pdf_of), (results.dicom, dicom_of)):
+    for button, make in ((results.pdf, pdf_of), (results.dicom, dicom_of), (results.fhir, fhir_of)):
         done = button.click(making(make), [case, inputs.file, language], results.made, **_PRIVATE)
         done.success(None, None, None, js=_FETCH, **_PRIVATE)
 

@@ -1,7 +1,8 @@
-"""Turn the estimate that is shown into files for a hospital: a PDF report, or DICOM objects in one archive."""
+"""Turn the estimate that is shown into files for a hospital: a PDF report, DICOM objects in one archive, or FHIR."""
 
 from __future__ import annotations
 
+import json
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -43,18 +44,34 @@ def dicom_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
     """
     from boneage.hospital.dicom_out import dicom_objects, encoded
 
-    data = read_bytes(file) if file else b""
-    if not is_dicom(data):
-        raise PageError(text("report_dicom_needed", language))
-    film = read_radiograph(data, name=Path(file or "").name)
-    if pixels_sha256(film.pixels) != pixels_sha256(decode_png(case.png)):
+    film, header = _dicom(case, file)
+    if film is None:
         raise PageError(text("report_dicom_needed", language))
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        objects = dicom_objects(result_of(case, film, read_header(data)))
+        objects = dicom_objects(result_of(case, film, header))
         for name, made in zip(("report.dcm", "picture.dcm"), objects, strict=True):
             archive.writestr(name, encoded(made))
     return "boneage-dicom.zip", buffer.getvalue()
+
+
+def fhir_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
+    """Return name and content of the FHIR Observation; of a DICOM upload it names study and patient, else neither."""
+    from boneage.hospital.fhir import observation
+
+    said = observation(result_of(case, *_dicom(case, file)))
+    return "boneage-fhir.json", json.dumps(said, ensure_ascii=False, indent=2).encode()
+
+
+def _dicom(case: Case, file: str | None) -> tuple[Radiograph | None, Dataset | None]:
+    """Read film and header of the upload again; neither where it is no DICOM file or another film than the case's."""
+    data = read_bytes(file) if file and Path(file).is_file() else b""
+    if not is_dicom(data):
+        return None, None
+    film = read_radiograph(data, name=Path(file or "").name)
+    if pixels_sha256(film.pixels) != pixels_sha256(decode_png(case.png)):
+        return None, None
+    return film, read_header(data)
 
 
 def result_of(case: Case, film: Radiograph | None = None, header: Dataset | None = None) -> Result:
@@ -77,7 +94,8 @@ def result_of(case: Case, film: Radiograph | None = None, header: Dataset | None
         coverage=case.coverage,
         chronological_months=case.chronological_months,
         comparison=case.comparison,
-        height=None,
+        height=case.height,
         mask=decode_png(case.hand) > 0 if case.hand else None,
+        field=case.border,
         header=header,
     )

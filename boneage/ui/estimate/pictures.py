@@ -55,6 +55,16 @@ def heat_picture(coloured: np.ndarray) -> Picture:
     return _picture(HEAT, coloured)
 
 
+def drawn_picture(image: np.ndarray) -> Picture:
+    """Picture a drawn hand, uint8 (H, W)."""
+    return _picture("drawn", image)
+
+
+def text_picture(coloured: np.ndarray) -> Picture:
+    """Picture a film with the text that was found on it, uint8 (H, W, 3) RGB."""
+    return _picture("text", shrink(coloured, LONGER_SIDE))
+
+
 def preview(image: np.ndarray) -> Picture:
     """Picture a film that was chosen and is not estimated yet, uint8 (H, W)."""
     return _picture("step_original", shrink(image, LONGER_SIDE))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from boneage.languages.texts import text
 from boneage.ui.estimate.case import Case
+from boneage.ui.estimate.hands import hands_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import faithfulness_html
 
@@ -20,6 +21,7 @@ h1 { font-size: 26px; margin: 0 } header p, footer p { color: #4c6067; margin: 4
 figure { margin: 0 }
 figure img { width: 100%; height: 210px; object-fit: contain; background: #000; border-radius: 6px }
 figcaption { font-size: 13px; color: #4c6067 }
+.ba-hands .ba-zoom { border: 0; padding: 0; background: none; width: 100% } .ba-hands { break-inside: avoid }
 .notice { border: 1px solid #c98a1b; border-radius: 6px; padding: 8px 12px }
 * { -webkit-print-color-adjust: exact; print-color-adjust: exact } @media print { .screen { display: none } }
 """
@@ -42,6 +44,6 @@ def report_html(case: Case, language: str) -> str:
         f"<header><h1>{say('report_title')}</h1><p>{say('report_made', date=made)}</p>"
         f'<p class="notice"><b>{say("notice")}</b></p></header>'
         f'{result_card(case, language)}<div class="pictures">{pictures}</div>'
-        f"{faithfulness_html(case, language)}"
+        f"{faithfulness_html(case, language)}{hands_html(case, language)}"
         f'<footer><p class="screen">{say("report_print")}</p></footer></body></html>\n'
     )

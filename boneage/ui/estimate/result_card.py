@@ -10,6 +10,7 @@ from boneage.html import Link
 from boneage.languages.texts import age_in_words, number, text, with_commands
 from boneage.notices import say
 from boneage.ui.bars import bar_row, percent
+from boneage.ui.estimate.adult_height import height_html
 from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.chronological import comparison_html, difference_html
 from boneage.ui.estimate.reasons import reasons_html
@@ -34,6 +35,7 @@ def result_card(case: Case | Refusal | None, language: str, mlflow: str = "") ->
         _headline(case, language),
         _ruler(case, language),
         comparison_html(case.comparison, language),
+        height_html(case.height, language),
         _beside(case, language),
         _groups(case, language),
         _warnings(case, language),

@@ -40,7 +40,19 @@ def preview_html(picture: Picture, language: str) -> str:
 
 
 def _figure(picture: Picture, language: str) -> str:
-    caption, alt = _say(picture.key, language), _say(f"{picture.key}_alt", language)
+    return figure_html(picture, text(picture.key, language), text(f"{picture.key}_alt", language), language)
+
+
+def figure_html(picture: Picture, caption: str, alt: str, language: str) -> str:
+    """Draw a picture that opens large, with its caption below.
+
+    Args:
+        picture: what is shown.
+        caption: the words below it.
+        alt: what is to be seen, for those who hear the page.
+        language: of the buttons.
+    """
+    caption, alt = escape(caption), escape(alt)
     words = "".join(f' data-{name}="{_say(f"zoom_{name}", language)}"' for name in ("closer", "wider", "close"))
     return (
         f'<figure class="ba-step" data-step="{picture.key}">'

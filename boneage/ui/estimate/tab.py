@@ -12,6 +12,7 @@ from boneage.languages.texts import age_in_words, range_choices, sex_choices, te
 from boneage.ui.estimate.case import BESIDE, Case, Refusal
 from boneage.ui.estimate.chronological import table_choices
 from boneage.ui.estimate.examples import Examples
+from boneage.ui.estimate.hands import hands_html
 from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
@@ -32,6 +33,9 @@ class Inputs:
     sex: gr.Radio
     age_range: gr.Dropdown
     chronological: gr.Number
+    height: gr.Number
+    father: gr.Number
+    mother: gr.Number
     table: gr.Dropdown
     table_file: gr.File
     model: gr.Dropdown
@@ -46,10 +50,12 @@ class Results:
     card: gr.HTML
     anyway: gr.Button
     steps: gr.HTML
+    hands: gr.HTML
     actions: gr.Row
     report: gr.DownloadButton
     pdf: gr.Button
     dicom: gr.Button
+    fhir: gr.Button
     made: gr.DownloadButton
     flag: gr.Button
 
@@ -66,7 +72,7 @@ class EstimateTab:
     def shows(self) -> list[Any]:
         """List the components that `shown` updates."""
         results = self.results
-        return [results.card, results.anyway, results.steps, results.actions, results.report]
+        return [results.card, results.anyway, results.steps, results.hands, results.actions, results.report]
 
     def shown(self, case: Case | Refusal | None, language: str, visit: str | None) -> list[Any]:
         """Return updates that show a case, a refusal or nothing in a language."""
@@ -77,6 +83,7 @@ class EstimateTab:
             result_card(case, language, self.services.mlflow),
             gr.update(visible=isinstance(case, Refusal)),
             steps_html(there, language),
+            hands_html(there, language),
             gr.update(visible=there is not None),
             gr.update(value=made),
         ]
@@ -148,6 +155,11 @@ def _inputs(labels: Labels, services: PageServices) -> Inputs:
     chronological = labels.made(
         gr.Number, {"label": "chronological", "info": "chronological_info"}, elem_id="chronological",
     )  # fmt: skip
+    with labels.made(gr.Accordion, {"label": "height_group"}, open=False, elem_id="heights"):
+        height, father, mother = (
+            labels.made(gr.Number, {"label": name}, elem_id=name.replace("_", "-"))
+            for name in ("height_now", "height_father", "height_mother")
+        )
     table = labels.made(gr.Dropdown, {"label": "table", "info": "table_info", "choices": table_choices}, value="",
                         filterable=False, elem_id="table")  # fmt: skip
     table_file = labels.made(gr.File, {"label": "table_file"}, height=110, visible=False, elem_id="table-file")
@@ -157,21 +169,24 @@ def _inputs(labels: Labels, services: PageServices) -> Inputs:
     labels.made(gr.HTML, {"value": _examples_heading}, elem_classes="ba-heading")
     examples = gr.Gallery(columns=6, rows=1, height="auto", allow_preview=False, interactive=False, show_label=False,
                           visible=False, object_fit="cover", buttons=[], elem_id="examples")  # fmt: skip
-    return Inputs(file, preview, read, sex, age_range, chronological, table, table_file, model, button, examples)
+    return Inputs(file, preview, read, sex, age_range, chronological, height, father, mother, table, table_file,
+                  model, button, examples)  # fmt: skip
 
 
 def _results(labels: Labels) -> Results:
     card = gr.HTML(result_card(None, "en"), elem_id="card")
     anyway = labels.made(gr.Button, {"value": "anyway"}, visible=False, elem_id="anyway")
     steps = gr.HTML("", elem_id="steps")
+    hands = gr.HTML("", elem_id="hands")
     with gr.Row(visible=False, elem_id="actions") as actions:
         flag = labels.made(gr.Button, {"value": "flag_open"}, size="sm", scale=0, min_width=180, elem_id="flag-open")
         report = labels.made(gr.DownloadButton, {"label": "report"}, size="sm", scale=0, min_width=180,
                              elem_id="report")  # fmt: skip
         pdf = labels.made(gr.Button, {"value": "report_pdf"}, size="sm", scale=0, min_width=90, elem_id="pdf")
         dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=220, elem_id="dicom")
-        made = gr.DownloadButton("PDF, DICOM", elem_id="made", elem_classes="ba-unseen")
-    return Results(card, anyway, steps, actions, report, pdf, dicom, made, flag)
+        fhir = labels.made(gr.Button, {"value": "report_fhir"}, size="sm", scale=0, min_width=90, elem_id="fhir")
+        made = gr.DownloadButton("PDF, DICOM, FHIR", elem_id="made", elem_classes="ba-unseen")
+    return Results(card, anyway, steps, hands, actions, report, pdf, dicom, fhir, made, flag)
 
 
 def heading(key: str) -> Words:

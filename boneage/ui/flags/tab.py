@@ -14,7 +14,8 @@ from boneage.ui.errors import Boundary
 from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import heading
-from boneage.ui.flags.save import case_of_key, flag_case, flagged_words
+from boneage.ui.flags.save import Reading, case_of_key, flag_case, flagged_words
+from boneage.ui.flags.texts import found_html, search_words
 from boneage.ui.labels import Labels
 from boneage.ui.page_services import PageServices
 
@@ -41,6 +42,7 @@ class FlagTab:
     cases: gr.HTML
     tab: gr.Tab
     key: gr.Textbox
+    seen: gr.Textbox
     services: PageServices
 
     @property
@@ -73,6 +75,8 @@ def lay_out(labels: Labels, services: PageServices) -> FlagTab:
             with gr.Column(visible=False, elem_id="flag") as form:
                 reader_age = labels.made(gr.Number, {"label": "reader_age"}, elem_id="reader-age")
                 comment = labels.made(gr.Textbox, {"label": "comment"}, max_length=500, elem_id="comment")
+                # The key of the case whose burned-in text was shown: only then it is blacked out and saved.
+                seen = gr.Textbox("", visible=False, elem_id="flag-seen")
                 # In the browser: what is saved is what the reader sees, whatever came to this server since.
                 key = gr.Textbox("", visible=False, elem_id="flag-key")
                 consent = labels.made(gr.Checkbox, {"label": "consent"}, elem_id="consent")
@@ -80,28 +84,33 @@ def lay_out(labels: Labels, services: PageServices) -> FlagTab:
             flagged = gr.HTML("", elem_id="flagged")
         with gr.Column(scale=8, min_width=320):
             cases = gr.HTML("", elem_id="flag-cases")
-    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, key, services)
+    return FlagTab(summary, form, reader_age, comment, consent, button, flagged, cases, tab, key, seen, services)
 
 
 def connect(tab: FlagTab, case: gr.State, language: gr.Dropdown) -> None:
     """Connect the tab's components."""
 
-    def save(  # noqa: PLR0913 (one per field of the form)
-        shown: Any, key: str, age: float | None, comment: str, consent: bool, code: str, request: gr.Request
-    ) -> list[str]:
+    def save(given: dict[Any, Any], request: gr.Request) -> list[Any]:
+        code, key, shown = given[language], given[tab.key], given[case]
         with Boundary(code):
             mine = isinstance(shown, Case) and bool(key) and shown.key == key
             kept = shown if mine else case_of_key(tab.services.recent, key, request.session_hash, code)
-            words = flagged_words(flag_case(tab.store, kept, age, comment, consent, code), code)
-            return [words, cases_html(tab.store, code)]
+            said = (given[tab.reader_age], given[tab.comment], given[tab.consent])
+            reading = Reading(*said, who=request.username or "")
+            reading.check(code)
+            found = tab.services.texts.of(kept)
+            if found is not None and found.texts and given[tab.seen] != kept.key:
+                return [found_html(kept, found, code), gr.skip(), kept.key]
+            words = flagged_words(flag_case(tab.store, kept, reading, found, code), code)
+            return [words, cases_html(tab.store, code), ""]
 
     def look(code: str) -> str:
         with Boundary(code):
             return cases_html(tab.store, code)
 
     private: dict[str, Any] = {"api_visibility": "private"}
-    given = [case, tab.key, tab.reader_age, tab.comment, tab.consent, language]
-    tab.button.click(save, given, [tab.flagged, tab.cases], show_progress_on=tab.flagged, **private)
+    given = {case, tab.key, tab.seen, tab.reader_age, tab.comment, tab.consent, language}
+    tab.button.click(save, given, [tab.flagged, tab.cases, tab.seen], show_progress_on=tab.flagged, **private)
     tab.tab.select(look, [language], tab.cases, show_progress="hidden", **private)
 
 
@@ -134,7 +143,10 @@ def _cells(row: pd.Series, language: str) -> list[str]:
 
 
 def _intro(language: str) -> str:
-    return f'{heading("flag_heading")(language)}<p class="ba-small">{escape(text("flag_info", language))}</p>'
+    return (
+        f'{heading("flag_heading")(language)}<p class="ba-small">{escape(text("flag_info", language))}</p>'
+        f'<p class="ba-small">{escape(search_words(language))}</p>'
+    )
 
 
 def _key(case: Case | None) -> str:
