@@ -89,11 +89,11 @@ def picture(data: bytes, kind: str, caption: str) -> str:
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def html_page(title: str, parts: Sequence[str]) -> str:
-    """Write one page with a heading and parts that are HTML already."""
+def html_page(title: str, parts: Sequence[str], language: str = "en") -> str:
+    """Write one page with a heading and parts that are HTML already, in a language."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    return f'<!doctype html>\n<html lang="{language}"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
 def _html(content: Cell) -> str:

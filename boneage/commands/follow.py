@@ -17,9 +17,12 @@ def follow_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `boneage follow`."""
     parser.add_argument("films", metavar="FILM", nargs="+", help="two or more, in any order where they say their dates")
     parser.add_argument("--sex", choices=[str(sex) for sex in Sex], help="by default what DICOM files say")
-    parser.add_argument("--ages", type=float, nargs="+", metavar="MONTHS", help="ages at the films, in their order")
+    words = "age in months or date (2021-05-03) of each film, in their order"
+    parser.add_argument("--ages", nargs="+", metavar="MONTHS_OR_DATE", help=words)
+    parser.add_argument("--born", default="", metavar="DATE", help="birth date, where --ages are dates")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help="for bands and z-scores")
     parser.add_argument("--chart", type=Path, metavar="PNG", help="write the chart")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report as one HTML page")
     parser.add_argument("--pdf", type=Path, metavar="FILE", help="write a report of one page")
     parser.add_argument("--fhir-out", type=Path, metavar="JSON", help="write a FHIR bundle")
     parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT_LANGUAGE, help="of chart and report")
@@ -33,30 +36,38 @@ def run(args: argparse.Namespace) -> int:
     """Print a line per film and the rate; return 1 if a film was refused."""
     from boneage.clinical.sd_tables import open_table
     from boneage.hospital import follow_out
+    from boneage.hospital.audit_trail import log_result
     from boneage.hospital.dicom_out import need
-    from boneage.hospital.follow import follow
+    from boneage.hospital.follow import follow, typed_age
     from boneage.hospital.result import Question, judge
 
     need(*(["fpdf"] if args.pdf else []), *(["fhir.resources"] if args.fhir_out else []))
     from boneage.files import write_whole
 
+    ages = args.ages and [typed_age(age, args.born) for age in args.ages]
     table = None if args.table is None else open_table(args.table)
     cascade = open_cascade(args.model)
     question = Question(sex=None if args.sex is None else Sex.parse(args.sex), table=table)
     films = [(Path(film).name, judge(cascade, film, question)) for film in args.films]
-    found = follow(films, args.ages, table)
+    for _, result in films:
+        log_result(result)
+    found = follow(films, ages, table)
     if args.chart:
         write_whole(args.chart, follow_out.chart(found, args.language))
+    if args.html:
+        write_whole(args.html, follow_out.follow_page(found, args.language))
     if args.pdf:
-        follow_out.write_follow_pdf(found, args.pdf, args.language, args.paper)
+        write_whole(args.pdf, follow_out.follow_pdf(found, args.language, args.paper))
     if args.fhir_out:
-        follow_out.write_follow_fhir(found, args.fhir_out)
+        write_whole(args.fhir_out, follow_out.follow_fhir(found))
     if args.format == "json":
         print(json.dumps(found.to_json(), ensure_ascii=False))
     else:
         for row in found.rows():
             print(_line(row))
         print(found.rate.sentence() if found.rate else follow_out.rate_words(found, DEFAULT_LANGUAGE))
+        for doubt in found.doubts:
+            print(f"warning: {doubt}")
         if table is not None:
             print(f"Table: {table.name}. {table.provenance}")
     notice(sys.stderr if args.format == "json" else sys.stdout)

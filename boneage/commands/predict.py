@@ -27,7 +27,7 @@ from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
 from boneage.groups import Sex
 from boneage.hospital.audit_trail import log_answer, log_error
-from boneage.notices import OTHER_CODE
+from boneage.notices import OTHER_CODE, fault
 from boneage.pipeline import in_order
 
 
@@ -139,7 +139,7 @@ def _answer(cascade: Cascade, args: argparse.Namespace, table: SdTable | None, f
         radiograph = read_radiograph(film.place).of_hand(args.hand)
         sex = film.sex or radiograph.sex
         if sex is None:
-            raise BoneageError(f"{film.image} does not say the patient's sex: give --sex")
+            raise BoneageError(fault("file.no_sex", name=film.image))
         how: dict[str, Any] = {"anyway": args.anyway, "chronological_months": months}
         estimate, record = estimate_record(cascade, radiograph, sex, film.age_range, reasons=args.reasons, **how)
     except (BoneageError, OSError) as error:

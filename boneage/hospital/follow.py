@@ -5,23 +5,33 @@ Films are checked first: one child, no film twice, ages that rise. What is wrong
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from boneage.cascade.estimate import MAX_CHRONOLOGICAL_MONTHS
 from boneage.clinical.comparison import model_sd
 from boneage.clinical.sd_tables import SdTable
 from boneage.data.flags import pixels_sha256
 from boneage.groups import Sex
 from boneage.hospital.result import HospitalError, Result
+from boneage.notices import Notice, fault, warning
 
 RATE_COVERAGE = 0.95
 _SAME_AGE_MONTHS = 1.0
 _LEAST_APART_MONTHS = 1.0
-_SAME_CHILD = {"PatientBirthDate": "birth date", "PatientSex": "sex", "PatientID": "patient number"}
+_SAME_CHILD = {
+    "PatientBirthDate": fault("follow.birth_date"),
+    "PatientSex": fault("follow.sex"),
+    "PatientID": fault("follow.number"),
+}
+_DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,7 @@ class FollowUp:
         refused: films of which none was estimated, with the reason.
         rate: None with fewer than two estimates or films of one age.
         table: whose bands are drawn, or None.
+        doubts: pairs of films whose bone age falls by more than their errors explain.
     """
 
     sex: Sex
@@ -78,6 +89,7 @@ class FollowUp:
     refused: tuple[Visit, ...]
     rate: Rate | None
     table: SdTable | None
+    doubts: tuple[Notice, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a record per film, refused ones included, in the order of age."""
@@ -98,24 +110,60 @@ class FollowUp:
             "rate_months_per_year": said and said[0],
             "rate_low": said and said[1],
             "rate_high": said and said[2],
+            "doubts": [str(one) for one in self.doubts],
         }
 
 
-def follow(films: Sequence[tuple[str, Result]], ages: Sequence[float] | None, table: SdTable | None) -> FollowUp:
+def typed_age(written: str, born: str = "") -> float:
+    """Read an age that somebody typed.
+
+    Args:
+        written: months (`96`, `96.5`, `96,5`) or the date of the film (`2021-05-03`).
+        born: the birth date, which a date needs.
+
+    Returns:
+        The age in months.
+
+    Raises:
+        HospitalError: when it is neither, or a date has no birth date before it.
+    """
+    try:
+        age = float(written.strip().replace(",", "."))
+        if not 0 <= age <= MAX_CHRONOLOGICAL_MONTHS:
+            raise HospitalError(fault("follow.bad_age", given=written.strip()))
+        return age
+    except ValueError as error:
+        if isinstance(error, HospitalError):
+            raise
+    taken, birth = _date(written), _date(born) if born.strip() else None
+    if birth is None or taken < birth:
+        raise HospitalError(fault("follow.born", given=written.strip()))
+    return (taken - birth).days / _DAYS_A_MONTH
+
+
+def _date(written: str) -> date:
+    try:
+        return date.fromisoformat(written.strip())
+    except ValueError as error:
+        raise HospitalError(fault("follow.bad_age", given=written.strip())) from error
+
+
+def follow(films: Sequence[tuple[str, Result]], ages: Sequence[float | None] | None, table: SdTable | None) -> FollowUp:
     """Put the films of one child in order and measure the rate.
 
     Args:
         films: name and result of each.
-        ages: chronological ages in months in the films' order, where they were typed; None takes the films' own.
+        ages: chronological ages in months in the films' order, where they were typed; None takes the films' own, for
+            all or for one.
         table: for the bands and z-scores, or None.
 
     Raises:
         HospitalError: when films are of two children, one comes twice, an age is missing or ages contradict each other.
     """
     if len(films) < 2:
-        raise HospitalError(f"a follow-up needs two films or more, but {len(films)} came")
+        raise HospitalError(fault("follow.few", count=len(films)))
     if ages is not None and len(ages) != len(films):
-        raise HospitalError(f"--ages must name one age per film: {len(films)} films, but {len(ages)} ages came")
+        raise HospitalError(fault("follow.ages", films=len(films), ages=len(ages)))
     _check_one_child(films)
     _check_no_film_twice(films)
     visits = [_visit(name, result, None if ages is None else ages[index]) for index, (name, result) in enumerate(films)]
@@ -123,7 +171,8 @@ def follow(films: Sequence[tuple[str, Result]], ages: Sequence[float] | None, ta
     visits.sort(key=lambda one: one.age_months)
     estimated = tuple(one for one in visits if one.result.estimate is not None)
     refused = tuple(one for one in visits if one.result.estimate is None)
-    return FollowUp(films[0][1].sex, estimated, refused, rate_of(estimated), table)
+    doubts = tuple(_falls(one, other) for one, other in pairwise(estimated) if _is_younger(other, one))
+    return FollowUp(films[0][1].sex, estimated, refused, rate_of(estimated), table, doubts)
 
 
 def rate_of(visits: Sequence[Visit]) -> Rate | None:
@@ -151,17 +200,32 @@ def rate_of(visits: Sequence[Visit]) -> Rate | None:
     return Rate(12 * slope, 12 * (slope - half), 12 * (slope + half))
 
 
+def _is_younger(later: Visit, earlier: Visit) -> bool:
+    """Tell whether bone age falls from one film to a later one by more than their errors explain."""
+    ages, errors = [], []
+    for one in (earlier, later):
+        estimate = one.result.estimate
+        error = None if estimate is None else model_sd(estimate, one.result.coverage)
+        if estimate is None or error is None:
+            return False
+        ages.append(estimate.bone_age_months)
+        errors.append(error)
+    return ages[1] < ages[0] - NormalDist().inv_cdf((1 + RATE_COVERAGE) / 2) * math.hypot(*errors)
+
+
+def _falls(earlier: Visit, later: Visit) -> Notice:
+    return warning("follow.falls", first=earlier.name, second=later.name)
+
+
 def _visit(name: str, result: Result, typed: float | None) -> Visit:
     own = result.film.age_months
     age = own if typed is None else typed
     if age is None:
-        raise HospitalError(f"{name} does not say the child's age: give --ages, one per film")
+        raise HospitalError(fault("follow.no_age", name=name))
     if typed is not None and own is not None:
         latest = own + result.film.age_step_months + _SAME_AGE_MONTHS
         if not own - _SAME_AGE_MONTHS <= typed <= latest:
-            raise HospitalError(
-                f"{name} says {own:g} months of age, but {typed:g} was given: check the order of --ages"
-            )
+            raise HospitalError(fault("follow.contradicts", name=name, own=float(own), given=float(typed)))
     return Visit(name, age, result)
 
 
@@ -174,7 +238,7 @@ def _check_one_child(films: Sequence[tuple[str, Result]]) -> None:
             if first is None and value:
                 first = (name, value)
             elif first is not None and value and value != first[1]:
-                raise HospitalError(f"{first[0]} and {name} are of two patients: each says another {words}")
+                raise HospitalError(fault("follow.patients", first=first[0], second=name, what=words))
 
 
 def _check_no_film_twice(films: Sequence[tuple[str, Result]]) -> None:
@@ -182,19 +246,17 @@ def _check_no_film_twice(films: Sequence[tuple[str, Result]]) -> None:
     for name, result in films:
         key = pixels_sha256(result.film.pixels)
         if key in seen:
-            raise HospitalError(f"{seen[key]} and {name} are the same film: give it once")
+            raise HospitalError(fault("follow.twice", first=seen[key], second=name))
         seen[key] = name
 
 
 def _check_order(visits: Sequence[Visit], *, typed: bool) -> None:
     if not typed:
         return
-    for one, other in zip(visits, visits[1:], strict=False):
+    for one, other in pairwise(visits):
         if other.age_months <= one.age_months:
-            raise HospitalError(
-                f"ages must rise from film to film, but {other.name} ({other.age_months:g} months) comes after "
-                f"{one.name} ({one.age_months:g})"
-            )
+            ages = {"age": float(other.age_months), "before": float(one.age_months)}
+            raise HospitalError(fault("follow.order", second=other.name, first=one.name, **ages))
 
 
 def _row(visit: Visit, sd: float | None) -> dict[str, Any]:

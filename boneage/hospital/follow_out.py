@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime
+from html import escape
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.clinical.comparison import BEYOND_SD
-from boneage.files import write_whole
 from boneage.hospital.fhir import observation, rate_observation
-from boneage.hospital.follow import RATE_COVERAGE, FollowUp
+from boneage.hospital.follow import RATE_COVERAGE, FollowUp, Visit
 from boneage.hospital.report_pdf import blank, write_lines
+from boneage.html import html_page, html_table
 from boneage.languages.texts import age_in_words, number, text
 from boneage.notices import say
 
@@ -75,15 +76,80 @@ def _line(axes: Any, found: FollowUp, ages: np.ndarray) -> None:
 def words(found: FollowUp, language: str) -> list[str]:
     """Say every film and the rate, a line each."""
     lines = []
-    for row in found.rows():
+    for visit, row in _visits(found):
         age = age_in_words(row["age_months"], language)
         if "error" in row:
-            lines.append(text("follow_refused", language, age=age))
+            lines.append(f"{text('follow_refused', language, age=age)}: {_reasons(visit, language)}")
             continue
         bone = age_in_words(row["bone_age_months"], language)
-        z = "" if row["z_score"] is None else f", z {number(row['z_score'], language, 2)}"
-        lines.append(text("follow_row", language, age=age, bone_age=bone) + z)
-    return [*lines, rate_words(found, language)]
+        z = "" if row["z_score"] is None else _signed(row["z_score"], language, 2)
+        columns = zip(("interval", "difference", "z"), (*_interval(row, language), z), strict=True)
+        said = [f"{text(f'follow_column_{name}', language).lower()} {value}" for name, value in columns if value]
+        lines.append("; ".join([text("follow_row", language, age=age, bone_age=bone), *said]))
+    return [*lines, rate_words(found, language), *(f"{say(one, language)}." for one in found.doubts)]
+
+
+def _visits(found: FollowUp) -> list[tuple[Visit, dict[str, Any]]]:
+    """Return every film with its record, youngest first."""
+    return list(zip(sorted((*found.visits, *found.refused), key=lambda one: one.age_months), found.rows(), strict=True))
+
+
+def _interval(row: dict[str, Any], language: str) -> tuple[str, str]:
+    """Return the interval in months, empty where there is none, and the difference."""
+    low, high = row["low_months"], row["high_months"]
+    months = (
+        "" if low is None else text("in_months", language, months=f"{number(low, language)}–{number(high, language)}")
+    )
+    return months, text("in_months", language, months=_signed(row["difference_months"], language))
+
+
+def _signed(value: float, language: str, digits: int = 1) -> str:
+    return ("−" if value < 0 else "+") + number(abs(value), language, digits)
+
+
+def _reasons(visit: Visit, language: str) -> str:
+    return "; ".join(say(reason, language).rstrip(".") for reason in visit.result.refusal)
+
+
+def follow_body(found: FollowUp, language: str, *, named: bool) -> str:
+    """Write chart, films and rate as HTML.
+
+    Args:
+        found: the films of one child.
+        language: a key of `LANGUAGES`.
+        named: whether films are called by their names, which may name the patient.
+    """
+    drawn = base64.b64encode(chart(found, language)).decode()
+    title = escape(text("follow_title", language))
+    columns = ("film", "age", "bone_age", "interval", "difference", "z", "note")
+    headers = [text(f"follow_column_{name}", language) for name in columns[not named :]]
+    rows = [_cells(visit, row, language)[not named :] for visit, row in _visits(found)]
+    table = [] if found.table is None else [f"{found.table.name}. {say(found.table.provenance, language)}"]
+    doubts = "".join(f'<p class="ba-refused">{escape(say(one, language))}.</p>' for one in found.doubts)
+    small = "".join(f'<p class="ba-small">{escape(one)}</p>' for one in [text("follow_caution", language), *table])
+    return (
+        f'<p class="ba-notice"><b>{escape(text("notice", language))}</b></p>'
+        f'<img class="ba-chart" alt="{title}" src="data:image/png;base64,{drawn}">{html_table(headers, rows)}'
+        f'<p class="ba-amount">{escape(rate_words(found, language))}</p>{doubts}{small}'
+    )
+
+
+def _cells(visit: Visit, row: dict[str, Any], language: str) -> list[str]:
+    start = [visit.name, age_in_words(row["age_months"], language)]
+    if "error" in row:
+        return [*start, "–", "–", "–", "–", _reasons(visit, language)]
+    estimate = visit.result.estimate
+    notes = "; ".join(say(one, language) for one in (estimate.warnings if estimate else ()))
+    z = "–" if row["z_score"] is None else _signed(row["z_score"], language, 2)
+    months, apart = _interval(row, language)
+    return [*start, age_in_words(row["bone_age_months"], language), months or "–", apart, z, notes]
+
+
+def follow_page(found: FollowUp, language: str) -> str:
+    """Write the follow-up as one HTML page that needs nothing beside it and names neither patient nor file."""
+    made = text("report_made", language, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    parts = [f"<p>{escape(made)}</p>", follow_body(found, language, named=False)]
+    return html_page(text("follow_title", language), parts, language)
 
 
 def rate_words(found: FollowUp, language: str) -> str:
@@ -101,8 +167,8 @@ def rate_words(found: FollowUp, language: str) -> str:
     )
 
 
-def write_follow_pdf(found: FollowUp, path: Path, language: str, paper: str = "A4") -> Path:
-    """Write the follow-up on one page; it names no patient and no file."""
+def follow_pdf(found: FollowUp, language: str, paper: str = "A4") -> bytes:
+    """Return the follow-up on one page as a PDF; it names no patient and no file."""
     title = text("follow_title", language)
     pdf = blank(paper, title, language)
     made = text("report_made", language, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
@@ -112,18 +178,18 @@ def write_follow_pdf(found: FollowUp, path: Path, language: str, paper: str = "A
     table = [] if found.table is None else [(f"{found.table.name}. {say(found.table.provenance, language)}", 7, "")]
     lines = [(line, 9, "") for line in words(found, language)]
     write_lines(pdf, [*lines, (text("follow_caution", language), 8, ""), *table], y + width * 0.69 + 6)
-    return write_whole(path, bytes(pdf.output()))
+    return bytes(pdf.output())
 
 
-def write_follow_fhir(found: FollowUp, path: Path) -> Path:
-    """Write a bundle of the films' Observations and, where it is known, one of the rate.
+def follow_fhir(found: FollowUp) -> str:
+    """Return a bundle of the films' Observations and, where it is known, one of the rate, as JSON.
 
     Raises:
         HospitalError: when a resource does not hold against the library's model.
     """
     entries = [observation(one.result) for one in (*found.visits, *found.refused)]
     if found.rate is not None:
-        notes = [RESEARCH_NOTICE, found.rate.sentence()]
+        notes = [RESEARCH_NOTICE, found.rate.sentence(), *map(str, found.doubts)]
         entries.append(rate_observation(found.visits[-1].result, found.rate, notes))
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in entries]}
-    return write_whole(path, json.dumps(bundle, ensure_ascii=False, indent=2))
+    return json.dumps(bundle, ensure_ascii=False, indent=2)

@@ -22,7 +22,7 @@ from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
-from boneage.notices import OTHER_CODE, code_of
+from boneage.notices import OTHER_CODE, code_of, fault
 from boneage.preprocess.field import Field, straighten
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def judge(cascade: Cascade, source: str | bytes, question: Question, name: str =
     film = read_radiograph(data, name=name, frame=frame).of_hand(question.hand)
     sex = question.sex or film.sex
     if sex is None:
-        raise HospitalError(f"{name} does not say the patient's sex: give --sex")
+        raise HospitalError(fault("file.no_sex", name=name))
     header = read_header(data) if is_dicom(data) else None
     return _judged(cascade, film, sex, question, header)
 

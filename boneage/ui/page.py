@@ -18,6 +18,7 @@ from boneage.ui.estimate import tab as estimate_tab
 from boneage.ui.estimate.tab import EstimateTab
 from boneage.ui.flags import tab as flag_tab
 from boneage.ui.flags.tab import FlagTab
+from boneage.ui.follow import tab as follow_tab
 from boneage.ui.labels import Labels
 from boneage.ui.models import tab as models_tab
 from boneage.ui.models.tab import ModelsTab
@@ -44,10 +45,12 @@ def build_page(services: PageServices) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             estimate = estimate_tab.lay_out(labels, services)
             add_batch_tab(labels, services, estimate.inputs.model, language)
+            child = follow_tab.lay_out(labels, CACHE_SECONDS)
             flags = flag_tab.lay_out(labels, services)
             models = models_tab.lay_out(labels, services)
         shell = Shell(page, labels, language, status, case, tabs)
         estimate_events.connect(estimate, flags, case, language)
+        follow_tab.connect(child, services, estimate.inputs.model, language)
         flag_tab.connect(flags, case, language)
         models_tab.connect(models, language)
         add_api(services)

@@ -38,7 +38,7 @@ LOOKS = (
     Look("-phone-dark", 390, 844, "dark", "en-US", 5, "200"),
 )
 # Name of the tab's picture -> the tab's place in the row of tabs.
-TABS = {"-batch": 1, "-flag": 2, "-models": 3}
+TABS = {"-batch": 1, "-flag": 3, "-models": 4}
 
 
 def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str]) -> None:

@@ -73,6 +73,12 @@ def test_what_else_does_not_belong_together_is_refused_by_name(child):
         follow(child[:1], None, None)
 
 
+def test_a_bone_age_that_falls_is_said_with_both_films(child):
+    found = follow([child[1], ("young.dcm", film(84, 40))], None, None)
+    assert str(found.doubts[0]).startswith("the bone age falls from a.dcm to young.dcm by more")
+    assert follow(child, None, None).doubts == () and str(found.doubts[0]) in found.to_json()["doubts"]
+
+
 def test_a_refused_film_stays_visible_and_gives_no_point(child):
     one = cascade()
     one.examine = refusing
@@ -104,5 +110,7 @@ def test_the_command_writes_chart_report_and_bundle(child, monkeypatch, tmp_path
 def test_it_is_said_in_every_language(child):
     found = follow(child, None, TABLE)
     said = {language: words(found, language) for language in LANGUAGES}
-    assert said["en"][0].startswith("At 6 years: bone age 6 years 6 months, z ")
-    assert "18 meses por año" in said["es"][-1] and len({lines[-1] for lines in said.values()}) == 3
+    assert said["en"][0].startswith(
+        "At 6 years: bone age 6 years 6 months; interval 70–86 months; difference +6 months; z-score +0."
+    )
+    assert "18 meses por año" in said["es"][3] and len({lines[3] for lines in said.values()}) == 3

@@ -22,8 +22,12 @@ OWN_TABLE = "own"
 
 def table_choices(language: str) -> list[tuple[str, str]]:
     """Return (text, value) of the tables; the empty value asks for no z-score."""
-    built_in = [(title, name) for name, title in TABLE_TITLES.items()]
-    return [(text("table_none", language), ""), *built_in, (text("table_own", language), OWN_TABLE)]
+    return [*built_in_choices(language), (text("table_own", language), OWN_TABLE)]
+
+
+def built_in_choices(language: str) -> list[tuple[str, str]]:
+    """Return (text, value) of the built-in tables; the empty value asks for no z-score."""
+    return [(text("table_none", language), ""), *((title, name) for name, title in TABLE_TITLES.items())]
 
 
 def chosen_table(name: str | None, file: str | None, months: float | None, language: str) -> SdTable | None:
