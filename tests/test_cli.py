@@ -345,6 +345,42 @@ def test_flags_are_listed_and_exported(tmp_path, monkeypatch, capsys):
     FlagStore(tmp_path / "flagged").add(film, FlagRecord(Sex.MALE, 90.0, reader_age_months=96.0, comment="seen"))
     assert main(["flags", "list"]) == 0
     assert "seen" in capsys.readouterr().out
+    monkeypatch.setattr("boneage.hospital.deidentify.installed", lambda: False)
     assert main(["flags", "export", str(tmp_path / "out")]) == 0
+    assert "was not looked for" in capsys.readouterr().err
     assert main(["audit", str(tmp_path / "out")]) == 0
     assert "1 usable images" in capsys.readouterr().out
+
+
+def test_names_on_films_are_shown_before_an_export_blacks_them_out(tmp_path, monkeypatch, capsys):
+    import cv2
+
+    from boneage.data.flags import FlagRecord, FlagStore
+    from boneage.groups import Sex
+    from boneage.hospital.deidentify import Cleaned, Text
+
+    films = [np.full((40, 40), grey, np.uint8) for grey in (90, 120)]
+    removed = np.zeros((40, 40), bool)
+    removed[:9] = True
+    name = Text(np.array([[0, 0], [39, 0], [39, 8], [0, 8]], np.float32), "MUSTER", False)
+
+    def look(film):
+        found = (name,) if film[0, 0] == 90 else ()
+        return Cleaned(np.where(removed, 0, film).astype(np.uint8), found, removed, len(found))
+
+    store = FlagStore(tmp_path / "flagged")
+    first, second = (store.add(film, FlagRecord(Sex.MALE, 90.0)).stem for film in films)
+    monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))
+    monkeypatch.setattr("boneage.hospital.deidentify.installed", lambda: True)
+    monkeypatch.setattr("boneage.hospital.deidentify.look", look)
+    out = tmp_path / "out"
+    assert main(["flags", "export", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "text was found on 1 films" in said and "reach over the hand" in said
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*.*")] == [f"text-found/{first}.png"]
+    assert main(["flags", "export", str(out), "--text", "black-out"]) == 0
+    images = out / "boneage-training-dataset"
+    assert np.array_equal(cv2.imread(str(images / f"{first}.png"), 0), np.where(removed, 0, films[0]))
+    assert np.array_equal(cv2.imread(str(images / f"{second}.png"), 0), films[1])
+    assert main(["flags", "export", str(tmp_path / "kept"), "--text", "keep"]) == 0
+    assert np.array_equal(cv2.imread(str(tmp_path / "kept" / "boneage-training-dataset" / f"{first}.png"), 0), films[0])

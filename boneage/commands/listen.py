@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boneage.commands.common import UsageError, add_model, notice, open_cascade
+from boneage.languages.texts import DEFAULT_LANGUAGE, LANGUAGES
 
 if TYPE_CHECKING:
     import ssl
@@ -60,6 +61,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--send-tls", action="store_true", help="encrypt that, too (--tls-cert)")
     parser.add_argument("--tries", type=int, default=12, help="deliveries before the dead letters (12)")
     parser.add_argument("--fhir", action="store_true", help="write a FHIR Observation, too")
+    parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT_LANGUAGE, help="of what results say")
     parser.add_argument("--table", metavar="NAME_OR_CSV", help="for a z-score")
     parser.add_argument("--modality", action="append", metavar="CODE", help="estimated modalities (CR and DX)")
     parser.add_argument("--body-part", action="append", metavar="WORD", help="part of the name (HAND, WRIST, ARM)")
@@ -187,7 +189,7 @@ def _worker(args: argparse.Namespace, spool: Spool) -> Worker:
         tuple(args.body_part or usual.body_parts),
         args.max_age,
     )
-    question = Question(table=None if args.table is None else open_table(args.table))
+    question = Question(table=None if args.table is None else open_table(args.table), language=args.language)
 
     def write(result: Result, key: str) -> list[Path]:
         from boneage.hospital.dicom_out import write_dicom

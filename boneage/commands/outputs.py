@@ -23,7 +23,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fhir-out", type=Path, metavar="DIR", help="write a FHIR R4 Observation")
     parser.add_argument("--pdf", type=Path, metavar="DIR", help="write a report of one page")
-    parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT_LANGUAGE, help="of the report")
+    parser.add_argument("--language", choices=list(LANGUAGES), default=DEFAULT_LANGUAGE, help="of reports and DICOM")
     parser.add_argument("--paper", choices=("A4", "Letter"), default="A4", help="of the report")
     parser.add_argument("--height", type=float, metavar="CM", help="height now, for adult height (Bayley-Pinneau)")
     parser.add_argument("--father", type=float, metavar="CM", help="the father's height, for the target height")
@@ -106,7 +106,8 @@ class Outputs:
         sex = None if self.args.sex is None else Sex.parse(self.args.sex)
         args = self.args
         parents = None if args.father is None else (args.father, args.mother)
-        return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents, args.hand)
+        return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents, args.hand,
+                        args.language)  # fmt: skip
 
     def _reasons(self, cascade: Cascade, result: Result) -> dict[str, Any]:
         if not self.args.reasons or result.estimate is None or result.features is None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
 from boneage.data.flags import pixels_sha256
+from boneage.hospital.report_text import interval
+from boneage.languages.texts import DEFAULT_LANGUAGE, number, text
+from boneage.notices import say
 
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code
@@ -65,7 +68,8 @@ def uid_of(result: Result, purpose: str) -> UID:
 
     source = pixels_sha256(result.film.pixels) if result.header is None else str(result.header.SOPInstanceUID)
     said = json.dumps(result.to_json(), sort_keys=True, ensure_ascii=False)
-    return generate_uid(entropy_srcs=[source, said, purpose, __version__])
+    language = [] if result.language == DEFAULT_LANGUAGE else [result.language]
+    return generate_uid(entropy_srcs=[source, said, purpose, __version__, *language])
 
 
 def side_of(result: Result) -> str:
@@ -83,18 +87,18 @@ def model_words(result: Result) -> str:
     return f"{result.model or 'unnamed model'} {result.version}".strip()
 
 
+def restriction(result: Result) -> str:
+    """Say the restriction of use in the result's language."""
+    return RESEARCH_NOTICE if result.language == DEFAULT_LANGUAGE else text("notice", result.language)
+
+
 def comments(result: Result) -> str:
     """Return what an image's comment says: the answer in a line, the model, and the restriction of use."""
-    if result.estimate is None:
-        said = f"No estimate is given: {'; '.join(result.refusal)}"
+    language, estimate = result.language, result.estimate
+    if estimate is None:
+        said = f"{text('report_refused', language)}: {'; '.join(say(one, language) for one in result.refusal)}"
     else:
-        said = f"Bone age {result.estimate.bone_age_months:.1f} months{interval_words(result)}"
-    return f"{said}. {model_words(result)}. {RESEARCH_NOTICE}"
-
-
-def interval_words(result: Result) -> str:
-    """Say the interval in brackets; empty where there is none."""
-    estimate = result.estimate
-    if estimate is None or estimate.low_months is None or estimate.high_months is None:
-        return ""
-    return f" ({result.coverage:.0%} interval {estimate.low_months:.1f}-{estimate.high_months:.1f})"
+        months = text("in_months", language, months=number(estimate.bone_age_months, language))
+        bounds = "" if estimate.low_months is None else f" ({interval(result, language)})"
+        said = f"{text('bone_age', language)} {months}{bounds}"
+    return f"{said}. {model_words(result)}. {restriction(result)}"

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.clinical.adult_height import AdultHeight
 from boneage.data.flags import pixels_sha256
 from boneage.files import write_whole
-from boneage.hospital.codes import LOINC_BONE_AGE, MANUFACTURER, OWN_CODES, side_of, uid_of
+from boneage.hospital.codes import LOINC_BONE_AGE, MANUFACTURER, OWN_CODES, restriction, side_of, uid_of
 from boneage.hospital.dicom_out import need
+from boneage.hospital.report_text import height_block
 from boneage.hospital.result import HospitalError, Result
+from boneage.notices import say
 
 if TYPE_CHECKING:
     from boneage.hospital.follow import Rate
@@ -141,9 +144,24 @@ def _components(result: Result) -> list[dict[str, Any]]:
         score = {"value": round(result.comparison.z_score, 2), "system": UCUM, "code": "1"}
         parts.append({"code": {"text": f"z-score against {result.comparison.table}"}, "valueQuantity": score})
     if result.height is not None and result.height.adult_cm is not None:
-        adult = {"value": round(result.height.adult_cm, 1), "unit": "cm", "system": UCUM, "code": "cm"}
-        parts.append({"code": {"text": f"{OWN_CODES['adult_height']} (Bayley-Pinneau)"}, "valueQuantity": adult})
+        parts += _heights(result.height)
     return parts
+
+
+def _heights(found: AdultHeight) -> list[dict[str, Any]]:
+    """Return adult height, its interval and the parents' target height, as far as they are known."""
+    name = f"{OWN_CODES['adult_height']} (Bayley-Pinneau)"
+    parts: list[dict[str, Any]] = [{"code": {"text": name}, "valueQuantity": _cm(found.adult_cm)}]
+    if found.low_cm is not None and found.high_cm is not None:
+        bounds = {"low": _cm(found.low_cm), "high": _cm(found.high_cm)}
+        parts.append({"code": {"text": f"{name}, {found.coverage:.0%} interval"}, "valueRange": bounds})
+    if found.target_cm is not None:
+        parts.append({"code": {"text": "Target height of the parents"}, "valueQuantity": _cm(found.target_cm)})
+    return parts
+
+
+def _cm(value: float | None) -> dict[str, Any]:
+    return {"value": None if value is None else round(value, 1), "unit": "cm", "system": UCUM, "code": "cm"}
 
 
 def _device(result: Result) -> dict[str, Any]:
@@ -210,14 +228,22 @@ def _taken(result: Result) -> str | None:
 
 def _notes(result: Result) -> list[str]:
     compared = result.comparison
-    table = [] if compared is None else [f"Table: {compared.table}. {compared.provenance} {compared.note}".strip()]
-    heights = [] if result.height is None else [result.height.sentence(), *map(str, result.height.notes)]
-    return [RESEARCH_NOTICE, *map(str, result.warnings), *table, *heights]
+    language = result.language
+    hints = [] if compared is None else [compared.table, compared.provenance, compared.note]
+    table = [". ".join(say(one, language).rstrip(".") for one in hints if one) + "."] if hints else []
+    heights = []
+    if result.height is not None:
+        block = height_block(result.height, language)
+        heights = [f"{block.kicker}: {block.amount}", *block.lines]
+    return [restriction(result), *(say(one, language) for one in result.warnings), *table, *heights]
 
 
 def _absent(result: Result) -> dict[str, Any]:
     return _concept(
-        f"{TERMINOLOGY}data-absent-reason", "not-performed", "Not Performed", text="; ".join(result.refusal)
+        f"{TERMINOLOGY}data-absent-reason",
+        "not-performed",
+        "Not Performed",
+        text="; ".join(say(one, result.language) for one in result.refusal),
     )
 
 

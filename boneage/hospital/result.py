@@ -22,6 +22,7 @@ from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
+from boneage.languages.texts import DEFAULT_LANGUAGE
 from boneage.notices import OTHER_CODE, code_of, fault
 from boneage.preprocess.field import Field, straighten
 
@@ -51,6 +52,7 @@ class Question:
         height_cm: at the time of the film, for adult height, which needs the chronological age, too.
         parents_cm: the father's and the mother's height.
         hand: `left` or `right`, or None for what the DICOM file says or the film shows.
+        language: of the sentences in DICOM objects, a key of `LANGUAGES`.
     """
 
     sex: Sex | None = None
@@ -61,6 +63,7 @@ class Question:
     height_cm: float | None = None
     parents_cm: tuple[float, float] | None = None
     hand: str | None = None
+    language: str = DEFAULT_LANGUAGE
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Result:
         header: the DICOM file without its pixels, None for other files.
         noise: of the prepared film in grey levels, None where the model does not measure it.
         features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
+        language: of the sentences in DICOM objects.
     """
 
     film: Radiograph
@@ -104,6 +108,7 @@ class Result:
     header: Dataset | None = dataclasses.field(default=None, repr=False)
     noise: float | None = None
     features: NDArray[np.float32] | None = dataclasses.field(default=None, repr=False)
+    language: str = DEFAULT_LANGUAGE
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -155,6 +160,7 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
         "coverage": cascade.config.cascade.coverage,
         "chronological_months": film.age_months if given is None else given,
         "header": header,
+        "language": question.language,
     }
     try:
         prepared = cascade.examine(film, sex, anyway=question.anyway, chronological_months=given)

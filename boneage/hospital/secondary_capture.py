@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage import __version__
-from boneage.cascade.estimate import years_and_months
 from boneage.data.transforms import shrink
-from boneage.hospital.codes import MANUFACTURER, comments, model_words, side_of, software, uid_of
+from boneage.hospital.codes import MANUFACTURER, comments, restriction, side_of, software, uid_of
+from boneage.hospital.report_text import report_of
 from boneage.hospital.result import Result
 from boneage.hospital.structured_report import SERIES_NUMBER, evidence
+from boneage.languages.texts import text
 
 if TYPE_CHECKING:
     from highdicom.sc import SCImage
@@ -100,34 +101,31 @@ def _outline(picture: Canvas, mask: NDArray[np.bool_]) -> None:
 
 
 def lines(result: Result) -> list[tuple[str, tuple[int, int, int]]]:
-    """Return what the panel says, each line with its colour."""
-    estimate = result.estimate
-    said = [("RESEARCH USE ONLY - not a medical device - never rely on it alone", _AMBER)]
-    if estimate is None:
-        said.append(("No estimate is given", _WHITE))
-        said += [(reason, _WHITE) for reason in result.refusal]
-    else:
-        age = estimate.bone_age_months
-        said.append((f"Bone age {years_and_months(age)} = {age:.1f} months ({estimate.sex})", _WHITE))
-        if estimate.low_months is not None and estimate.high_months is not None:
-            bounds = f"{estimate.low_months:.1f} to {estimate.high_months:.1f} months"
-            said.append((f"{result.coverage:.0%} prediction interval {bounds}", _WHITE))
-        if result.chronological_months is not None:
-            apart = age - result.chronological_months
-            said.append((f"Chronological age {result.chronological_months:g} months, difference {apart:+.1f}", _WHITE))
-        if result.comparison is not None:
-            said.append((result.comparison.sentence(), _WHITE))
-        said += [(f"Note: {warning}", _AMBER) for warning in estimate.warnings]
-    said.append((f"{model_words(result)}, boneage {__version__}; lines: hand as found, exposed field", _WHITE))
-    return said
+    """Return what the panel says, each line with its colour: the content of the report, in the result's language."""
+    language = result.language
+    report = report_of(result, language)
+    age = report.age
+    first = age.amount if result.estimate is None else f"{age.kicker}: {age.amount} = {age.lines[0]}"
+    said = [(restriction(result), _AMBER), (first, _WHITE)]
+    said += [(line, _WHITE) for line in age.lines[result.estimate is not None :]]
+    for block in (report.difference, report.compared, report.height):
+        if block is not None:
+            said.append((f"{block.kicker}: {block.amount}", _WHITE))
+    if result.height is not None and result.height.low_cm is not None and report.height is not None:
+        said.append((report.height.lines[0], _WHITE))
+    if report.warnings is not None:
+        said += [(line, _AMBER) for line in report.warnings.lines]
+    return [*said, (f"{report.model}. {text('report_film', language)}.", _WHITE)]
 
 
 def panel(said: list[tuple[str, tuple[int, int, int]]], width: int) -> Canvas:
     """Write lines below each other, broken at words where they are too long; uint8 (H, width, 3)."""
+    from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFont
 
-    size = max(15, width // 46)
-    font = ImageFont.load_default(size)
+    size = max(14, width // 50)
+    # Pillow's own font lacks the letters of Portuguese and Spanish.
+    font = ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
     room = width - 2 * _PADDING
     broken = [(part, colour) for line, colour in said for part in _broken(line, font, room)]
     step = round(size * 1.35)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from boneage import __version__
-from boneage.cascade.estimate import RESEARCH_NOTICE
-from boneage.hospital.codes import MANUFACTURER, bone_age_code, own, side_of, software, uid_of
+from boneage.hospital.codes import MANUFACTURER, bone_age_code, own, restriction, side_of, software, uid_of
+from boneage.hospital.report_text import height_block
 from boneage.hospital.result import HospitalError, Result
+from boneage.languages.texts import text
+from boneage.notices import say
 
 if TYPE_CHECKING:
-    from highdicom.sr import EnhancedSR, Measurement, MeasurementsAndQualitativeEvaluations, QualitativeEvaluation
+    from highdicom.sr import (
+        EnhancedSR,
+        LanguageOfContentItemAndDescendants,
+        Measurement,
+        MeasurementsAndQualitativeEvaluations,
+        QualitativeEvaluation,
+    )
     from pydicom import Dataset
     from pydicom.sr.coding import Code
 
@@ -33,6 +41,7 @@ def structured_report(result: Result) -> EnhancedSR:
         observation_context=_observed_by(result),
         procedure_reported=bone_age_code(),
         imaging_measurements=[_group(result, source)],
+        language_of_content_item_and_descendants=_language(result),
     )
     report = sr.EnhancedSR(
         evidence=[source],
@@ -51,6 +60,13 @@ def structured_report(result: Result) -> EnhancedSR:
     )
     report.SpecificCharacterSet = source.SpecificCharacterSet
     return report
+
+
+def _language(result: Result) -> LanguageOfContentItemAndDescendants:
+    from highdicom.sr import CodedConcept, LanguageOfContentItemAndDescendants
+
+    name = text("language_name", result.language)
+    return LanguageOfContentItemAndDescendants(CodedConcept(result.language, "RFC5646", name))
 
 
 def evidence(result: Result) -> Dataset:
@@ -173,11 +189,14 @@ def _evaluations(result: Result) -> list[QualitativeEvaluation]:
 
 def _sentences(result: Result) -> list[tuple[str, str]]:
     """Return (key of the code, sentence): restriction of use, refusals, warnings, the table and where it is from."""
-    said = [("notice", RESEARCH_NOTICE)]
-    said += [("refusal", reason) for reason in result.refusal]
-    said += [("warning", warning) for warning in result.warnings]
+    language = result.language
+    said = [("notice", restriction(result))]
+    said += [("refusal", say(reason, language)) for reason in result.refusal]
+    said += [("warning", say(warning, language)) for warning in result.warnings]
     if (compared := result.comparison) is not None:
-        said.append(("table", f"{compared.table}. {compared.provenance} {compared.note}".strip()))
+        words = [f"{compared.table}.", say(compared.provenance, language), say(compared.note, language)]
+        said.append(("table", " ".join(filter(None, words))))
     if result.height is not None:
-        said.append(("adult_height", " ".join((f"{result.height.sentence()}.", *result.height.notes))))
+        block = height_block(result.height, language)
+        said.append(("adult_height", ". ".join(line.rstrip(".") for line in (block.amount, *block.lines)) + "."))
     return said

@@ -16,6 +16,7 @@ import pydicom
 import pytest
 
 from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.clinical.adult_height import adult_height
 from boneage.clinical.sd_tables import open_table
 from boneage.gate.gate import RefusedError, Verdict
 from boneage.groups import Sex
@@ -31,6 +32,7 @@ from tests.hospital.films import CR, cascade, film_bytes
 hd = pytest.importorskip("highdicom")
 pytest.importorskip("fhir.resources")
 REASON = "part of the hand is cut off or hidden: fingers, palm and wrist are all needed (98 % sure)"
+SAID = REASON[0].upper() + REASON[1:]
 
 
 def refusing(film, sex, **_):
@@ -81,7 +83,7 @@ def test_the_report_says_what_was_estimated(result, written):
     assert said["Bone age minus chronological age"] == (30.0, "mo")
     assert said["z-score of the bone age"] == (round(result.comparison.z_score, 2), "1")
     words = sentences(written[0])
-    assert all(one in words for one in (RESEARCH_NOTICE, "the film is noisy", "Å", "Greulich-Pyle V/VI", "fake", '"7"'))
+    assert all(one in words for one in (RESEARCH_NOTICE, "The film is noisy", "Å", "Greulich-Pyle V/VI", "fake", '"7"'))
     report = pydicom.dcmread(written[0])
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
 
@@ -99,7 +101,7 @@ def test_the_annotated_copy_shows_the_film_and_names_nobody_new(result, written)
     made = pydicom.dcmread(written[1])
     assert (made.ImageLaterality if "ImageLaterality" in made else made.Laterality) == "L"
     assert made.BurnedInAnnotation == "YES" and made.ConversionType == "WSD" and made.ImageType[0] == "DERIVED"
-    assert "150.0 months" in made.ImageComments and RESEARCH_NOTICE in made.ImageComments
+    assert "150 months" in made.ImageComments and RESEARCH_NOTICE in made.ImageComments
     pixels = made.pixel_array
     assert np.array_equal(pixels, annotated(result))
     left = (pixels.shape[1] - 96) // 2
@@ -117,11 +119,11 @@ def test_a_film_that_is_known_to_be_clean_stays_so():
 def test_a_refusal_is_a_result_without_a_number(refusal, tmp_path):
     report, picture = write_dicom(refusal, tmp_path)
     assert set(measured(report)) == {"Subject Age"}
-    assert REASON in sentences(report) and "No estimate is given" in sentences(report)
+    assert SAID in sentences(report) and "No estimate is given" in sentences(report)
     assert "7771000" not in sentences(report) and "24028007" in sentences(report)  # the right hand, as the file says
-    assert REASON in pydicom.dcmread(picture).ImageComments
+    assert SAID in pydicom.dcmread(picture).ImageComments
     said = observation(refusal)
-    assert "valueQuantity" not in said and said["dataAbsentReason"]["text"] == REASON
+    assert "valueQuantity" not in said and said["dataAbsentReason"]["text"] == SAID
 
 
 def test_the_same_result_has_the_same_identifier_and_another_one_another(result, refusal, written, tmp_path):
@@ -177,6 +179,28 @@ def test_a_picture_that_is_no_dicom_has_an_observation_and_no_dicom_object(tmp_p
     assert "derivedFrom" not in observation(made) and "subject" not in observation(made)
     with pytest.raises(HospitalError, match="give a DICOM file"):
         write_dicom(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "mirrored", "height", "comment"),
+    [
+        ("pt", "O filme parece mostrar uma mão direita", "Altura-alvo dos pais: 165 cm", "Idade óssea 150 meses"),
+        ("es", "La placa parece mostrar una mano derecha", "Talla diana de los padres: 165 cm", "Edad ósea 150 meses"),
+    ],
+)
+def test_sentences_are_in_the_language_that_was_chosen(result, tmp_path, language, mirrored, height, comment):
+    grown = adult_height(result.estimate, 120, 138.0, 0.9, (178, 165))
+    chosen = replace(result, language=language, height=grown)
+    report, picture = write_dicom(chosen, tmp_path)
+    words = sentences(report)
+    assert mirrored in words and height in words and f'"{language}"' in words and RESEARCH_NOTICE not in words
+    assert pydicom.dcmread(picture).ImageComments.startswith(comment)
+    assert pydicom.dcmread(report).SOPInstanceUID != pydicom.dcmread(write_dicom(result, tmp_path)[0]).SOPInstanceUID
+    notes = " ".join(one["text"] for one in observation(chosen)["note"])
+    assert mirrored in notes and height in notes
+    parts = {one["code"].get("text"): one for one in observation(chosen)["component"]}
+    low = parts["Predicted adult height (Bayley-Pinneau), 90% interval"]["valueRange"]["low"]["value"]
+    assert low == round(grown.low_cm, 1) and parts["Target height of the parents"]["valueQuantity"]["value"] == 165.0
 
 
 def test_poor_headers_do_not_stop_a_result(tmp_path):

@@ -68,5 +68,5 @@ def test_a_study_trains_on_flagged_cases_with_the_readers_ages(home: Path, store
     assert main(["train", str(config)]) == 0
     found = store.search_model_versions("name = 'flagged-cascade'")
     assert [one.version for one in found] == [1]
-    assert main(["flags", "export", str(home / "out")]) == 0
+    assert main(["flags", "export", str(home / "out"), "--text", "keep"]) == 0
     assert (home / "out" / "boneage-training-dataset.csv").is_file()

@@ -28,7 +28,7 @@ def pdf_of(case: Case, _file: str | None, language: str) -> tuple[str, bytes]:
     """Return name and content of the report of one page."""
     from boneage.hospital.report_pdf import report_pdf
 
-    return "boneage-report.pdf", report_pdf(result_of(case), language, made=case.made)
+    return "boneage-report.pdf", report_pdf(result_of(case, language), language, made=case.made)
 
 
 def dicom_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
@@ -49,7 +49,7 @@ def dicom_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
         raise PageError(text("report_dicom_needed", language))
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        objects = dicom_objects(result_of(case, film, header))
+        objects = dicom_objects(result_of(case, language, film, header))
         for name, made in zip(("report.dcm", "picture.dcm"), objects, strict=True):
             archive.writestr(name, encoded(made))
     return "boneage-dicom.zip", buffer.getvalue()
@@ -59,7 +59,7 @@ def fhir_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
     """Return name and content of the FHIR Observation; of a DICOM upload it names study and patient, else neither."""
     from boneage.hospital.fhir import observation
 
-    said = observation(result_of(case, *_dicom(case, file)))
+    said = observation(result_of(case, language, *_dicom(case, file)))
     return "boneage-fhir.json", json.dumps(said, ensure_ascii=False, indent=2).encode()
 
 
@@ -74,11 +74,12 @@ def _dicom(case: Case, file: str | None) -> tuple[Radiograph | None, Dataset | N
     return film, read_header(data)
 
 
-def result_of(case: Case, film: Radiograph | None = None, header: Dataset | None = None) -> Result:
+def result_of(case: Case, language: str, film: Radiograph | None = None, header: Dataset | None = None) -> Result:
     """Return a case as a result.
 
     Args:
         case: the estimate that is shown.
+        language: of the sentences in DICOM and FHIR.
         film: as it was read, where more than its pixels is known.
         header: of the DICOM file.
     """
@@ -98,4 +99,5 @@ def result_of(case: Case, film: Radiograph | None = None, header: Dataset | None
         mask=decode_png(case.hand) > 0 if case.hand else None,
         field=case.border,
         header=header,
+        language=language,
     )
