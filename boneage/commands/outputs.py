@@ -87,7 +87,7 @@ class Outputs:
         log_result(result)
         if result.estimate is None:
             return {name: value for name, value in result.to_json().items() if name.startswith("error")}
-        return result.estimate.to_json() | self._reasons(cascade, result) | self._compared(result)
+        return result.estimate.to_json() | self._reasons(result) | self._compared(result)
 
     def write(self, result: Result) -> list[Path]:
         """Write one result into every folder and return the paths."""
@@ -109,12 +109,8 @@ class Outputs:
         return Question(sex, args.age_range, args.chronological, table, args.anyway, args.height, parents, args.hand,
                         args.language)  # fmt: skip
 
-    def _reasons(self, cascade: Cascade, result: Result) -> dict[str, Any]:
-        if not self.args.reasons or result.estimate is None or result.features is None:
-            return {}
-        from boneage.explain.reasons import reasons_of
-
-        return reasons_of(cascade, result.features, result.estimate).to_json()
+    def _reasons(self, result: Result) -> dict[str, Any]:
+        return result.reasons.to_json() if self.args.reasons and result.reasons is not None else {}
 
     def _compared(self, result: Result) -> dict[str, Any]:
         """Return a record's part on age and height: the age only where the command was given one, as ever."""

@@ -57,11 +57,13 @@ class Rate:
         months_per_year: months of bone age per year of life; 12 is as fast as age.
         low: lower bound of its 95 % interval, likewise.
         high: its upper bound.
+        through: age and bone age in months where all films together lie, each weighted by its interval.
     """
 
     months_per_year: float
     low: float
     high: float
+    through: tuple[float, float]
 
     def sentence(self) -> str:
         """Say it in a line."""
@@ -196,8 +198,9 @@ def rate_of(visits: Sequence[Visit]) -> Rate | None:
     middle = float(np.average(ages, weights=weights))
     spread = float((weights * (ages - middle) ** 2).sum())
     slope = float((weights * (ages - middle) * np.array(bones)).sum()) / spread
+    through = (middle, float(np.average(bones, weights=weights)))
     half = NormalDist().inv_cdf((1 + RATE_COVERAGE) / 2) / spread**0.5
-    return Rate(12 * slope, 12 * (slope - half), 12 * (slope + half))
+    return Rate(12 * slope, 12 * (slope - half), 12 * (slope + half), through)
 
 
 def _is_younger(later: Visit, earlier: Visit) -> bool:

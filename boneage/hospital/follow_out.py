@@ -66,11 +66,10 @@ def _bands(axes: Any, found: FollowUp, around: np.ndarray, language: str) -> Non
 def _line(axes: Any, found: FollowUp, ages: np.ndarray) -> None:
     if found.rate is None:
         return
-    bones = np.array([one.result.estimate.bone_age_months for one in found.visits if one.result.estimate])
-    own = np.array([one.age_months for one in found.visits])
+    age, bone_age = found.rate.through
     ends = np.array([ages.min(), ages.max()])
-    slope = found.rate.months_per_year / 12
-    axes.plot(ends / 12, (bones.mean() + slope * (ends - own.mean())) / 12, color=_TEAL, linestyle="--", linewidth=1)
+    line = bone_age + found.rate.months_per_year / 12 * (ends - age)
+    axes.plot(ends / 12, line / 12, color=_TEAL, linestyle="--", linewidth=1)
 
 
 def words(found: FollowUp, language: str) -> list[str]:
@@ -85,7 +84,7 @@ def words(found: FollowUp, language: str) -> list[str]:
         z = "" if row["z_score"] is None else _signed(row["z_score"], language, 2)
         columns = zip(("interval", "difference", "z"), (*_interval(row, language), z), strict=True)
         said = [f"{text(f'follow_column_{name}', language).lower()} {value}" for name, value in columns if value]
-        lines.append("; ".join([text("follow_row", language, age=age, bone_age=bone), *said]))
+        lines.append("; ".join([text("follow_row", language, age=age, bone_age=bone), *said, *_notes(visit, language)]))
     return [*lines, rate_words(found, language), *(f"{say(one, language)}." for one in found.doubts)]
 
 
@@ -129,17 +128,20 @@ def follow_body(found: FollowUp, language: str, *, named: bool) -> str:
     small = "".join(f'<p class="ba-small">{escape(one)}</p>' for one in [text("follow_caution", language), *table])
     return (
         f'<p class="ba-notice"><b>{escape(text("notice", language))}</b></p>'
-        f'<img class="ba-chart" alt="{title}" src="data:image/png;base64,{drawn}">{html_table(headers, rows)}'
+        f'<img class="ba-chart plot" alt="{title}" src="data:image/png;base64,{drawn}">{html_table(headers, rows)}'
         f'<p class="ba-amount">{escape(rate_words(found, language))}</p>{doubts}{small}'
     )
+
+
+def _notes(visit: Visit, language: str) -> list[str]:
+    return [say(one, language).rstrip(".") for one in visit.result.warnings]
 
 
 def _cells(visit: Visit, row: dict[str, Any], language: str) -> list[str]:
     start = [visit.name, age_in_words(row["age_months"], language)]
     if "error" in row:
         return [*start, "–", "–", "–", "–", _reasons(visit, language)]
-    estimate = visit.result.estimate
-    notes = "; ".join(say(one, language) for one in (estimate.warnings if estimate else ()))
+    notes = "; ".join(_notes(visit, language))
     z = "–" if row["z_score"] is None else _signed(row["z_score"], language, 2)
     months, apart = _interval(row, language)
     return [*start, age_in_words(row["bone_age_months"], language), months or "–", apart, z, notes]
@@ -171,6 +173,7 @@ def follow_pdf(found: FollowUp, language: str, paper: str = "A4") -> bytes:
     """Return the follow-up on one page as a PDF; it names no patient and no file."""
     title = text("follow_title", language)
     pdf = blank(paper, title, language)
+    pdf.set_auto_page_break(True, 12)  # many films go on on a second page
     made = text("report_made", language, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     y = write_lines(pdf, [(title, 18, "B"), (made, 8, ""), (text("notice", language), 9.5, "B")], 12)
     width = pdf.w - 28

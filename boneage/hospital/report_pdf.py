@@ -15,6 +15,7 @@ from boneage.data.flags import pixels_sha256
 from boneage.files import write_whole
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS
 from boneage.hospital.dicom_out import need
+from boneage.hospital.report_extras import Extras
 from boneage.hospital.report_text import Block, Report, report_of
 from boneage.hospital.result import Result
 from boneage.hospital.secondary_capture import film_with_outline
@@ -27,7 +28,7 @@ PAPERS = ("A4", "Letter")
 _MARGIN, _GAP = 14.0, 5.0
 _INK, _GREY, _TEAL, _AMBER, _PALE = (23, 38, 43), (90, 104, 110), (16, 130, 130), (201, 138, 27), (223, 231, 232)
 _FILM_SHARE = 0.40
-_FILM_HEIGHT, _HAND_HEIGHT = 84.0, 40.0
+_FILM_HEIGHT, _HAND_HEIGHT, _STEP_HEIGHT = 80.0, 38.0, 27.0
 _SMALLEST = 0.6
 
 
@@ -47,7 +48,13 @@ def write_pdf(result: Result, folder: Path, language: str, paper: str = "A4") ->
     return write_whole(folder / f"{name}.pdf", report_pdf(result, language, paper))
 
 
-def report_pdf(result: Result, language: str, paper: str = "A4", made: datetime | None = None) -> bytes:
+def report_pdf(
+    result: Result,
+    language: str,
+    paper: str = "A4",
+    made: datetime | None = None,
+    extras: Extras | None = None,
+) -> bytes:
     """Return the report as the bytes of a PDF; it names no patient.
 
     Args:
@@ -55,9 +62,10 @@ def report_pdf(result: Result, language: str, paper: str = "A4", made: datetime 
         language: a key of `LANGUAGES`.
         paper: one of `PAPERS`.
         made: the time that it states; now by default.
+        extras: what is known beyond the number.
     """
     need("fpdf")
-    report = report_of(result, language, made)
+    report = report_of(result, language, made, extras)
     scale = 1.0
     while True:
         sheet = _Sheet(result, report, language, paper, scale)
@@ -80,10 +88,14 @@ class _Sheet:
         )
         right = self._answer(_MARGIN + film + _GAP, top, self.width - film - _GAP)
         low = self._middle(max(left, right) + _GAP)
-        low = self._hands(low + _GAP)
-        low = self._block(report.warnings, _MARGIN, low + 3, self.width)
-        self.fits = low < self.pdf.h - _MARGIN - 10
-        self._write(f"{report.model}\n{report.notice}", _MARGIN, self.pdf.h - _MARGIN - 7, self.width, 7.5, _GREY)
+        low = self._reasons(low + 1)
+        low = self._pictures(low + 1)
+        low = self._hands(low + 2)
+        low = self._block(report.warnings, _MARGIN, low + 1, self.width)
+        foot = "\n".join(filter(None, ("; ".join(report.extras.answered), report.model, report.notice)))
+        foot_height = 3.6 * (foot.count("\n") + 1 + bool(report.extras.answered))
+        self.fits = low < self.pdf.h - _MARGIN - foot_height
+        self._write(foot, _MARGIN, self.pdf.h - _MARGIN + 3 - foot_height, self.width, 7, _GREY)
 
     def finished(self) -> bytes:
         """Return the bytes."""
@@ -125,7 +137,7 @@ class _Sheet:
         """Place a picture as large as fits, with its caption, and return where that ends."""
         x, y = place
         rows, columns = picture.shape[:2]
-        factor = min(width / columns, height / rows)
+        factor = min(width / columns, self.scale * height / rows)
         shown = (columns * factor, rows * factor)
         self.pdf.image(_jpeg(picture), x, y, *shown, alt_text=caption)
         return self._write(caption, x, y + shown[1] + 0.8, width, 7, _GREY)
@@ -171,10 +183,36 @@ class _Sheet:
         self.pdf.line(x, y, x, y + height)
 
     def _middle(self, y: float) -> float:
-        """Set the age groups beside the adult height."""
+        """Set the age groups, and who gave the age, beside another model's answer and the adult height."""
         half = (self.width - _GAP) / 2
-        left = self._groups(_MARGIN, y, half)
-        return max(left, self._block(self.report.height, _MARGIN + half + _GAP, y, half))
+        left, extras = self._groups(_MARGIN, y, half), self.report.extras
+        if extras.routing:
+            left = self._write(extras.routing, _MARGIN, left + 0.4, half, 7, _GREY) + 1
+        x, right = _MARGIN + half + _GAP, y
+        if extras.rival:
+            title = text("beside", self.language)
+            right = self._block(Block(title, extras.rival[0], extras.rival[1:]), x, right, half)
+        return max(left, self._block(self.report.height, x, right, half))
+
+    def _reasons(self, y: float) -> float:
+        """Set what each expert said beside the similar cases."""
+        half = (self.width - _GAP) / 2
+        left = self._block(self.report.experts, _MARGIN, y, half)
+        return max(left, self._block(self.report.similar, _MARGIN + half + _GAP, y, half))
+
+    def _pictures(self, y: float) -> float:
+        """Set the prepared image and the heat map beside what they mean."""
+        extras = self.report.extras
+        if not extras.pictures:
+            return y
+        x, low, side = _MARGIN, y, _STEP_HEIGHT * self.scale
+        for caption, picture in extras.pictures:
+            low = max(low, self._picture(picture, (x, y), side, _STEP_HEIGHT, caption))
+            x += side + 2
+        words = [text("heat_explained", self.language)] if len(extras.pictures) > 1 else []
+        lines = tuple(filter(None, (*words, extras.believed)))
+        block = Block(text("steps", self.language), "", lines)
+        return max(low, self._block(block, x + 3, y, self.pdf.w - _MARGIN - x - 3))
 
     def _groups(self, x: float, y: float, width: float) -> float:
         if not self.report.groups:
@@ -199,8 +237,9 @@ class _Sheet:
         for hand in reference_hands(estimate.bone_age_months, self.result.sex):
             age = age_in_words(hand.age_months, self.language)
             caption = text("drawn_estimate" if hand.is_estimate else "drawn_hand", self.language, age=age)
-            low = max(low, self._picture(hand.image, (x, y), 0.8 * _HAND_HEIGHT, _HAND_HEIGHT, caption))
-            x += 0.8 * _HAND_HEIGHT + 2
+            wide = 0.8 * _HAND_HEIGHT * self.scale
+            low = max(low, self._picture(hand.image, (x, y), wide, _HAND_HEIGHT, caption))
+            x += wide + 2
         return max(low, self._block(self.report.centres, x + 3, y, self.pdf.w - _MARGIN - x - 3))
 
 

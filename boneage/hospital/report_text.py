@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,7 +10,9 @@ from boneage import __version__
 from boneage.clinical.adult_height import AdultHeight
 from boneage.clinical.comparison import VERDICTS, Comparison
 from boneage.clinical.reference_hands import Centres, expected_centres
+from boneage.explain.reasons import Reasons
 from boneage.groups import RANGE_LABELS
+from boneage.hospital.report_extras import Extras, Row, expert_rows, similar_rows
 from boneage.hospital.result import Result
 from boneage.languages.texts import age_in_words, number, text
 from boneage.notices import say
@@ -45,7 +48,10 @@ class Report:
         groups_title: the title above them.
         height: the adult height.
         centres: what should be seen on the film.
+        experts: what each expert said.
+        similar: the most similar training cases.
         warnings: what was corrected and what is in doubt.
+        extras: what else is known.
         model: model and version.
     """
 
@@ -59,20 +65,25 @@ class Report:
     groups_title: str
     height: Block | None
     centres: Block | None
+    experts: Block | None
+    similar: Block | None
     warnings: Block | None
     model: str
+    extras: Extras
 
 
-def report_of(result: Result, language: str, made: datetime | None = None) -> Report:
+def report_of(result: Result, language: str, made: datetime | None = None, extras: Extras | None = None) -> Report:
     """Put a result into words.
 
     Args:
         result: what was estimated or refused.
         language: a key of `LANGUAGES`; an unknown one is read as English.
         made: the time that the report states; now by default.
+        extras: what else is known, in that language.
     """
-    estimate, at = result.estimate, made or datetime.now(UTC)
-    notes = tuple(f"{say(note, language).rstrip('.')}." for note in dict.fromkeys(result.warnings))
+    estimate, at, more = result.estimate, made or datetime.now(UTC), extras or Extras()
+    said = [*(say(note, language) for note in result.warnings), *more.notes]
+    notes = tuple(f"{note.rstrip('.')}." for note in dict.fromkeys(said))
     model = result.model or "–"
     return Report(
         title=text("report_title", language),
@@ -85,9 +96,20 @@ def report_of(result: Result, language: str, made: datetime | None = None) -> Re
         groups_title=text("groups", language),
         height=None if result.height is None else height_block(result.height, language),
         centres=None if estimate is None else _centres(result, language),
+        experts=_rows("experts", expert_rows, result.reasons, language),
+        similar=_rows("similar", similar_rows, result.reasons, language),
         warnings=Block(text("warnings", language), "", notes) if notes else None,
         model=text("report_model", language, model=model, version=result.version or "–", program=__version__),
+        extras=more,
     )
+
+
+def _rows(
+    key: str, rows_of: Callable[[Reasons, str], list[Row]], reasons: Reasons | None, language: str
+) -> Block | None:
+    """Return reasons as a block, a line per row; None where there is none."""
+    rows = [] if reasons is None else rows_of(reasons, language)
+    return Block(text(key, language), "", tuple(f"{name}: {words}" for name, words in rows)) if rows else None
 
 
 def _age(result: Result, language: str) -> Block:

@@ -20,6 +20,7 @@ from boneage.data.dicom import is_dicom
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
+from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
 from boneage.languages.texts import DEFAULT_LANGUAGE
@@ -87,7 +88,7 @@ class Result:
         field: the exposed field on the film, None where it has no border.
         header: the DICOM file without its pixels, None for other files.
         noise: of the prepared film in grey levels, None where the model does not measure it.
-        features: of the film, float32 (1, D), for whoever asks for reasons; None for a refusal.
+        reasons: what each expert said and the most similar training cases; None for a refusal.
         language: of the sentences in DICOM objects.
     """
 
@@ -107,7 +108,7 @@ class Result:
     field: Field | None = None
     header: Dataset | None = dataclasses.field(default=None, repr=False)
     noise: float | None = None
-    features: NDArray[np.float32] | None = dataclasses.field(default=None, repr=False)
+    reasons: Reasons | None = dataclasses.field(default=None, repr=False)
     language: str = DEFAULT_LANGUAGE
 
     @property
@@ -189,7 +190,7 @@ def _judged(cascade: Cascade, film: Radiograph, sex: Sex, question: Question, he
         mask=hand_on_film(film.pixels, prepared),
         field=prepared.field,
         noise=cascade.noise_level(prepared),
-        features=features,
+        reasons=reasons_of(cascade, features, estimate),
         **common,
     )
 

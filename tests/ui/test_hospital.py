@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import replace
+from html import escape
 from io import BytesIO
 
 import pydicom
@@ -16,14 +18,16 @@ from boneage.ui.errors import PageError
 from boneage.ui.estimate.adult_height import read_heights
 from boneage.ui.estimate.case import make_case, read_request
 from boneage.ui.estimate.hands import hands_html
-from boneage.ui.estimate.hospital import dicom_of, fhir_of, pdf_of
+from boneage.ui.estimate.hospital import dicom_of, extras_of, fhir_of, pdf_of, result_of
 from boneage.ui.estimate.report import report_html
-from boneage.ui.service import ModelService
+from boneage.ui.service import Answer, ModelService
 
 pytest.importorskip("highdicom")
 
 from boneage.hospital.dicom_out import encoded
 from boneage.hospital.example import example_film
+from boneage.hospital.report_pdf import report_pdf
+from boneage.hospital.report_text import report_of
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,21 @@ def test_another_film_or_no_dicom_file_gets_a_sentence(case, film, tmp_path, lan
 def test_the_pdf_needs_nothing_but_the_case(case):
     name, content = pdf_of(case, None, "es")
     assert name == "boneage-report.pdf" and content[:5] == b"%PDF-"
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "es"])
+def test_the_pdf_says_what_the_html_report_says(case, language):
+    other = replace(case, estimate=replace(case.estimate, bone_age_months=99.0))
+    both = replace(case, beside=other, answers=(Answer("cascade", "boneage-cascade", "3", ("champion",)),))
+    html, extras = report_html(both, language), extras_of(both, language)
+    report = report_of(result_of(both, language), language, extras=extras)
+    said = [extras.routing, *extras.rival[:2], *report.experts.lines, *report.height.lines, *report.centres.lines]
+    for words in said:
+        for part in words.split(": ", 1):
+            assert escape(part) in html or escape(part.split(" (")[0]) in html, part
+    data = report_pdf(result_of(both, language), language, extras=extras)
+    # The film, the prepared image and three drawn hands, on one page.
+    assert data.count(b"/Subtype /Image") == 5 and len(re.findall(rb"/Type /Page\b", data)) == 1
 
 
 def test_fhir_has_height_and_study_of_a_dicom_film_and_neither_study_nor_patient_of_another(case, film):

@@ -14,11 +14,15 @@ from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
 from boneage.groups import Sex
+from boneage.hospital.report_extras import Extras
 from boneage.hospital.result import Result, read_header
-from boneage.languages.texts import text
+from boneage.languages.texts import age_in_words, number, text
+from boneage.notices import say
 from boneage.ui.errors import PageError
 from boneage.ui.estimate.case import Case
-from boneage.ui.estimate.pictures import decode_png
+from boneage.ui.estimate.pictures import HEAT, decode_picture, decode_png
+from boneage.ui.estimate.result_card import all_warnings, interval_words, routing_words
+from boneage.ui.service import Answer
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,7 +32,38 @@ def pdf_of(case: Case, _file: str | None, language: str) -> tuple[str, bytes]:
     """Return name and content of the report of one page."""
     from boneage.hospital.report_pdf import report_pdf
 
-    return "boneage-report.pdf", report_pdf(result_of(case, language), language, made=case.made)
+    return "boneage-report.pdf", report_pdf(
+        result_of(case, language), language, made=case.made, extras=extras_of(case, language)
+    )
+
+
+def extras_of(case: Case, language: str) -> Extras:
+    """Return what the report on the page says beyond the number, for the PDF."""
+    shown = [one for one in case.pictures if one.key in ("step_prepared", HEAT)]
+    other = case.beside
+    rival: tuple[str, ...] = ()
+    if other is not None:
+        months = text("in_months", language, months=number(other.estimate.bone_age_months, language))
+        rival = (f"{age_in_words(other.estimate.bone_age_months, language)} ({months})",
+                 interval_words(other, language), _model(other, language))  # fmt: skip
+    return Extras(
+        routing=routing_words(case, language),
+        pictures=tuple((text(one.key, language), decode_picture(one)) for one in shown),
+        believed="" if case.faithfulness is None else f"{say(case.faithfulness.sentence(), language)}.",
+        rival=rival,
+        answered=tuple(_answer(one, language) for one in (*case.answers, *(other.answers if other else ()))),
+        notes=tuple(all_warnings(case, language)),
+    )
+
+
+def _model(case: Case, language: str) -> str:
+    estimate = case.estimate
+    return text("answered_by", language, model=estimate.model or "–", version=estimate.version or "–")
+
+
+def _answer(one: Answer, language: str) -> str:
+    said = text("answered_by", language, model=one.model or "–", version=one.version or "–")
+    return f"{text(f'role_{one.role}', language)}: {' '.join((said, *one.aliases))}"
 
 
 def dicom_of(case: Case, file: str | None, language: str) -> tuple[str, bytes]:
@@ -99,5 +134,6 @@ def result_of(case: Case, language: str, film: Radiograph | None = None, header:
         mask=decode_png(case.hand) > 0 if case.hand else None,
         field=case.border,
         header=header,
+        reasons=case.reasons,
         language=language,
     )

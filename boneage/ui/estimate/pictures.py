@@ -90,6 +90,13 @@ def decode_png(png: bytes) -> np.ndarray:
     return np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE))
 
 
+def decode_picture(picture: Picture) -> np.ndarray:
+    """Decode a picture: uint8 (H, W, 3) RGB."""
+    return np.asarray(
+        cv2.cvtColor(cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    )
+
+
 def _picture(key: str, image: np.ndarray) -> Picture:
     bgr = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return Picture(key, bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1]))
