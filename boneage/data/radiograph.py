@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,7 +55,7 @@ class Radiograph:
         pixels = self.pixels
         if pixels.ndim != 2 or pixels.dtype != np.uint8 or pixels.size == 0:
             raise ImageError(fault("image.pixels", came=f"{pixels.dtype} {pixels.shape}"))
-        levels = np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))
+        levels = np.count_nonzero(cv2.calcHist([np.ascontiguousarray(pixels)], [0], None, [256], [0, 256]))
         if 1 < levels < FEWEST_LEVELS:
             raise ImageError(fault("image.levels", levels=levels))
 

@@ -146,7 +146,8 @@ class Preparer:
         show("mask", soft)
         found = soft >= 128
         mask = steps.select_object(found) if self.config.select == "largest" else found
-        show("object", steps.apply_mask(image, mask))
+        if show is not _unseen:
+            show("object", steps.apply_mask(image, mask))
         share = float(mask.mean())
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
             return everything, (warning("mask.no_hand", share=share),)

@@ -39,7 +39,7 @@ def select_object(mask: Mask) -> Mask:
     opened = cv2.morphologyEx(whole, cv2.MORPH_OPEN, kernel)
     core = _largest_part(opened if opened.any() else whole)
     outline = cv2.dilate(core, kernel) & whole
-    return _fill_holes(_largest_part(outline)).astype(bool)
+    return _largest_part(outline).astype(bool)
 
 
 def apply_mask(film: Film, mask: Mask) -> Film:
@@ -133,15 +133,17 @@ def _through(film: Film, table: Film, mask: Mask | None) -> Film:
 
 
 def _largest_part(mask: Film) -> Film:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count <= 1:
-        return np.zeros_like(mask)
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    return (labels == largest).astype(np.uint8)
+    """Return the part with most pixels, and fill what it surrounds: metal, rings and dark joints inside the hand."""
+    # Outlines are found many times faster than parts are labelled, and nearly every mask has a single part.
+    outlines = _outlines(mask)
+    if len(outlines) > 1:
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+        outlines = _outlines((labels == largest).astype(np.uint8))
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
-def _fill_holes(mask: Film) -> Film:
-    """Fill background that does not touch the frame: metal, rings and dark joints inside the hand."""
-    outside = np.pad(1 - mask, 1, constant_values=1)
-    _, labels = cv2.connectedComponents(outside, connectivity=4)
-    return (labels[1:-1, 1:-1] != labels[0, 0]).astype(np.uint8)
+def _outlines(mask: Film) -> list[NDArray[np.int32]]:
+    """Return the outer outline of every part, also of one that lies in another's hole."""
+    found, levels = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return [outline for outline, level in zip(found, levels[0] if found else (), strict=True) if level[3] < 0]
