@@ -1,7 +1,8 @@
 """Sign archives and bundles with an Ed25519 key, so that a hospital can tell whose they are and that none was changed.
 
 A signature lies beside its file (`NAME.sig`); a bundle's covers `bundle.json`, which holds the checksum of every file
-in it. Whoever imports must have the public key from the maker by another way than the archive.
+in it. Whoever imports must have the public key from the maker by another way than the archive. Where `BONEAGE_KEY`
+names that key, no registered cascade and no bundle's folder answers that its owner did not sign.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from boneage.errors import BoneageError
 from boneage.files import write_whole
 
+TRUSTED_KEY = "BONEAGE_KEY"
+"""The variable that names the public key of the maker whose bundles alone may be opened."""
 _BUNDLE = "bundle.json"
 _PURPOSE = b"boneage signature 1\n"
 
@@ -103,6 +106,21 @@ def verify(path: Path, public: Path) -> None:
             f"{file} is not what the owner of {public.name} signed: it was changed, or signed with another key; do not "
             "use it, and ask its maker"
         ) from error
+
+
+def refuse_strangers(bundle: Path) -> None:
+    """Check a bundle's folder by the key that `BONEAGE_KEY` names, before it answers; without one, anything may.
+
+    Raises:
+        SignatureError: when the key's owner did not sign it.
+    """
+    public = os.environ.get(TRUSTED_KEY)
+    if not public:
+        return
+    try:
+        verify(bundle, Path(public))
+    except SignatureError as error:
+        raise SignatureError(f"{TRUSTED_KEY} allows only what the owner of {public} signed: {error}") from error
 
 
 def _signed_file(path: Path) -> Path:

@@ -21,7 +21,7 @@ from boneage.registry.lineage import heads_table, history, lineage, validation_m
 from boneage.registry.packaging import CARD_FILE
 from boneage.registry.promotion import rollback
 from boneage.registry.versions import VersionInfo, list_versions, show, version_folder
-from boneage.signing import sign, verify
+from boneage.signing import verify
 from boneage.tables import text_table
 from boneage.tracking.reader import open_reader
 from boneage.tracking.store import open_existing, open_store
@@ -59,7 +59,7 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     lean = "leave out the networks that ship with every installation of this version"
     export.add_argument("--lean", action="store_true", help=lean)
-    export.add_argument("--sign", metavar="FILE", type=Path, help="a secret key: write a signature beside the archive")
+    export.add_argument("--sign", metavar="FILE", type=Path, help="a secret key: sign bundle and archive")
     bring = actions.add_parser("import", help="register an exported version, or the cascade that ships with boneage")
     bring.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?")
     bring.add_argument("--shipped", action="store_true", help="the cascade that ships with boneage")
@@ -135,11 +135,11 @@ def run_rollback(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write a version as an archive."""
-    archive = export_version(open_existing(), args.name, args.version, args.out, lean=args.lean)
+    archive = export_version(open_existing(), args.name, args.version, args.out, lean=args.lean, key=args.sign)
     beside = f"its training record in {archive.with_suffix('.json').name}" if args.lean else "its sha256"
     print(f"written to {archive}, {beside} beside it")
     if args.sign:
-        print(f"signed: {sign(archive, args.sign).name} beside it")
+        print(f"signed: {archive.name}.sig beside it, and the bundle in it and in the registry")
     print(f"`boneage registry import {archive.name}` registers it on another machine")
     return 0
 

@@ -26,6 +26,7 @@ from boneage.registry.training_record import write_asset_record
 from boneage.registry.unpacking import BUNDLE, FORMAT, MANIFEST, leave_out, shipped_archive, unpack
 from boneage.registry.validation import read_table
 from boneage.registry.versions import CHAMPION, RegistryError, cascade_name, find, list_versions, show, version_folder
+from boneage.signing import sign
 from boneage.tracking.store import single_run
 from boneage.tracking.values import ALL
 
@@ -49,7 +50,13 @@ class Imported:
 
 
 def export_version(
-    client: MlflowClient, name: str, version: int | str | None, out: Path, *, lean: bool = False
+    client: MlflowClient,
+    name: str,
+    version: int | str | None,
+    out: Path,
+    *,
+    lean: bool = False,
+    key: Path | None = None,
 ) -> Path:
     """Write a registered cascade as one archive into a folder; its sha256 lies beside it.
 
@@ -61,12 +68,16 @@ def export_version(
         version: number or alias; None takes the champion.
         out: the folder, made where missing; or the archive's own path, ending in `.zip`.
         lean: leave out the networks that ship with every installation of this version.
+        key: a secret key: the bundle is signed, and its signature travels along, and so is the archive.
 
     Raises:
         RegistryError: when there is no such version, it is no cascade, or the archive exists already.
+        SignatureError: when the key cannot be read.
     """
     info = show(client, name, version)
     folder, bundle = version_folder(client, info), bundle_folder(client, info)
+    if key is not None:
+        sign(bundle, key)
     members = {f"{BUNDLE}/{path.relative_to(bundle).as_posix()}": path for path in bundle.rglob("*") if path.is_file()}
     members |= {each: folder / each for each in (CARD_FILE, VALIDATION_FILE) if (folder / each).is_file()}
     manifest = {
@@ -93,6 +104,8 @@ def export_version(
     else:
         checksum = archive.with_name(f"{archive.name}.sha256")
         write_whole(checksum, f"{file_sha256(archive)}  {archive.name}\n")
+    if key is not None:
+        sign(archive, key)
     return archive
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from boneage.cascade.bundle import BUNDLE_FILE, load_bundle
 from boneage.registry.versions import RegistryError, VersionInfo, parse_uri, show, version_folder
+from boneage.signing import refuse_strangers
 from boneage.tracking.reader import open_reader
 
 if TYPE_CHECKING:
@@ -23,15 +24,19 @@ def load_cascade(uri: str = "models:/boneage-cascade@champion", client: MlflowCl
         StoreError: when there is no store yet.
         RegistryError: when there is no such model, version or alias; the message says what to run.
         BundleError: when the files are damaged or were changed.
+        SignatureError: when `BONEAGE_KEY` names a key whose owner did not sign it.
     """
     if not uri.startswith("models:") and (Path(uri) / BUNDLE_FILE).is_file():
+        refuse_strangers(Path(uri))
         return load_bundle(Path(uri))
     name, version = parse_uri(uri)
     # Nothing of ours needs pickle; whatever MLflow loads later in this process may not use it either.
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     client = client or open_reader()
     info = show(client, name, version)
-    cascade = load_bundle(bundle_folder(client, info))
+    bundle = bundle_folder(client, info)
+    refuse_strangers(bundle)
+    cascade = load_bundle(bundle)
     cascade.model, cascade.version = info.name, str(info.version)
     return cascade
 

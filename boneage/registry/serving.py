@@ -30,6 +30,7 @@ from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
 from boneage.groups import ModelKey
 from boneage.registry.scoring_guard import MAX_BODY_BYTES, guard_server
+from boneage.signing import refuse_strangers
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
@@ -41,6 +42,7 @@ _COLUMNS = ("image", "sex", "age_range", "anyway", "reasons", "chronological_mon
 
 def open_served(bundle: str | Path) -> Cascade:
     """Open a bundle that lies in a registered model's folder, and name it by that model and version."""
+    refuse_strangers(Path(bundle))
     cascade = load_bundle(Path(bundle))
     cascade.model, cascade.version = registered_as(Path(bundle).parent.parent)
     guard_server(_COLUMNS)

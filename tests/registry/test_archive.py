@@ -3,14 +3,17 @@
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
 from boneage.registry import archive as exchange
 from boneage.registry import unpacking
 from boneage.registry.promotion import champions
-from boneage.registry.register import load_cascade, register_cascade
+from boneage.registry.register import bundle_folder, load_cascade, register_cascade
+from boneage.registry.serving import open_served
 from boneage.registry.versions import RegistryError, show
 from boneage.shipped import write_record
+from boneage.signing import SignatureError, make_keys, verify
 
 
 @pytest.fixture
@@ -102,3 +105,28 @@ def test_a_shipped_cascade_that_its_record_does_not_describe_is_refused(store, a
     write_record(shipped, {"sha256": "0" * 64})
     with pytest.raises(RegistryError, match="should have sha256 0000"):
         exchange.import_shipped(store)
+
+
+def test_where_a_key_is_trusted_only_what_its_owner_signed_answers(store, submit, tmp_path, monkeypatch):
+    register_cascade(store, submit())
+    secret, public = make_keys(tmp_path / "keys")
+    monkeypatch.setenv("BONEAGE_KEY", str(public))
+    bundle = bundle_folder(store, show(store, "tiny-cascade", 1))
+    doors = (
+        lambda: load_cascade("models:/tiny-cascade/1", store),
+        lambda: load_cascade(str(bundle)),
+        lambda: open_served(bundle),
+    )
+    for door in doors:
+        with pytest.raises(SignatureError, match="BONEAGE_KEY allows only what the owner of .* is not signed"):
+            door()
+    archive = exchange.export_version(store, "tiny-cascade", 1, tmp_path / "out", key=secret)
+    verify(archive, public)
+    # The bundle's own signature travels along, so what was imported answers, too.
+    assert exchange.import_version(store, archive, prefix="other").new
+    for door in (*doors, lambda: load_cascade("models:/other-cascade/1", store)):
+        assert door().estimate_features(np.zeros((1, 2), np.float32), ["male"])
+    monkeypatch.setenv("BONEAGE_KEY", str(make_keys(tmp_path / "others")[1]))
+    for door in doors:
+        with pytest.raises(SignatureError, match="signed with another key"):
+            door()
