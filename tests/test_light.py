@@ -44,6 +44,8 @@ for arguments in (
     print(said.getvalue())
 
 import boneage
+# A page and a served model that open an old cascade by Keras share one GPU.
+assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true" and os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 assert type(boneage.load_cascade().backbone).__name__ == "GraphBackbone"
 light("load_cascade")
 

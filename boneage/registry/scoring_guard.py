@@ -1,19 +1,22 @@
 """Refuse what a served cascade cannot use before MLflow's scoring server reads, casts or drops it.
 
-MLflow reads a body of any size into a table first, and drops columns that it does not know without a word: a misspelt
-`age_range` would give another estimate in silence. Its server has no place for such checks, so its two functions are
-wrapped when a cascade is opened inside it.
+MLflow reads a body of any size into memory and into a table first, and drops columns that it does not know without a
+word: a misspelt `age_range` would give another estimate in silence. Its server has no place for such checks, so three
+of its functions are wrapped when a cascade is opened inside it, which is before it makes its application.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 MAX_BODY_BYTES = 48 * 2**20
 _SERVER = "mlflow.pyfunc.scoring_server"
+_ENDPOINT = "_async_catch_mlflow_exception"
 _MARK = "guarded_by_boneage"
+Endpoint = Callable[[Any], Awaitable[Any]]
 
 
 def guard_server(known: Iterable[str]) -> None:
@@ -30,6 +33,35 @@ def guard_server(known: Iterable[str]) -> None:
     setattr(guarded, _MARK, True)
     server.invocations = guarded  # type: ignore[attr-defined]
     server.infer_and_parse_data = _checked(server.infer_and_parse_data, names)  # type: ignore[attr-defined]
+    setattr(server, _ENDPOINT, _read_within_limits(getattr(server, _ENDPOINT)))
+
+
+def _read_within_limits(decorate: Callable[[Endpoint], Endpoint]) -> Callable[[Endpoint], Endpoint]:
+    """Wrap MLflow's decorator of its endpoint: a body is read piece by piece, and none beyond the limit is kept."""
+
+    def decorator(endpoint: Endpoint) -> Endpoint:
+        inner = decorate(endpoint)
+
+        @functools.wraps(inner)
+        async def guarded(request: Any) -> Any:
+            from starlette.responses import PlainTextResponse
+
+            kept, size = bytearray(), 0
+            # Read to its end all the same: a client that is cut off while it sends never sees the sentence.
+            async for piece in request.stream():
+                size += len(piece)
+                if size <= MAX_BODY_BYTES:
+                    kept += piece
+                else:
+                    kept.clear()
+            if size > MAX_BODY_BYTES:
+                return PlainTextResponse(_too_large(size), status_code=413)
+            request._body = bytes(kept)  # where Starlette keeps a body that was read
+            return await inner(request)
+
+        return guarded
+
+    return decorator
 
 
 def _limited(inner: Callable[..., Any], response: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,11 @@
 """What the gate refuses, the served model refuses, unless a row asks for it; more comes where it is asked for."""
 
+import asyncio
 import base64
 import importlib
+import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -159,7 +162,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(cascade, row):
 
 def test_the_scoring_server_refuses_large_bodies_and_unknown_columns(monkeypatch):
     server = importlib.import_module("mlflow.pyfunc.scoring_server")
-    for name in ("invocations", "infer_and_parse_data"):
+    for name in ("invocations", "infer_and_parse_data", "_async_catch_mlflow_exception"):
         monkeypatch.setattr(server, name, getattr(server, name))
     guard_server(("image", "sex", "age_range"))
     guard_server(("image", "sex", "age_range"))
@@ -173,3 +176,42 @@ def test_the_scoring_server_refuses_large_bodies_and_unknown_columns(monkeypatch
         with pytest.raises(MlflowException, match="optionally age_range, but age_rang came"):
             server.infer_and_parse_data(body)
     assert len(server.infer_and_parse_data({"dataframe_records": [{"image": "a", "sex": "f"}]})) == 1
+
+
+def test_no_part_of_a_body_that_is_too_large_is_kept_or_handed_on(monkeypatch):
+    server = importlib.import_module("mlflow.pyfunc.scoring_server")
+    handed_on = []
+
+    def invocations(data, *given):
+        handed_on.append(len(data))
+        return server.InvocationsResponse(response="{}", status=200, mimetype="application/json")
+
+    monkeypatch.setattr(server, "invocations", invocations)
+    for name in ("infer_and_parse_data", "_async_catch_mlflow_exception"):
+        monkeypatch.setattr(server, name, getattr(server, name))
+    guard_server(("image", "sex"))
+    app = server.init(SimpleNamespace(metadata=SimpleNamespace(get_input_schema=lambda: None)))
+    tracemalloc.start()
+    status, said = asyncio.run(posted(app, (b"x" * 2**20 for _ in range(200))))
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert (status, handed_on) == (413, []) and b"the request has 200 MB, at most 48 MB" in said
+    assert peak < 120, "of 200 MB only the first 48 were ever held"
+    assert asyncio.run(posted(app, iter([b"{", b"}"])))[0] == 200 and handed_on == [2]
+
+
+async def posted(app, pieces):
+    """Send a body piece by piece to an application; return status and answer."""
+    sent = []
+
+    async def receive():
+        piece = next(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": headers}
+    await app({**scope, "http_version": "1.1", "scheme": "http", "server": ("test", 80)}, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
