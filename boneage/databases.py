@@ -126,14 +126,14 @@ def sqlite_fault(file: Path | str, error: BaseException) -> str:
         file: the file, or what it is called.
         error: what SQLite said, also as SQLAlchemy and MLflow pass it on.
     """
-    text = first_line(error)
+    text = str(error)  # SQLAlchemy may begin with a line of its own
     if is_held(error):
         return fault("store.held", place=file, holders=holders(Path(file)) or "it cannot be told which")
     if "disk is full" in text:
         return fault("disk.full", place=file)
     if "readonly database" in text:
         return fault("disk.read_only", place=file)
-    words = next((words for sign, words in _SQLITE_TROUBLES.items() if sign in text), text)
+    words = next((words for sign, words in _SQLITE_TROUBLES.items() if sign in text), first_line(error))
     return f"{file} cannot be opened: {words}"
 
 

@@ -1,4 +1,4 @@
-"""Facts about a disk that fills up while something is written: a sentence, nothing half-written, later it goes on."""
+"""Facts about a disk that fills up, or may only be read: a sentence, nothing half-written, later it goes on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from boneage.config import DataConfig
 from boneage.data.archives import DataError
 from boneage.data.flags import FlagRecord, FlagStore
 from boneage.data.splits import load_or_draw
+from boneage.databases import disk_fault
+from boneage.errors import BoneageError
 from boneage.files import WriteError, write_whole
 from boneage.groups import Sex
 from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.mapped import GrowingTable
+from boneage.ui.estimate.examples import Examples
 from tests.data.test_splits import training_set
 
 FULL = "the disk is full: free some space and try again"
@@ -87,3 +90,33 @@ def test_phantoms_that_do_not_fit_are_drawn_on_later(disk: Path) -> None:
     assert str(pickle.loads(pickle.dumps(said.value))) == str(said.value), "it comes out of a worker process, too"
     subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
     assert write_dataset(disk / "phantoms", 2, 3, workers=1).read_text().count("\n") == 3
+
+
+def test_on_a_read_only_disk_everything_that_writes_says_so_and_what_was_saved_is_read(disk: Path) -> None:
+    (disk / "filler").unlink()
+    flags = FlagStore(disk / "flagged")
+    flags.add(noise(1, 32), FlagRecord(Sex.MALE, 100.0, 90.0))
+    file = write_whole(disk / "best.toml", "old")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    writers = (
+        lambda: flags.add(noise(2, 32), FlagRecord(Sex.MALE, 100.0)),
+        lambda: flags.add(noise(1, 32), FlagRecord(Sex.MALE, 100.0, 91.0)),
+        lambda: write_whole(file, "new"),
+        lambda: load_or_draw(disk / "study" / "splits.json", training_set(40), DataConfig(), seed=1),
+        lambda: GrowingTable(disk / "features.f32", disk / "keys.txt", np.float32, (8,)).__enter__(),
+        lambda: write_dataset(disk / "phantoms", 2, 3, workers=1),
+        lambda: Examples(disk / "examples").draw(),
+    )
+    for write in writers:
+        with pytest.raises((BoneageError, OSError)) as refused:
+            write()
+        assert "its disk is read-only" in (disk_fault(refused.value) or str(refused.value))
+    assert FlagStore(disk / "flagged").records()["reader_age_months"].tolist() == [90.0]
+    assert file.read_text() == "old"
+
+
+def test_the_page_goes_on_without_examples_on_a_read_only_disk(disk: Path, caplog) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    Examples(disk / "examples")._draw()
+    assert "drawing the examples went wrong" in caplog.text and "its disk is read-only" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
-from boneage.databases import database_lock, file_lock, is_held, masked, sqlite_file
+from boneage.databases import database_lock, file_lock, is_held, sqlite_file
 from boneage.errors import BoneageError
 from boneage.files import write_fault
 from boneage.needs import needed
@@ -125,11 +125,11 @@ def ensure_experiment(client: MlflowClient, name: str) -> str:
     if found is None:
         try:
             return str(client.create_experiment(name, artifact_location=_location(client.tracking_uri)))
-        except MlflowException:
+        except MlflowException as error:
             # Another process was quicker: then the experiment is there now.
             found = client.get_experiment_by_name(name)
-    if found is None:
-        raise StoreError(f"experiment {name!r} could not be made in {masked(client.tracking_uri)}")
+            if found is None:
+                raise StoreError(open_fault(client.tracking_uri, error)) from error
     if found.lifecycle_stage == ViewType.to_string(ViewType.DELETED_ONLY).removesuffix("_only"):
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -182,6 +182,8 @@ def _quiet() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # It logs a database's error with its traceback and raises it, too: what is raised is said once, in a sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def _location(uri: str) -> str | None:

@@ -70,5 +70,9 @@ class Kept:
     ) -> bool:
         self.failed = isinstance(error, Exception) and not (self._passes and isinstance(error, self._passes))
         if self.failed:
-            log.error("%s went wrong", self._doing, exc_info=error)
+            known = disk_fault(error) if error is not None else None
+            if known is not None:
+                log.error("%s went wrong: %s", self._doing, known)
+            else:
+                log.error("%s went wrong", self._doing, exc_info=error)
         return self.failed

@@ -6,11 +6,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from boneage.cli import main
 from boneage.commands import doctor_stores
 from boneage.databases import disk_fault
 from boneage.tracking import store as stores
@@ -107,3 +109,28 @@ def test_what_mlflow_says_of_a_full_disk_is_a_sentence() -> None:
         "the store cannot be written, the disk is full: free some space and try again; nothing half-written is left"
     )
     assert disk_fault(RuntimeError("something else")) is None
+
+
+@pytest.fixture
+def read_only(uri: str, tmp_path: Path) -> Iterator[str]:
+    """The store on a disk that may only be read, where one may be mounted: rights do not bind a root user."""
+    folder = tmp_path / "mlruns"
+    if subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True).returncode:
+        pytest.skip("no folder can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield uri
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_store_on_a_read_only_disk_is_read_and_says_so_where_it_should_be_written(read_only: str, capsys) -> None:
+    client = open_store(read_only)
+    assert client.search_registered_models() == []
+    with pytest.raises(Exception, match="readonly database") as refused:
+        client.create_registered_model("tiny")
+    assert "may not be written by this user, or its disk is read-only" in str(disk_fault(refused.value))
+    assert main(["registry", "import", "--shipped"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "its disk is read-only: change its rights" in said[0]
+    assert "bad disk" in found() and "ok store" in found()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -109,16 +107,16 @@ def test_a_full_disk_is_said_and_the_search_goes_on_once_there_is_room(small_dis
     assert finished(search(1)) >= 2
 
 
-def test_a_folder_that_may_not_be_written_is_said(journal: Path, monkeypatch) -> None:
-    def refuse(*given: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    study = search(0)
-    monkeypatch.setattr(os, "fsync", refuse)
-    size = journal.stat().st_size
-    with pytest.raises(JournalError, match="may not be written by this user"):
-        study.ask()
-    assert journal.stat().st_size == size
+def test_a_disk_that_may_only_be_read_is_said(small_disk: Path, monkeypatch) -> None:
+    monkeypatch.setenv("BONEAGE_HOME", str(small_disk))
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    study = search(1)
+    size = journal_file().stat().st_size
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for write in (study.ask, lambda: search(1)):
+        with pytest.raises(JournalError, match="may not be written by this user"):
+            write()
+    assert journal_file().stat().st_size == size
 
 
 def test_a_lock_that_a_killed_process_left_is_not_waited_for(journal: Path) -> None:
