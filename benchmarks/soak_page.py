@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -49,6 +50,7 @@ class Visits:
         """Do one thing as one visitor; a page that is away for a moment is waited for."""
         import httpx
         from gradio_client.exceptions import AppError
+        from gradio_client.utils import QueueError
 
         try:
             chance.choice((self.read, self.read, self.read, self.look, self.fail))(number, chance)
@@ -57,9 +59,21 @@ class Visits:
             self.tally.count("refused")
             if not re.search(r"busy|queue|not known here|full", str(error), re.I):
                 self.tally.fault(f"an unforeseen refusal: {error}")
-        except (OSError, httpx.HTTPError, ValueError, RuntimeError) as error:
+        except QueueError:
+            self.tally.count("refused as busy")
+            time.sleep(1)
+        # A call that was under way when the page was killed is cancelled by its client.
+        except (OSError, httpx.HTTPError, ValueError, RuntimeError, CancelledError) as error:
             self.tally.count(f"page away ({type(error).__name__})")
             time.sleep(1)
+
+    def learn(self) -> None:
+        """Ask for each film once, alone: what every later answer must be."""
+        from gradio_client import handle_file
+
+        for film in self.films:
+            answer = self.client(0).predict(file=handle_file(str(film)), sex="female", anyway=True, api_name="/predict")
+            self.expected[film] = answer["bone_age_months"]
 
     def read(self, number: int, chance: Random) -> None:
         """Estimate a film, and save a reading with it."""
@@ -69,8 +83,7 @@ class Visits:
         # Drawn hands may be refused by the gate, which is not what is soaked here.
         answer = client.predict(file=handle_file(str(film)), sex="female", anyway=True, api_name="/predict")
         self.tally.count("estimates")
-        expected = self.expected.setdefault(film, answer["bone_age_months"])
-        if answer["image"] != film.name or abs(answer["bone_age_months"] - expected) > 0.01:
+        if answer["image"] != film.name or abs(answer["bone_age_months"] - self.expected[film]) > 0.01:
             self.tally.fault(f"{film.name} was answered {answer['image']}, {answer['bone_age_months']}")
         reading = round(chance.uniform(0, 228), 3)
         said = client.predict(reader_age_months=reading, consent=True, key=answer["key"], api_name="/flag")
@@ -157,6 +170,7 @@ def soak(visits: Visits, page: Page, asked: argparse.Namespace) -> int:
     """Let the visitors come, promote and kill in between, and say what was found."""
     from boneage.data.flags import FlagStore
 
+    visits.learn()
     third, figures = asked.seconds / 3, []
     timers = [
         threading.Timer(third * 0.5, lambda: figures.append(page.figures())),
@@ -170,7 +184,9 @@ def soak(visits: Visits, page: Page, asked: argparse.Namespace) -> int:
     figures.append(page.figures())
     lost = visits.lost(FlagStore(page.home / "flagged"))
     say(f"{asked.visitors} visitors, {asked.seconds:.0f} s: {dict(sorted(visits.tally.counts.items()))}")
-    say("memory and temporary files (MiB): " + ", ".join(f"{memory:.0f}, {disk:.1f}" for memory, disk in figures))
+    shown = "; ".join(f"{memory:.0f} and {disk:.1f}" for memory, disk in figures)
+    say(f"memory and temporary files (MiB), twice before the page was killed, then at the end: {shown}")
+    say(f"the flag store: {disk_mib(page.home / 'flagged'):.1f} MiB")
     say(f"mixed up or unforeseen: {len(visits.tally.faults)}; lost: {len(lost)}")
     for sentence in (visits.tally.faults + lost)[:5]:
         say(sentence)

@@ -2,7 +2,7 @@
 
 Starts `mlflow models serve` (`--workers N`, 1) on the promoted cascade of the store (`make setup` brings the shipped
 one), asks for each film once, then with all clients at once, one to three films a request, some of them bad. Every
-answer must be that of the single call, and the memory flat: it is printed a quarter of the way in and at the end.
+answer must be that of the single call, and the memory flat: it is printed for every quarter of the time.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def main() -> int:
 def soak(url: str, rows: list[Row], asked: argparse.Namespace, pid: int) -> int:
     """Ask for each row once, then for all of them from many clients; return how many answers were wrong."""
     single = [ask(url, [row])[0] for row in rows]
-    tally, early = Tally(), []
-    timer = threading.Timer(asked.seconds / 4, lambda: early.append(memory_mib(pid)))
-    timer.start()
+    tally, held = Tally(), []
+    timers = [threading.Timer(asked.seconds * part / 4, lambda: held.append(memory_mib(pid))) for part in (1, 2, 3)]
+    for timer in timers:
+        timer.start()
 
     def request(client: int, chance: Random) -> None:
         chosen = [chance.randrange(len(rows)) for _ in range(chance.randint(1, 3))]
@@ -74,11 +75,11 @@ def soak(url: str, rows: list[Row], asked: argparse.Namespace, pid: int) -> int:
     began = time.monotonic()
     run_clients(asked.clients, asked.seconds, request)
     spent = time.monotonic() - began
-    timer.join()
-    late = memory_mib(pid)
+    held.append(memory_mib(pid))
     say(f"{asked.clients} clients, {asked.workers} processes, {spent:.0f} s: {tally.counts['requests']} requests, "
         f"{tally.counts['films']} films ({tally.counts['films'] / spent:.2f} a second)")  # fmt: skip
-    say(f"wrong answers: {len(tally.faults)}; memory {early[0]:.0f} MiB a quarter of the way in, {late:.0f} at the end")
+    memory = ", ".join(f"{each:.0f}" for each in held)
+    say(f"wrong answers: {len(tally.faults)}; memory of all processes after each quarter (MiB): {memory}")
     for fault in tally.faults[:5]:
         say(fault)
     return len(tally.faults)

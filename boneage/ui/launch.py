@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_SIZE = "64mb"
 MAX_SESSIONS = 200
-MAX_WAITING = 24
+MAX_WAITING = 60
 MLFLOW_UI = "http://127.0.0.1:5000"
 _WEB = ("http://", "https://")
 _FOLDER = "boneage-page-"

@@ -13,6 +13,8 @@ import pytest
 from page_fakes import URI, hand_pixels, text_in_the_corner, write_dicom, write_png
 
 from boneage.cli import main
+from boneage.data.flags import pixels_sha256
+from boneage.data.images import read_radiograph
 from boneage.errors import BoneageError
 from boneage.groups import Sex
 
@@ -76,6 +78,31 @@ def test_a_phantom_gets_an_estimate_and_is_flagged(page, running, phantom, capsy
     assert "Saved cases: 1" in page.locator("#flag-cases").inner_text()
     assert main(["flags", "--folder", str(running.services.flags.folder), "list"]) == 0
     assert last["sha256"] in capsys.readouterr().out
+
+
+def test_two_tabs_save_each_reading_with_its_own_film(page, running, tmp_path) -> None:
+    films = []
+    for number in range(2):
+        pixels = hand_pixels()
+        pixels[:, 0] = 70 + number
+        films.append(write_png(tmp_path / f"tab-{number}.png", pixels))
+    other = page.context.new_page()
+    other.goto(running.url)
+    other.get_by_text("Ready: boneage-cascade").wait_for()
+    tabs = (page, other)
+    for tab, film, sex in zip(tabs, films, ("Female", "Male"), strict=True):
+        estimate(tab, film, sex)
+        tab.click("#flag-open")
+    for tab, age in zip(tabs, ("61", "162"), strict=True):
+        tab.fill("#reader-age input", age)
+        tab.check("#consent input")
+    for tab in tabs:
+        tab.click("#flag-button")
+        tab.locator(".ba-done").wait_for()
+    rows = running.services.flags.records().set_index("sha256")
+    found = [rows.loc[pixels_sha256(read_radiograph(film).pixels)] for film in films]
+    assert [(row["sex"], row["reader_age_months"]) for row in found] == [("female", 61.0), ("male", 162.0)]
+    assert found[0]["key"] != found[1]["key"]
 
 
 def test_a_given_range_is_obeyed_and_its_contradiction_said(page, phantom) -> None:

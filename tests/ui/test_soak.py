@@ -35,6 +35,7 @@ def test_eight_visitors_at_once_mix_up_and_lose_nothing(running: Running, tmp_pa
         pixels[:, 0] = np.uint8(60 + number)
         films.append(write_png(tmp_path / f"film-{number}.png", pixels))
     visits = module.Visits(lambda: running.url, module.named(films))
+    visits.learn()
     timer = threading.Timer(2.0, lambda: running.catalogue.versions.update({URI: "4"}))
     timer.start()
     try:
