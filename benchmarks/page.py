@@ -8,7 +8,6 @@ quiet machine.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import statistics
 import subprocess
@@ -18,40 +17,55 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from sides import ROOT, memory_mb
+
 sys.path.insert(0, str(ROOT))
 PATIENCE = 300.0
 WARM_UP = 20
 
 
-def start(model: str) -> tuple[subprocess.Popen[str], str, float, float]:
-    """Start the page; return its process, its address, and the seconds until it answered and until a model did."""
-    from gradio_client import Client
+@dataclass(frozen=True)
+class Page:
+    """A page that is up: its address, its process, and the seconds from its start until it answered."""
 
+    url: str
+    pid: int
+    usable: float
+
+
+@contextmanager
+def opened(tree: Path, environment: dict[str, str] | None = None, *options: str) -> Iterator[Page]:
+    """Start the page of a tree, wait until it answers, and end it afterwards."""
     began = time.perf_counter()
-    command = [sys.executable, "app.py", "--port", "0", "--model", model]
     # A port of 0 takes any free one; the page says which.
-    page = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    stream = page.stderr
-    if stream is None:
-        raise SystemExit("the page has no stderr")
-    for line in stream:
+    command = [sys.executable, "app.py", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=tree, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        url = _address(process)
+        while not _answers(url):
+            time.sleep(0.05)
+        yield Page(url, process.pid, time.perf_counter() - began)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """Return the address that a page prints, and read on, so that it never waits for a reader."""
+    stream, said = process.stderr, []
+    for line in stream or ():
         found = re.search(r"open at (\S+)", line)
         if found:
-            break
-        sys.stderr.write(line)
-    else:
-        raise SystemExit("the page did not start; see above")
-    threading.Thread(target=lambda: [None for _ in stream], daemon=True).start()
-    url = found[1]
-    while not _answers(url):
-        time.sleep(0.05)
-    usable = time.perf_counter() - began
-    Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
-    return page, url, usable, began
+            threading.Thread(target=lambda: [None for _ in stream or ()], daemon=True).start()
+            return found[1]
+        said.append(line)
+    raise SystemExit(f"the page did not start: {''.join(said)[-2000:]}")
 
 
 def _answers(url: str) -> bool:
@@ -85,12 +99,6 @@ def estimate(url: str, file: str) -> float:
     return time.perf_counter() - began
 
 
-def memory_mb(pid: int) -> float:
-    """Return a process's resident memory in MB (Linux)."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def repeat(url: str, file: str, pid: int, count: int) -> tuple[list[float], list[float]]:
     """Estimate again and again as one visitor; return the seconds of each and the memory after each in MB."""
     from gradio_client import Client, handle_file
@@ -106,20 +114,14 @@ def repeat(url: str, file: str, pid: int, count: int) -> tuple[list[float], list
 
 def measure(model: str, count: int) -> None:
     """Measure and print."""
-    page, url, usable, began = start(model)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            file = film(Path(folder))
-            estimate(url, file)
-            print(f"usable page after {usable:.1f} s; first estimate (the model was loading) after "
-                  f"{time.perf_counter() - began:.1f} s")  # fmt: skip
-            with ThreadPoolExecutor(8) as pool:
-                waits = sorted(pool.map(lambda _: estimate(url, file), range(8)))
-            print(f"eight visitors at once: all answered, the first after {waits[0]:.2f} s, the last {waits[-1]:.2f} s")
-            seconds, memory = repeat(url, file, page.pid, count)
-    finally:
-        page.terminate()
-        page.wait(60)
+    with tempfile.TemporaryDirectory() as folder, opened(ROOT, None, "--model", model) as page:
+        file, began = film(Path(folder)), time.perf_counter()
+        estimate(page.url, file)
+        print(f"usable page after {page.usable:.1f} s; first estimate {time.perf_counter() - began:.1f} s later")
+        with ThreadPoolExecutor(8) as pool:
+            waits = sorted(pool.map(lambda _: estimate(page.url, file), range(8)))
+        print(f"eight visitors at once: all answered, the first after {waits[0]:.2f} s, the last {waits[-1]:.2f} s")
+        seconds, memory = repeat(page.url, file, page.pid, count)
     print(f"upload to estimate, {count} times: median {statistics.median(seconds):.2f} s, "
           f"95 % within {sorted(seconds)[int(0.95 * (count - 1))]:.2f} s")  # fmt: skip
     settled, end = statistics.mean(memory[: min(WARM_UP, count)]), statistics.mean(memory[-WARM_UP:])
