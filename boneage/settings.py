@@ -179,11 +179,13 @@ class GlobalHeadConfig:
     `kind`: `none`, `regression`, `distribution` (softmax over bins of six months, the expectation is the age), or
     `own`: the head that the embedded backbone was trained with. `width` and `epochs` matter to those that are fitted.
     Its share in the age is fitted per sex on estimates out of fold of images that the backbone never saw.
+    `match_spread` then gives the stacked ages of each sex the mean and the deviation of the true ages, fitted likewise.
     """
 
     kind: GlobalKind = "none"
     width: int = 256
     epochs: int = 30
+    match_spread: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -214,11 +214,13 @@ def _load_head(key: ModelKey, heads: Mapping[str, Any], folder: Path) -> Head:
 
 def _save_stack(stack: Stack, folder: Path) -> dict[str, Any]:
     _save_arrays(stack.head.weights, folder / GLOBAL_FILE)
-    return {"kind": stack.head.kind, "shares": dict(stack.shares)}
+    lines = {sex: list(line) for sex, line in stack.lines.items()}
+    return {"kind": stack.head.kind, "shares": dict(stack.shares), **({"lines": lines} if lines else {})}
 
 
 def _load_stack(entry: Mapping[str, Any], folder: Path) -> Stack:
-    return Stack(GlobalHead(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]))
+    lines = {sex: (float(factor), float(months)) for sex, (factor, months) in entry.get("lines", {}).items()}
+    return Stack(GlobalHead(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]), lines)
 
 
 def _save_arrays(weights: Sequence[np.ndarray], file: Path) -> None:

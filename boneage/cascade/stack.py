@@ -1,4 +1,8 @@
-"""Average the routed age with that of a head for all ages, by a share fitted per sex."""
+"""Average the routed age with that of a head for all ages, by a share fitted per sex, and undo the pull to the middle.
+
+Whoever minimises an error estimates less than the true spread of ages: the youngest come out too old, the oldest too
+young. A line per sex gives estimates out of fold the mean and the standard deviation of the readers' ages again.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from boneage.learn.global_head import GlobalHead
 
 SHARES = np.linspace(0.0, 1.0, 21)
 FEWEST = 30
+Line = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,12 @@ class Stack:
     Attributes:
         head: the head for all ages.
         shares: per sex the global head's share, 0-1; a sex that is missing keeps the routed age.
+        lines: per sex the factor and the months added that give ages their spread back; empty where that is not done.
     """
 
     head: GlobalHead
     shares: Mapping[str, float] = field(default_factory=dict)
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
     def apply(self, routed: Routed, features: np.ndarray, sexes: Sequence[Sex]) -> Routed:
         """Average the ages; where the user gave the range, its expert answers alone as in the paper."""
@@ -34,6 +41,7 @@ class Stack:
         given = np.array([name == "given" for name in routed.names])
         share = np.where(given, 0.0, [self.shares.get(str(sex), 0.0) for sex in sexes])
         ages = (1 - share) * routed.ages + share * self.head.predict(features, sexes)
+        ages = np.where(given, ages, spread_out(ages, sexes, self.lines))
         names = tuple("stacked" if part > 0 else name for part, name in zip(share, routed.names, strict=True))
         return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS), names=names)
 
@@ -59,3 +67,30 @@ def fit_shares(
             mixed = np.outer(1 - SHARES, routed_months[rows]) + np.outer(SHARES, global_months[rows])
             shares[str(sex)] = float(SHARES[np.abs(mixed - true_months[rows]).mean(axis=1).argmin()])
     return shares
+
+
+def spread_out(ages: np.ndarray, sexes: Sequence[Sex], lines: Mapping[str, Line]) -> np.ndarray:
+    """Give ages in months, float (N,), their spread back by the line of each one's sex, where there is one."""
+    factors, months = np.array([lines.get(str(sex), (1.0, 0.0)) for sex in sexes]).reshape(-1, 2).T
+    return np.asarray(ages * factors + months)
+
+
+def fit_lines(sexes: Sequence[Sex], estimated_months: np.ndarray, true_months: np.ndarray) -> dict[str, Line]:
+    """Return per sex the line after which estimates have the mean and the standard deviation of the true ages.
+
+    Args:
+        sexes: N sexes.
+        estimated_months: float (N,), out of fold.
+        true_months: float (N,).
+
+    Returns:
+        Factor and months added of the sexes that have at least 30 images whose estimates differ.
+    """
+    names, lines = np.array([str(sex) for sex in sexes], dtype=str), {}
+    for sex in Sex:
+        rows = names == str(sex)
+        estimated, true = estimated_months[rows].astype(float), true_months[rows].astype(float)
+        if len(true) >= FEWEST and estimated.std() > 0:
+            factor = float(true.std() / estimated.std())
+            lines[str(sex)] = (factor, float(true.mean() - factor * estimated.mean()))
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from boneage.cascade.cascade import Cascade, Source
 from boneage.cascade.case_index import SimilarCase
 from boneage.cascade.estimate import REASON_FIELDS, Estimate
+from boneage.cascade.stack import Line, spread_out
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 
 ALL_AGES = "all ages"
@@ -86,7 +88,8 @@ def all_ages_share(cascade: Cascade, estimate: Estimate) -> float:
 def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) -> list[Opinion]:
     """Return what each of the sex's experts says of a film, and the weight that it had in the estimate.
 
-    The weighted mean of the ages is the estimate, before a site's calibration and within 0-228 months.
+    The weighted mean of the ages is the estimate, before a site's calibration and within 0-228 months: where a line
+    gives estimates their spread back (`Stack.lines`), it has been applied to each age.
     """
     sex = Sex.parse(estimate.sex)
     classified = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(features)[0], float)
@@ -94,14 +97,18 @@ def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) 
     weights = _weights(cascade, classified, estimate)
     stacked = cascade.stack if estimate.routing == "stacked" else None
     share = all_ages_share(cascade, estimate)
+    lines = {} if cascade.stack is None or estimate.routing == "given" else cascade.stack.lines
     opinions = []
     for group, probability, weight in zip(AGE_GROUPS, classified, weights, strict=True):
-        age = np.asarray(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), float).ravel()[0]
-        opinions.append(Opinion(group.label, float(probability), float((1 - share) * weight), float(age)))
+        age = _age(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), sex, lines)
+        opinions.append(Opinion(group.label, float(probability), float((1 - share) * weight), age))
     if stacked:
-        age = np.asarray(stacked.head.predict(features, [sex]), float).ravel()[0]
-        opinions.append(Opinion(ALL_AGES, None, share, float(age)))
+        opinions.append(Opinion(ALL_AGES, None, share, _age(stacked.head.predict(features, [sex]), sex, lines)))
     return opinions
+
+
+def _age(predicted: np.ndarray, sex: Sex, lines: Mapping[str, Line]) -> float:
+    return float(spread_out(np.asarray(predicted, float).reshape(-1)[:1], [sex], lines)[0])
 
 
 def _weights(cascade: Cascade, classified: np.ndarray, estimate: Estimate) -> np.ndarray:

@@ -58,7 +58,8 @@ def stacked(cascade: Cascade) -> str:
     alone = {True: ", which it gives alone", False: ""}
     shares = [f"{share:.0%} ({sex}{alone[share >= 1]})" for sex, share in sorted(cascade.stack.shares.items())]
     head = "the backbone's own head" if cascade.config.global_head.kind == "own" else "a head"
-    return f"{head} for all ages, its share in the age: {', '.join(shares) or 'none'}"
+    spread = "; then a line per sex that gives estimates the spread of readers' ages" if cascade.stack.lines else ""
+    return f"{head} for all ages, its share in the age: {', '.join(shares) or 'none'}{spread}"
 
 
 def backbone_saw(facts: Mapping[str, Any]) -> tuple[int, int] | None:

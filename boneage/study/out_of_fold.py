@@ -14,7 +14,7 @@ import numpy as np
 from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals, fit_intervals
 from boneage.cascade.routing import Routed, route
-from boneage.cascade.stack import FEWEST, Stack, fit_shares
+from boneage.cascade.stack import FEWEST, Stack, fit_lines, fit_shares, spread_out
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
 from boneage.learn.crossval import fold_seed
@@ -89,7 +89,7 @@ class Learnt:
         routed = route_out_of_fold(self.folds, held, self.config)
         if self.stack is None:
             return routed
-        return _stacked(routed, global_out_of_fold(self.members, features, sexes, fold), self.stack.shares, held)
+        return _stacked(routed, global_out_of_fold(self.members, features, sexes, fold), self.stack, held)
 
 
 def learn_from_folds(materials: Materials, outcomes: Outcomes) -> Learnt:
@@ -105,7 +105,10 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes) -> Learnt:
         months = global_out_of_fold(members, held.samples.features, held.sexes, held.fold)
         shares = fit_shares(held.sexes, routed.ages, months, held.samples.ages)
         stack = stacked_head(members, shares, config)
-        routed = _stacked(routed, months, shares, held)
+        if config.global_head.match_spread:
+            mixed = _stacked(routed, months, stack, held).ages
+            stack = replace(stack, lines=fit_lines(held.sexes, mixed, held.samples.ages))
+        routed = _stacked(routed, months, stack, held)
     if config.cascade.half_precision:
         served = {key: replace(head, weights=halved(head.weights)) for key, head in served.items()}
     return Learnt(
@@ -257,9 +260,9 @@ def _each(weights: Sequence[np.ndarray], temperature: float) -> tuple[np.ndarray
     return tuple(weight for member in members for weight in fold_temperature(member, temperature))
 
 
-def _stacked(routed: Routed, months: np.ndarray, shares: Mapping[str, float], held: HeldOut) -> Routed:
-    share = np.array([shares.get(str(sex), 0.0) for sex in held.sexes])
-    ages = (1 - share) * routed.ages + share * months
+def _stacked(routed: Routed, months: np.ndarray, stack: Stack, held: HeldOut) -> Routed:
+    share = np.array([stack.shares.get(str(sex), 0.0) for sex in held.sexes])
+    ages = spread_out((1 - share) * routed.ages + share * months, held.sexes, stack.lines)
     return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS))
 
 

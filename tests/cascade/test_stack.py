@@ -6,7 +6,7 @@ import pytest
 from boneage.cascade.bundle import GLOBAL_FILE, BundleError, load_bundle, save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.head import Head
-from boneage.cascade.stack import Stack, fit_shares
+from boneage.cascade.stack import Stack, fit_lines, fit_shares, spread_out
 from boneage.config import BackboneConfig, CascadeConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import ALL_MODELS, Sex
 from boneage.learn.features import apply_view
@@ -33,6 +33,29 @@ def test_the_share_of_each_sex_averages_routed_and_global_age(cascade):
     assert girl.bone_age_months == pytest.approx(0.75 * 100 + 0.25 * 160, abs=1e-3)
     assert (girl.routing, girl.hard_months) == ("stacked", pytest.approx(100))
     assert (boy.routing, boy.bone_age_months) == ("hard", pytest.approx(100))
+
+
+def test_a_line_per_sex_gives_estimates_the_spread_of_true_ages():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(10, 200, 400)
+    sexes = [Sex.FEMALE] * 380 + [Sex.MALE] * 20
+    drawn_in = 0.9 * true + 15 + rng.normal(0, 5, 400)
+    lines = fit_lines(sexes, drawn_in, true)
+    assert set(lines) == {"female"}  # twenty boys tell nothing
+    again, girls = spread_out(drawn_in, sexes, lines), slice(0, 380)
+    assert again[girls].mean() == pytest.approx(true[girls].mean())
+    assert again[girls].std() == pytest.approx(true[girls].std())
+    np.testing.assert_array_equal(again[380:], drawn_in[380:])
+    young = true < 40
+    assert abs((again - true)[young].mean()) < 3 < (drawn_in - true)[young].mean()
+
+
+def test_a_stacked_age_is_spread_out_and_one_of_a_given_range_is_not(cascade):
+    cascade.stack = Stack(constant(100), {"female": 0.5}, {"female": (1.1, -10.0)})
+    features = np.array([[60.0, 1]], np.float32)
+    assert cascade.estimate_features(features, ["female"])[0].bone_age_months == pytest.approx(80 * 1.1 - 10, abs=1e-3)
+    given = cascade.estimate_features(features, ["female"], ["58-114"])[0]
+    assert given.bone_age_months == pytest.approx(60, abs=1e-3)
 
 
 def test_a_given_range_is_answered_by_its_expert_alone(cascade):
@@ -69,7 +92,8 @@ def full():
     weights = tuple(rng.normal(0, 0.1, shape).astype(np.float16).astype(np.float32) for shape in shapes * 2)
     settings = CascadeConfig(routing="soft", views=VIEWS, members="folds")
     config = Config(preprocess=STEPS, backbone=BackboneConfig(name="handnet", weights="none"), cascade=settings)
-    stack = Stack(GlobalHead("distribution", weights), {"female": 0.5, "male": 0.25})
+    lines = {"female": (1.04, -4.5), "male": (1.02, -2.0)}
+    stack = Stack(GlobalHead("distribution", weights), {"female": 0.5, "male": 0.25}, lines)
     return Cascade(Preparer(STEPS), backbone, heads, config, stack=stack)
 
 

@@ -30,7 +30,7 @@ def spread(cascade):
 
 def routed(cascade, routing, stacked=False):
     cascade.config = replace(cascade.config, cascade=CascadeConfig(routing=routing))
-    cascade.stack = Stack(AllAges(), {"female": 0.4}) if stacked else None
+    cascade.stack = Stack(AllAges(), {"female": 0.4}, {"female": (1.05, -6.0)}) if stacked else None
     return cascade
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from boneage.cascade.bundle import load_bundle, save_bundle
 from boneage.cascade.cascade import Cascade
+from boneage.cascade.stack import fit_lines, spread_out
 from boneage.config import from_mapping
 from boneage.data.annotations import read_row
 from boneage.groups import ALL_MODELS
@@ -140,7 +141,12 @@ def test_with_enough_images_out_of_fold_shares_temperatures_and_intervals_are_fi
     outcomes = {}
     monkeypatch.setattr("boneage.study.job.assemble", lambda materials, found: outcomes.update(found))
     build_cascade(materials)
-    learnt = learn_from_folds(replace(materials, seen=SeenImages(frozenset())), outcomes)
+    spread = replace(materials.config, global_head=replace(materials.config.global_head, match_spread=True))
+    learnt = learn_from_folds(replace(materials, config=spread, seen=SeenImages(frozenset())), outcomes)
+    held, drawn_in = learnt.held, replace(learnt, stack=replace(learnt.stack, lines={}))
+    ages, before = (each.out_of_fold(held.samples.features, held.sexes, held.fold).ages for each in (learnt, drawn_in))
+    assert learnt.stack.lines == fit_lines(held.sexes, before, held.samples.ages)
+    np.testing.assert_allclose(ages, np.clip(spread_out(before, held.sexes, learnt.stack.lines), 0, 228))
     _check_noise_guard(materials, learnt, monkeypatch)
     assert learnt.images == len(materials.splits.train)
     assert set(learnt.temperatures) == set(learnt.stack.shares) == {"female", "male"}
