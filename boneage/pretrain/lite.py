@@ -68,9 +68,9 @@ class LiteRecipe:
 
     parts: tuple[Part, ...] = (
         Part(0.0, 160, 192),
-        Part(0.35, 192, 224),
-        Part(0.68, 224, 256),
-        Part(0.77, 224, 256, strong=0.3),
+        Part(0.2, 192, 224),
+        Part(0.4, 224, 256),
+        Part(0.7, 224, 256, strong=0.3),
     )
     batch: int = 32
     rate: float = 8e-4

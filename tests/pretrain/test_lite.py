@@ -31,7 +31,7 @@ def test_sides_and_rate_follow_the_time_that_is_used_up(torch):
     from boneage.pretrain.lite import LiteRecipe
 
     recipe = LiteRecipe()
-    assert [recipe.part_at(share).side for share in (0, 0.34, 0.36, 0.69, 1.0)] == [160, 160, 192, 224, 224]
+    assert [recipe.part_at(share).side for share in (0, 0.19, 0.21, 0.41, 1.0)] == [160, 160, 192, 224, 224]
     rates = [recipe.rate_at(share) for share in (0, 0.02, 0.05, 0.5, 1.0)]
     assert rates[0] < rates[1] < rates[2] and rates[2] == pytest.approx(recipe.rate, rel=0.02)
     assert rates[3:] == pytest.approx([recipe.rate / 2, recipe.rate / 100], rel=0.02)
