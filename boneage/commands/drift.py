@@ -19,7 +19,8 @@ TRAINING = "training"
 
 def drift_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `boneage drift`."""
-    parser.add_argument("counts", type=Path, metavar="FOLDER", help="daily counts: counts/ of a listener's DIR")
+    words = "daily counts: the page's (counts/ of the project) by default, or counts/ of a listener's DIR"
+    parser.add_argument("counts", type=Path, nargs="?", metavar="FOLDER", help=words)
     parser.add_argument("--period", required=True, metavar="FIRST..LAST", help="for example 2026-11-01..2026-11-30")
     parser.add_argument("--against", default=TRAINING, metavar="FIRST..LAST", help="another period (or: training)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
@@ -33,11 +34,12 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings; return 1 if something drifted."""
     from boneage.files import write_whole
     from boneage.hospital import drift_report
-    from boneage.hospital.drift import DailyCounts, compare, training_counts
+    from boneage.hospital.drift import DailyCounts, compare, default_counts, training_counts
 
-    if not args.counts.is_dir():
-        raise UsageError(f"there is no folder {args.counts}: the listener counts into DIR/counts")
-    counts = DailyCounts(args.counts)
+    folder = args.counts or default_counts()
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: the page counts into counts/, the listener into DIR/counts")
+    counts = DailyCounts(folder)
     if args.against == TRAINING:
         then, words = training_counts(open_cascade(args.model).card), "the model's own images"
     else:

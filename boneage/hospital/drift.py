@@ -1,7 +1,7 @@
 """Count what comes in day by day, and compare a period with another one or with the model's own images.
 
 Counts are of bins, so no film can be told from them: outcomes (estimated, or refused by kind), groups by sex, bone age
-minus chronological age, noise, and the film's longer side.
+minus chronological age, noise, the film's longer side and the share of it that was exposed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from boneage.cascade.estimate import Estimate
 from boneage.errors import BoneageError
 from boneage.hospital.result import Result
 from boneage.paths import project_root
+from boneage.preprocess.field import Field
 
 MEASURES = {
     "outcome": "Estimated, or refused by kind",
@@ -29,6 +31,7 @@ MEASURES = {
     "difference": "Bone age minus chronological age (months)",
     "noise": "Noise (grey levels)",
     "side": "Longer side of the film (pixels)",
+    "field": "Exposed field (share of the film)",
 }
 SIGNIFICANT = 0.05
 LEAST_FILMS = 20
@@ -37,6 +40,7 @@ _EDGES: dict[str, tuple[float, ...]] = {
     "difference": (-36, -24, -12, -6, 0, 6, 12, 24, 36),
     "noise": (0.5, 1, 2, 3, 4, 6, 9),
     "side": (512, 1024, 1536, 2048, 3072),
+    "field": (0.25, 0.5, 0.75, 0.9, 1.0),
 }
 Counts = dict[str, Counter[str]]
 
@@ -94,6 +98,7 @@ class Seen:
         refusal_kind: the gate's word for why not; empty where there is an estimate.
         noise: of the prepared film in grey levels, where the model measures it.
         chronological_months: where it is known.
+        field: the exposed field's share of the film, 1 without a border; None where it was not looked for.
     """
 
     side: int
@@ -101,12 +106,19 @@ class Seen:
     refusal_kind: str = ""
     noise: float | None = None
     chronological_months: float | None = None
+    field: float | None = None
 
     @classmethod
     def of(cls, result: Result) -> Seen:
         """Return what is counted of a result."""
-        side = max(result.film.pixels.shape)
-        return cls(side, result.estimate, result.refusal_kind, result.noise, result.chronological_months)
+        film, known = result.film.pixels, (result.refusal_kind, result.noise, result.chronological_months)
+        share = None if result.estimate is None else share_of(result.field, film)
+        return cls(max(film.shape), result.estimate, *known, share)
+
+
+def share_of(field: Field | None, film: NDArray[np.uint8]) -> float:
+    """Return an exposed field's share of its film, uint8 (H, W); 1 where the film has no border."""
+    return 1.0 if field is None else min(1.0, float(np.prod(field.size)) / film.size)
 
 
 class DailyCounts:
@@ -156,6 +168,8 @@ def bins_of(seen: Seen) -> dict[str, str]:
     }
     if seen.noise is not None:
         bins["noise"] = _bin("noise", seen.noise)
+    if seen.field is not None:
+        bins["field"] = _bin("field", seen.field)
     if estimate is not None:
         bins["group"] = f"{estimate.sex} {estimate.group}"
         if seen.chronological_months is not None:

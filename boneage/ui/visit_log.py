@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boneage.cascade.estimate import Estimate
 from boneage.data.radiograph import Radiograph
 from boneage.gate.gate import RefusedError
 from boneage.hospital.audit_trail import log_answer, log_error, log_result
@@ -26,12 +25,11 @@ class VisitLog:
     def __init__(self, counts: Path | None = None) -> None:
         self._counts = None if counts is None else DailyCounts(counts)
 
-    def answered(
-        self, film: Radiograph, estimate: Estimate, who: str, noise: float | None, chronological_months: float | None
-    ) -> None:
+    def answered(self, film: Radiograph, seen: Seen, who: str) -> None:
         """Note an estimate."""
-        log_answer(film, estimate, who)
-        self._count(Seen(max(film.pixels.shape), estimate, "", noise, chronological_months))
+        if seen.estimate is not None:
+            log_answer(film, seen.estimate, who)
+        self._count(seen)
 
     def failed(self, film: Radiograph | None, error: Exception, who: str) -> None:
         """Note a refusal by the gate, which is counted, or that a film could not be estimated."""

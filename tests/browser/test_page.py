@@ -463,7 +463,7 @@ def test_contrast_is_aa(browser, running, phantom, scheme) -> None:
     opened = compared(context, running.url, phantom, "Brush Foundation", "Male")
     opened.locator("[data-step=step_heat] img").wait_for(timeout=60_000)
     opened.wait_for_timeout(1000)
-    for tab in ("Estimate", "Save a case", "Models", "Several images"):
+    for tab in ("Estimate", "Follow-up", "Save a case", "Models", "Several images"):
         opened.get_by_role("tab", name=tab).click()
         opened.wait_for_timeout(800)
         assert opened.evaluate(_FAINT) == [], tab
@@ -545,9 +545,14 @@ def test_results_for_a_hospital_are_made_when_asked_for(page, tmp_path) -> None:
     from boneage.hospital.dicom_out import encoded
     from boneage.hospital.example import example_film
 
-    film = tmp_path / "film.dcm"
-    film.write_bytes(encoded(example_film(90, Sex.FEMALE)))
-    estimate(page, film)
+    films = [tmp_path / "film.dcm", tmp_path / "later.dcm"]
+    for film, age in zip(films, (90, 102), strict=True):
+        film.write_bytes(encoded(example_film(age, Sex.FEMALE)))
+    page.get_by_role("button", name="Adult height (optional)").click()
+    page.fill("#height-now input", "125")
+    estimate(page, films[0])
+    assert "Bayley and Pinneau" in page.locator(".ba-height").inner_text()
+    assert page.locator("#hands img").count() == 4 and "drawn at the estimate" in page.locator("#hands").inner_text()
     with page.expect_download() as got:
         page.click("#pdf")
     assert got.value.suggested_filename == "boneage-report.pdf"
@@ -558,3 +563,15 @@ def test_results_for_a_hospital_are_made_when_asked_for(page, tmp_path) -> None:
     with page.expect_download() as got:
         page.click("#fhir")
     assert '"derivedFrom"' in Path(got.value.path()).read_text(encoding="utf-8")
+
+    page.get_by_role("tab", name="Follow-up").click()
+    page.set_input_files("#follow-files input[type=file]", [str(film) for film in films])
+    page.wait_for_function("document.querySelector('#follow-ages textarea').value.includes('later.dcm = 102')")
+    page.click("#follow-button")
+    page.locator(".ba-follow img").wait_for()
+    assert "8 years 6 months" in page.locator(".ba-follow table").inner_text()
+    choose_language(page, "Português")
+    page.locator(".ba-follow").get_by_text("Idade óssea").first.wait_for()
+    with page.expect_download() as got:
+        page.click("#follow-pdf")
+    assert Path(got.value.path()).read_bytes()[:5] == b"%PDF-"

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import pydicom
 from pynetdicom import AE, evt
@@ -81,6 +82,16 @@ def send(films: list[bytes], port: int, associations: int = 1) -> list[int | Non
     with ThreadPoolExecutor(associations) as pool:
         list(pool.map(one, parts))
     return answers
+
+
+def storescu(films: list[bytes], folder: Path, port: int) -> int:
+    """Send films by pynetdicom's own sender, a process of its own, and return its exit status."""
+    folder.mkdir()
+    for number, film in enumerate(films):
+        (folder / f"{number}.dcm").write_bytes(film)
+    command = [sys.executable, "-m", "pynetdicom", "storescu", "127.0.0.1", str(port), str(folder), "-r",
+               "-aet", SENDER, "-aec", "BONEAGE", "-cx"]  # fmt: skip
+    return subprocess.run(command, capture_output=True, timeout=120).returncode
 
 
 class Process:

@@ -53,6 +53,7 @@ def results():
 def test_a_film_is_counted_by_bins_alone(results):
     assert bins_of(Seen.of(results[0])) == {
         "outcome": "estimated", "side": "00: –512", "noise": "03: 2–3", "group": "female 3", "difference": "06: 6–12",
+        "field": "05: 1–",
     }  # fmt: skip
     assert bins_of(Seen.of(results[1])) == {"outcome": "refused: cut_off", "side": "00: –512"}
 
@@ -71,14 +72,17 @@ def test_days_add_up(counted):
     assert counted.between(date(2026, 10, 25), date(2026, 11, 2))["outcome"] == {"estimated": 2, "refused: cut_off": 1}
 
 
-def test_the_command_compares_periods(counted, tmp_path, capsys):
+def test_the_command_compares_periods(counted, tmp_path, capsys, monkeypatch):
     command = ["drift", str(counted.folder), "--period", "2026-11-01..2026-11-30"]
     page = tmp_path / "drift.html"
     assert main([*command, "--against", "2026-10-01..2026-10-31", "--format", "json", "--html", str(page)]) == 1
     said = {one["measure"]: one for one in json.loads(capsys.readouterr().out)}
     assert said["outcome"]["drifted"] and not said["side"]["drifted"] and said["group"]["p"] is None
-    assert page.read_text(encoding="utf-8").count("data:image/png") == 5
+    assert page.read_text(encoding="utf-8").count("data:image/png") == 6
     assert main([*command, "--against", "2026-13-01"]) == 2
+    monkeypatch.setattr("boneage.hospital.drift.project_root", lambda: counted.folder.parent)
+    assert main(["drift", *command[2:], "--against", "2026-10-01..2026-10-31"]) == 1  # the page's counts
+    assert "Estimated, or refused by kind: DRIFTED" in capsys.readouterr().out
 
 
 def test_the_models_own_images_are_a_reference(monkeypatch, counted, store, capsys):

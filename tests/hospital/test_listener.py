@@ -25,7 +25,7 @@ from boneage.hospital.sender import Destination, Patience, Sender
 from boneage.hospital.spool import Spool
 from boneage.hospital.worker import Filters, Worker
 from tests.hospital.films import cascade, film_bytes
-from tests.hospital.network import Archive, Process, associate, send, until
+from tests.hospital.network import Archive, Process, associate, send, storescu, until
 
 OUT_OF_RESOURCES = 0xA700
 
@@ -56,7 +56,7 @@ def test_a_killed_listener_loses_nothing_and_answers_nothing_twice(tmp_path):
     waiting = len(list((tmp_path / "out" / "waiting").glob("*.dcm")))
     assert waiting > 2  # acknowledged and not answered when the process was killed
     second = Process(*command, count=str(count))
-    assert send(good[4:], second.port, associations=2) == [0] * 4  # two of them for the second time
+    assert storescu(good[4:], tmp_path / "sent", second.port) == 0  # two of them for the second time
     done = until(lambda: (state := second.state())["waiting"] == state["unsent"] == 0 and state)
     assert done["status"] == "ok" and done["model"] == "fake" and done["damaged"] == 1
     assert second.end() == 0

@@ -26,6 +26,7 @@ from boneage.explain.faithfulness import Deletion, Faithfulness, faithfulness
 from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import RANGE_LABELS, Sex
+from boneage.hospital.drift import Seen, share_of
 from boneage.hospital.result import hand_on_film
 from boneage.languages.texts import text
 from boneage.preprocess.field import Field
@@ -179,18 +180,18 @@ def make_case(service: ModelService, request: Request, language: str, step: Step
     try:
         # Named as the visitor named it: an error must not tell a folder of the server.
         radiograph = read_radiograph(request.source, name=request.name).of_hand(request.hand)
-        made, noise = _case(service, radiograph, request, language, step)
+        made, seen = _case(service, radiograph, request, language, step)
     except BoneageError as error:
         service.log.failed(radiograph, error, request.who)
         raise
-    service.log.answered(radiograph, made.estimate, request.who, noise, request.chronological_months)
+    service.log.answered(radiograph, seen, request.who)
     return made
 
 
 def _case(
     service: ModelService, radiograph: Radiograph, request: Request, language: str, step: Step
-) -> tuple[Case, float | None]:
-    """Estimate a film that was read; return its case and the noise of the prepared film, where it is measured."""
+) -> tuple[Case, Seen]:
+    """Estimate a film that was read; return its case and what is counted of it."""
     step(0.2, text("progress_model", language))
     cascade = service.cascade(request.uri)
     with service.turn:
@@ -221,7 +222,9 @@ def _case(
         border=prepared.field,
         key=case_key(radiograph.pixels, estimate, request),
     )
-    return case, cascade.noise_level(prepared)
+    film, noise = radiograph.pixels, cascade.noise_level(prepared)
+    share = share_of(prepared.field, film)
+    return case, Seen(max(film.shape), estimate, "", noise, request.chronological_months, share)
 
 
 def case_key(pixels: np.ndarray, estimate: Estimate, request: Request) -> str:
