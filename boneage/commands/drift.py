@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"there is no folder {folder}: the page counts into counts/, the listener into DIR/counts")
     counts = DailyCounts(folder)
     if args.against == TRAINING:
-        then, words = training_counts(open_cascade(args.model).card), "the model's own images"
+        then, words = training_counts(open_cascade(args.model)), "the model's own images"
     else:
         then, words = counts.between(*_period(args.against, "--against")), args.against
     findings = compare(counts.between(*_period(args.period, "--period")), then)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -21,9 +21,13 @@ from numpy.typing import NDArray
 
 from boneage.cascade.estimate import Estimate
 from boneage.errors import BoneageError
+from boneage.groups import group_of
 from boneage.hospital.result import Result
 from boneage.paths import project_root
 from boneage.preprocess.field import Field
+
+if TYPE_CHECKING:
+    from boneage.cascade.cascade import Cascade
 
 MEASURES = {
     "outcome": "Estimated, or refused by kind",
@@ -177,17 +181,20 @@ def bins_of(seen: Seen) -> dict[str, str]:
     return bins
 
 
-def training_counts(card: Mapping[str, Any]) -> Counts:
-    """Return what a model's card says of its own images: the groups of its validation set, drawn like its training set.
+def training_counts(cascade: Cascade) -> Counts:
+    """Return the groups of a model's own images: of its training cases, else of the validation set its card counts.
 
     Raises:
-        DriftError: when the card has no such figures.
+        DriftError: when the model knows neither.
     """
-    figures = card.get("validation", {})
+    if cascade.cases is not None:
+        pairs = zip(cascade.cases.sexes, cascade.cases.ages_months, strict=True)
+        return {"group": Counter(f"{sex} {group_of(float(age))}" for sex, age in pairs)}
+    figures = cascade.card.get("validation", {})
     named = {f"{sex} {group}": f"images_{sex}_{group}" for sex in ("female", "male") for group in (1, 2, 3, 4)}
     counted = Counter({label: int(figures[key]) for label, key in named.items() if key in figures})
     if not counted:
-        raise DriftError("the model's card does not say how its images fall into groups: compare with a period instead")
+        raise DriftError("the model does not say how its images fall into groups: compare with a period instead")
     return {"group": counted}
 
 

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from boneage.cascade.case_index import CaseIndex
 from boneage.cli import main
 from boneage.hospital.drift import DailyCounts, DriftError, Seen, bins_of, compare, training_counts
 from boneage.hospital.result import Question, judge
@@ -94,5 +95,7 @@ def test_the_models_own_images_are_a_reference(monkeypatch, counted, store, caps
     experiment = store.get_experiment_by_name("boneage-drift")
     (run,) = store.search_runs([experiment.experiment_id])
     assert run.data.metrics["group_p_corrected"] < 0.05 and run.data.tags["period"].startswith("2026-10-01")
+    one.cases = CaseIndex.of("x", list("abc"), ["female", "male", "male"], np.array([20, 100, 110]), np.eye(3))
+    assert training_counts(one) == {"group": {"female 1": 1, "male 2": 2}}
     with pytest.raises(DriftError, match="does not say"):
-        training_counts({})
+        training_counts(cascade())
