@@ -24,9 +24,12 @@ from boneage.commands.common import (
 )
 from boneage.config import load_config
 from boneage.data.annotations import read_row
+from boneage.data.images import read_radiograph
 from boneage.explain.faithfulness import faithfulness, faithfulness_summary, measure_faithfulness
 from boneage.explain.heatmaps import heat_map, occlusion_map, overlay
 from boneage.explain.reasons import reasons_of
+from boneage.gate.gate import RefusedError
+from boneage.hospital.audit_trail import log_answer, log_error
 from boneage.preprocess.preparer import Prepared
 from boneage.study.finish import index_cases
 from boneage.study.materials import gather, part_table, sample, unseen
@@ -65,9 +68,15 @@ def faithfulness_arguments(parser: argparse.ArgumentParser) -> None:
 def run_explain(args: argparse.Namespace) -> int:
     """Print and write one explanation."""
     cascade = _cascade(args)
-    prepared = cascade.examine(args.image, args.sex, anyway=args.anyway)
+    film = read_radiograph(args.image)
+    try:
+        prepared = cascade.examine(film, args.sex, anyway=args.anyway)
+    except RefusedError as refused:
+        log_error(film, refused)
+        raise
     features = cascade.features(prepared)
     estimate = cascade.estimate_prepared(prepared, args.sex, args.age_range, features)
+    log_answer(film, estimate)
     maps = _maps(cascade, prepared, args)
     believed = {name: faithfulness(cascade, prepared, args.sex, heat, args.age_range) for name, heat in maps.items()}
     content = {

@@ -66,7 +66,8 @@ def test_explain_writes_maps_experts_similar_cases_and_their_faithfulness(served
     assert printed.count("similar case case-") == 5 and printed.count("expert ") == 4
 
 
-def test_explain_obeys_a_range(served, film, tmp_path):
+def test_explain_obeys_a_range(served, film, tmp_path, monkeypatch):
+    monkeypatch.setenv("BONEAGE_AUDIT", str(tmp_path / "audit"))
     out = tmp_path / "why"
     asked = ["explain", film, "--sex", "female", "--range", "172-228", "--out", str(out), "--no-occlusion"]
     assert main(asked) == 0
@@ -74,6 +75,9 @@ def test_explain_obeys_a_range(served, film, tmp_path):
     assert content["age_range"] == "172-228"
     assert [one["weight"] for one in content["experts"]] == [0, 0, 0, 1]
     assert not (out / "occlusion.png").exists()
+    (line,) = next((tmp_path / "audit").glob("audit-*.jsonl")).read_text().splitlines()
+    logged = json.loads(line)
+    assert logged["event"] == "answered" and logged["bone_age_months"] == round(content["bone_age_months"], 2)
 
 
 def test_another_index_can_be_given(served, index, film, tmp_path):

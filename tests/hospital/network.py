@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,13 +26,13 @@ SENDER = "MODALITY"
 class Archive:
     """Takes results; `received` lists (SOP class, instance UID, source film's UID), each time that one came."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[tuple[str, str, str]] = []
         entity = AE(ae_title="PACS")
         for one in (EnhancedSRStorage, SecondaryCaptureImageStorage):
             entity.add_supported_context(one)
         self._server = entity.start_server(
-            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)], ssl_context=tls
         )
         self.port = self._server.server_address[1]
 

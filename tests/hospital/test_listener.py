@@ -215,16 +215,24 @@ def test_encrypted_connections(tmp_path):
         pytest.skip("openssl is not installed")
     paths = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2",
+                    "-addext", "subjectAltName=IP:127.0.0.1",
                     "-keyout", paths[1], "-out", paths[0]], check=True, capture_output=True)  # fmt: skip
-    listener, _, spool = serve(tmp_path / "out", tls=tls_context(*paths, paths[0], server=True))
+    listener, worker, spool = serve(tmp_path / "out", tls=tls_context(*paths, paths[0], server=True))
     client = tls_context(*paths, paths[0], server=False)
-    client.check_hostname = False
-    link = associate(listener.port, tls=(client, None))
+    link = associate(listener.port, tls=(client, "127.0.0.1"))
     assert link.send_c_store(pydicom.dcmread(BytesIO(film_bytes(80)))).Status == 0
     link.release()
     assert len(spool.waiting()) == 1
     assert not associate(listener.port).is_established  # not in the clear
     listener.stop()
+    archive, worker._send = Archive(tls=tls_context(*paths, paths[0], server=True)), True
+    worker.run(until_empty=True)
+    where = Destination("127.0.0.1", archive.port, "PACS")
+    Sender(spool, where, "BONEAGE", Patience(2, 0.0)).deliver()
+    assert spool.counts()["unsent"] == 1  # the archive takes nothing in the clear
+    Sender(spool, where, "BONEAGE", Patience(3, 0.0), client).deliver()
+    assert spool.counts()["unsent"] == 0 and len(archive.received) == 2
+    archive.stop()
     with pytest.raises(HospitalError, match="cannot be used"):
         tls_context(paths[0], paths[0], None, server=True)
 

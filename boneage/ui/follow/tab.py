@@ -85,7 +85,7 @@ def lay_out(labels: Labels, seconds: float) -> FollowTab:
             with gr.Row(visible=False, elem_id="follow-actions") as actions:
                 buttons = {
                     key: labels.made(
-                        gr.Button, {"value": key}, size="sm", scale=0, min_width=120, elem_id=key.replace("_", "-")
+                        gr.Button, {"value": key}, size="sm", scale=0, min_width=170, elem_id=key.replace("_", "-")
                     )  # fmt: skip
                     for key in FILES
                 }
