@@ -86,7 +86,8 @@ class Visits:
         if answer["image"] != film.name or abs(answer["bone_age_months"] - self.expected[film]) > 0.01:
             self.tally.fault(f"{film.name} was answered {answer['image']}, {answer['bone_age_months']}")
         reading = round(chance.uniform(0, 228), 3)
-        said = client.predict(reader_age_months=reading, consent=True, key=answer["key"], api_name="/flag")
+        asked = {"reader_age_months": reading, "consent": True, "key": answer["key"], "text_seen": True}
+        said = client.predict(**asked, api_name="/flag")
         self.tally.count("readings")
         self.kept.setdefault(self.films[film], set()).add(reading)
         if said["saved"] != f"{self.films[film]}.png":
@@ -140,11 +141,17 @@ class Visits:
 
 
 def named(films: list[Path]) -> dict[Path, str]:
-    """Return each film with the hash that the flag store names it by."""
+    """Return each film with the hash that the flag store names it by: of what is saved, with its text blacked out."""
     from boneage.data.flags import pixels_sha256
     from boneage.data.images import read_radiograph
+    from boneage.hospital.deidentify import look
 
-    return {film: pixels_sha256(read_radiograph(film).pixels) for film in films}
+    names = {}
+    for film in films:
+        pixels = read_radiograph(film).pixels
+        cleaned = look(pixels)
+        names[film] = pixels_sha256(pixels if cleaned is None else cleaned.film)
+    return names
 
 
 def main() -> int:

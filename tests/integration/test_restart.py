@@ -60,7 +60,8 @@ def test_a_reading_finds_its_own_estimate_or_none_across_a_restart(tmp_path: Pat
         # The same film, asked of the same version in the same way, has the same key after a restart, too.
         after = client.predict(file=handle_file(str(film)), **asked)
         assert (after["key"], after["bone_age_months"]) == (before["key"], before["bone_age_months"])
-        client.predict(reader_age_months=110, consent=True, key=before["key"], api_name="/flag")
+        asked = {"reader_age_months": 110, "consent": True, "key": before["key"], "text_seen": True}
+        client.predict(**asked, api_name="/flag")
     row = flags.records().iloc[0]
     assert (row["key"], row["reader_age_months"], len(flags.records())) == (before["key"], 110, 1)
     assert row["estimated_age_months"] == pytest.approx(before["bone_age_months"], abs=0.01)

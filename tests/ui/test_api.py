@@ -206,6 +206,8 @@ def test_text_on_a_film_is_shown_before_it_is_blacked_out_and_saved(
     shown = client.predict(consent=True, key=key, api_name="/flag")
     assert shown["saved"] is None and shown["texts"] == 1 and shown["preview"].startswith("data:image/jpeg")
     assert len(running.services.flags.records()) == before
+    # What was found is kept: a film is looked at once.
+    monkeypatch.setattr("boneage.ui.flags.texts.look", lambda film: pytest.fail("looked at twice"))
     saved = client.predict(consent=True, key=key, text_seen=True, api_name="/flag")
     assert saved["texts"] == 1
     kept = cv2.imread(str(running.services.flags.folder / "images" / saved["saved"]), cv2.IMREAD_GRAYSCALE)
