@@ -20,6 +20,7 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 # Each command: the module of `boneage.commands` whose function `<command>_arguments` describes it, and its help.
 _COMMANDS = {
     "doctor": ("doctor", "what is installed, which weights are there, is the store sound"),
+    "weights": ("weights", "list the published networks, fetch one, or add its file"),
     "phantom": ("data", "draw simulated hand radiographs with known age and sex"),
     "prepare": ("data", "preprocess a study's images and compute their features (resumable)"),
     "audit": ("audit", "count images, and list unreadable files, duplicates and leaks"),
@@ -57,6 +58,7 @@ _KEPT = {
     "train": "prepared images and features are kept, models are trained anew",
     "ablate": "prepared images and features are kept, variants are fitted anew",
     "phantom": "what was drawn is kept",
+    "weights": "what an address sent is kept",
 }
 
 

@@ -14,6 +14,7 @@ BASE |= {"dependencies", "signing", "stopping", "config", "settings", "html", "p
 ORDER = [
     "phantom",
     "data",
+    "weights",
     "preprocess",
     "audit",
     "gate",

@@ -139,7 +139,17 @@ def test_doctor_reports_every_part(versions, capsys):
     main(["registry", "promote", "--version", "1"])
     main(["doctor"])
     out = capsys.readouterr().out
-    for part in ("python", "tensorflow", "handmask", "handnet", "ImageNet", "store", "default model"):
+    for part in (
+        "python",
+        "tensorflow",
+        "handmask",
+        "handnet",
+        "handlite0",
+        "EfficientNetV2L",
+        "weights list",
+        "store",
+        "default model",
+    ):
         assert part in out
     assert "is version 1" in out
 

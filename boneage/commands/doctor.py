@@ -6,13 +6,11 @@ Everything is imported where it is used: the report must come also where a packa
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 
 from boneage import __version__
 from boneage.commands.doctor_stores import Finding, store_findings
@@ -66,18 +64,26 @@ def _training_package(name: str) -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    from boneage.learn import handnet, lite0
-    from boneage.preprocess import handmask
+    """Verify every network of the table that is here; those of others that are not are one line."""
+    from boneage.weights.files import here
+    from boneage.weights.table import NETWORKS, WeightsError
 
-    for name, purpose, check in (
-        ("handmask", "mask network", handmask.model_path),
-        ("handnet", "embedded backbone", handnet.asset_path),
-        ("handlite0", "embedded backbone", lite0.asset_path),
-    ):
+    absent = []
+    for network in NETWORKS.values():
         try:
-            yield Finding("ok", name, f"{purpose}, {check().stat().st_size / 2**20:.1f} MiB, checksum right")
-        except (FileNotFoundError, ValueError) as error:
-            yield Finding("bad", name, f"{purpose}: {error}")
-    downloaded = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
-    found = sorted(path.name for path in downloaded.glob("*.h5")) if downloaded.is_dir() else []
-    yield Finding("ok" if found else "note", "ImageNet weights", ", ".join(found) or f"none in {downloaded}")
+            path = here(network)
+        except WeightsError as error:
+            yield Finding("bad", network.name, str(error))
+            continue
+        if path is not None:
+            words = f"{network.use}, {path.stat().st_size / 2**20:.1f} MiB, checksum right"
+            yield Finding("ok", network.name, words)
+        elif network.ships:
+            yield Finding(
+                "bad", network.name, f"{network.file} should lie in {network.place.parent}: reinstall boneage"
+            )
+        else:
+            absent.append(network.name)
+    if absent:
+        words = f"{', '.join(absent)}: not here; `boneage weights list` says where they can come from"
+        yield Finding("note", "further networks", words)

@@ -1,4 +1,4 @@
-"""The table of frozen backbones: name, input side, number of features, and the file of its ImageNet weights.
+"""The table of frozen backbones: name, input side, number of features; their weights' files are `boneage.weights`'s.
 
 All take a prepared grey hand of 0-255. It is repeated to three channels and scaled as the network wants it inside the
 model, so that nobody can feed 0-1 by mistake.
@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boneage.errors import BoneageError
-from boneage.learn import handnet, lite0
-from boneage.learn.weights import WeightsFile
+from boneage.learn import handnet, inverted, lite0
+from boneage.weights.table import Network, published
 
 if TYPE_CHECKING:
     import keras
 
 HANDNET, HANDLITE0 = "handnet", "handlite0"
-_V2 = "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2"
-_V1 = "https://storage.googleapis.com/keras-applications"
-_RESNET = "https://storage.googleapis.com/tensorflow/keras-applications/resnet"
 _CAFFE_MEANS = (-103.939, -116.779, -123.68)
 
 
@@ -65,41 +62,48 @@ EMBEDDED: dict[str, Embedded] = {
 
 @dataclass(frozen=True)
 class Backbone:
-    """One row: an embedded network or a class of `keras.applications`, its input side, features and weights file."""
+    """One row: an embedded network, one of `boneage.learn.inverted` or a class of `keras.applications`.
+
+    Attributes:
+        name: as in a configuration.
+        input_size: usual side of its input in pixels.
+        features: how many values are pooled.
+    """
 
     name: str
     input_size: int
     features: int
-    imagenet: WeightsFile | None
 
-
-def _row(name: str, input_size: int, features: int, file: str, md5: str, url: str) -> Backbone:
-    return Backbone(name, input_size, features, WeightsFile(file, md5, url))
+    @property
+    def imagenet(self) -> Network | None:
+        """Return the file of its ImageNet weights; None for networks that were trained on hand radiographs."""
+        return published(self.name)
 
 
 _ROWS = (
-    Backbone(HANDNET, handnet.INPUT_SIZE, handnet.FEATURES, None),
-    Backbone(HANDLITE0, lite0.INPUT_SIZE, lite0.FEATURES, None),
-    _row("EfficientNetV2B0", 224, 1280, "efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff", _V2),
-    _row("EfficientNetV2B1", 240, 1280, "efficientnetv2-b1_notop.h5", "0e80663031ca32d657f9caa404b6ec37", _V2),
-    _row("EfficientNetV2B2", 260, 1408, "efficientnetv2-b2_notop.h5", "1dfe2e7a5d45b6632553a8961ea609eb", _V2),
-    _row("EfficientNetV2B3", 300, 1536, "efficientnetv2-b3_notop.h5", "f6abf7b5849ac99a89b50dd3fd532856", _V2),
-    _row("EfficientNetV2S", 384, 1280, "efficientnetv2-s_notop.h5", "af0682fb74e8c54910f2d4393339c070", _V2),
-    _row("EfficientNetV2M", 480, 1280, "efficientnetv2-m_notop.h5", "1b8dc055df72dde80d614482840fe342", _V2),
-    _row("EfficientNetV2L", 480, 1280, "efficientnetv2-l_notop.h5", "b0b66b5c863aef5b46e8608fe1711615", _V2),
-    _row("EfficientNetB0", 224, 1280, "efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d", _V1),
-    _row("EfficientNetB1", 240, 1280, "efficientnetb1_notop.h5", "74c4e6b3e1f6a1eea24c589628592432", _V1),
-    _row("EfficientNetB2", 260, 1408, "efficientnetb2_notop.h5", "111f8e2ac8aa800a7a99e3239f7bfb39", _V1),
-    _row("EfficientNetB3", 300, 1536, "efficientnetb3_notop.h5", "af6d107764bb5b1abb91932881670226", _V1),
-    _row("EfficientNetB4", 380, 1792, "efficientnetb4_notop.h5", "ebc24e6d6c33eaebbd558eafbeedf1ba", _V1),
-    _row("EfficientNetB5", 456, 2048, "efficientnetb5_notop.h5", "38879255a25d3c92d5e44e04ae6cec6f", _V1),
-    _row("EfficientNetB6", 528, 2304, "efficientnetb6_notop.h5", "9ecce42647a20130c1f39a5d4cb75743", _V1),
-    _row("EfficientNetB7", 600, 2560, "efficientnetb7_notop.h5", "cbcfe4450ddf6f3ad90b1b398090fe4a", _V1),
-    _row(
-        "ResNet50", 224, 2048, "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "4d473c1dd8becc155b73f8504c6f6626", _RESNET,
-    ),
-)  # fmt: skip
+    Backbone(HANDNET, handnet.INPUT_SIZE, handnet.FEATURES),
+    Backbone(HANDLITE0, lite0.INPUT_SIZE, lite0.FEATURES),
+    Backbone("EfficientNetLite0", 224, 1280),
+    Backbone("EfficientNetLite1", 240, 1280),
+    Backbone("EfficientNetLite2", 260, 1280),
+    Backbone("MobileNetV2", 224, 1280),
+    Backbone("EfficientNetV2B0", 224, 1280),
+    Backbone("EfficientNetV2B1", 240, 1280),
+    Backbone("EfficientNetV2B2", 260, 1408),
+    Backbone("EfficientNetV2B3", 300, 1536),
+    Backbone("EfficientNetV2S", 384, 1280),
+    Backbone("EfficientNetV2M", 480, 1280),
+    Backbone("EfficientNetV2L", 480, 1280),
+    Backbone("EfficientNetB0", 224, 1280),
+    Backbone("EfficientNetB1", 240, 1280),
+    Backbone("EfficientNetB2", 260, 1408),
+    Backbone("EfficientNetB3", 300, 1536),
+    Backbone("EfficientNetB4", 380, 1792),
+    Backbone("EfficientNetB5", 456, 2048),
+    Backbone("EfficientNetB6", 528, 2304),
+    Backbone("EfficientNetB7", 600, 2560),
+    Backbone("ResNet50", 224, 2048),
+)
 BACKBONES: dict[str, Backbone] = {row.name: row for row in _ROWS}
 
 
@@ -132,6 +136,8 @@ def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
                 f"{row.name} takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
             )
         return embedded.build(None, input_size, arrays)
+    if row.name in inverted.SHAPES:
+        return inverted.build_inverted(inverted.SHAPES[row.name], input_size, row.name)
     import keras
 
     grey = keras.Input((input_size, input_size, 1), name="hand")

@@ -11,7 +11,12 @@ import numpy as np
 from boneage.config import BackboneConfig
 from boneage.learn.backbone_table import EMBEDDED, Backbone, BackboneError, blank_model, find
 from boneage.learn.frozen import FrozenBackbone, assign, identify, read_saved
-from boneage.learn.weights import WeightsError, checksum, obtain, verify
+from boneage.learn.inverted import SHAPES
+from boneage.learn.layer_arrays import set_arrays
+from boneage.learn.published_weights import read_published
+from boneage.weights.fetch import obtain
+from boneage.weights.files import checksum, verify
+from boneage.weights.table import WeightsError
 
 if TYPE_CHECKING:
     import keras
@@ -106,6 +111,8 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
             assign(model, EMBEDDED[row.name].build(source, int(model.input_shape[1]), 0).get_weights())
         elif source.suffix == ".npz":
             assign(model, read_saved(source)[1])
+        elif row.name in SHAPES:
+            set_arrays(model, read_published(source, SHAPES[row.name]), source.name)
         else:
             network = model.get_layer(index=-1)
             network.load_weights(source)

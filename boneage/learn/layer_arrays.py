@@ -45,11 +45,19 @@ def give_arrays(model: keras.Model, path: Path, fixed: Collection[str] = ()) -> 
     """
     if not path.is_file():
         raise FileNotFoundError(f"{model.name} weights should be the .npz file {path}, but it is missing")
-    arrays = read_arrays(path)
+    set_arrays(model, read_arrays(path), path.name, fixed)
+
+
+def set_arrays(model: keras.Model, arrays: Arrays, origin: str, fixed: Collection[str] = ()) -> None:
+    """Give every layer of a model its own kernel and bias; `origin` names where they are from, in errors.
+
+    Raises:
+        ValueError: when an array is missing or has another shape.
+    """
     for layer in model.layers:
         if not layer.weights or layer.name in fixed:
             continue
         names = (f"{layer.name}.kernel", f"{layer.name}.bias")
         if any(name not in arrays for name in names):
-            raise ValueError(f"{path.name} should hold {names[0]} and {names[1]}, but does not")
+            raise ValueError(f"{origin} should hold {names[0]} and {names[1]}, but does not")
         layer.set_weights([arrays[name] for name in names])

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from boneage.errors import BoneageError
 from boneage.needs import how_to_install, installed
 from boneage.preprocess import handmask
+from boneage.weights.files import here
+from boneage.weights.table import WeightsError, published
 
 Film = NDArray[np.uint8]
 MaskFunction = Callable[[Film], Film]
@@ -152,12 +154,18 @@ def _open_named(name: str, threads: int) -> Any:
         )
     if not session_class.is_local() or session_class.requires_credentials():
         raise BackgroundError(f"background {name!r} would send the radiograph to a remote service: use a local one")
+    known_file = published(name)
     try:
+        if known_file is not None:  # rembg takes any file that lies in the place
+            here(known_file)
         return rembg.new_session(name, sess_opts=_options(threads))
+    except WeightsError as error:
+        raise BackgroundError(str(error)) from error
     except (OSError, ValueError, RuntimeError) as error:
+        fetched = f"run `boneage weights fetch {name}`, " if known_file is not None else ""
         raise BackgroundError(
             f"the weights of background {name!r} are neither here nor could be downloaded ({type(error).__name__}): "
-            f"put {name}.onnx into {session_class.model_dir()} or give its path as preprocess.background"
+            f"{fetched}put {name}.onnx into {session_class.model_dir()} or give its path as preprocess.background"
         ) from error
 
 

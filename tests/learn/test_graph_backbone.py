@@ -29,7 +29,7 @@ def served():
     return GraphBackbone(handnet.asset_path(), handnet.graph_path())
 
 
-@pytest.mark.parametrize("name", ["EfficientNetV2B0", "EfficientNetB0", "ResNet50", "handlite0"])
+@pytest.mark.parametrize("name", ["EfficientNetV2B0", "EfficientNetB0", "ResNet50", "handlite0", "MobileNetV2"])
 def test_a_backbone_of_the_table_gives_what_keras_gives(name, tmp_path):
     backbone = open_backbone(BackboneConfig(name, "none", input_size=64, batch_size=2), 70)
     weights, graph = backbone.save(tmp_path / "b.npz"), backbone.save_graph(tmp_path / "b.onnx")

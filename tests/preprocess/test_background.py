@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from boneage.paths import project_root
 from boneage.preprocess import background, handmask
 from boneage.preprocess.background import BackgroundError, mask_session, network_file, network_identity
+from boneage.weights.table import NETWORKS, find
 
 SHARED = Path(os.environ.get("BONEAGE_SHARED_DATA", project_root().parent / "shared" / "data"))
 U2NETP = SHARED.parent / "models" / "u2netp.onnx"
@@ -99,8 +102,25 @@ def test_missing_weights_say_where_to_put_them(monkeypatch, tmp_path):
 
     monkeypatch.setattr(pooch, "retrieve", offline)
     background._rembg()
-    with pytest.raises(BackgroundError, match=r"u2net\.onnx into .*u2net or give its path"):
+    with pytest.raises(BackgroundError, match=r"weights fetch u2net.*u2net\.onnx into .*u2net or give its path"):
         mask_session("u2net")
+
+
+def test_the_table_names_rembgs_own_files_and_their_places_and_no_other_file_is_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    sessions = background._rembg().sessions.sessions
+    rows = [row for row in NETWORKS.values() if row.use == "mask" and not row.ships]
+    assert {row.name for row in rows} >= {"u2net", "u2netp"}
+    for row in rows:
+        source = inspect.getsource(sessions[row.name].download_models)
+        assert f'"{row.url}"' in source and f'"md5:{row.md5}"' in source
+        assert Path(sessions[row.name].model_dir()) == row.place.parent
+    for place in find("u2netp").places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"damaged")
+        with pytest.raises(BackgroundError, match="delete it, and run `boneage weights fetch u2netp`"):
+            mask_session("u2netp")
+        place.unlink()
 
 
 def test_a_missing_file_and_a_file_that_is_no_network_are_refused(tmp_path):
@@ -122,6 +142,8 @@ def test_any_u2net_file_is_used_wherever_it_lies(film):
 def test_a_named_session_uses_rembgs_own_class(film, monkeypatch, tmp_path):
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     (tmp_path / "u2netp.onnx").symlink_to(U2NETP)
+    # The shared copy is another export than rembg's own.
+    monkeypatch.setitem(NETWORKS, "u2netp", replace(find("u2netp"), sha256=network_identity(str(U2NETP))[7:]))
     np.testing.assert_array_equal(mask_session("u2netp", 1)(film), mask_session(str(U2NETP), 1)(film))
 
 

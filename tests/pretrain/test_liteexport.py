@@ -69,5 +69,5 @@ def test_imagenet_weights_of_another_network_are_refused(torch, tmp_path):
     from boneage.pretrain.litenet import read_imagenet
 
     torch.save({"_fc.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match="Lite0"):
+    with pytest.raises(ValueError, match="EfficientNet-Lite"):
         read_imagenet(tmp_path / "other.pth")
