@@ -26,6 +26,7 @@ _COMMANDS = {
     "audit": ("audit", "count images, and list unreadable files, duplicates and leaks"),
     "steps": ("data", "write the picture after every step of preparing one radiograph"),
     "train": ("train", "run a study with fixed hyperparameters (the search: python -m tuning)"),
+    "compare-backbones": ("backbones", "the same films, heads and folds over several backbones: error against cost"),
     "predict": ("predict", "estimate the bone age of radiographs"),
     "page": ("page", "open the page, as `python app.py` does in a checkout"),
     "listen": ("listen", "receive films by DICOM, estimate them and send results on"),
@@ -56,6 +57,7 @@ _COMMANDS = {
 _KEPT = {
     "prepare": "prepared images and features are kept",
     "train": "prepared images and features are kept, models are trained anew",
+    "compare-backbones": "prepared images and features are kept, heads are fitted anew",
     "ablate": "prepared images and features are kept, variants are fitted anew",
     "phantom": "what was drawn is kept",
     "weights": "what an address sent is kept",
@@ -118,7 +120,7 @@ def build_parser(command: str) -> argparse.ArgumentParser:
     for name, (module, words) in _COMMANDS.items():
         added = commands.add_parser(name, help=words)
         if name == command:
-            getattr(import_module(f"boneage.commands.{module}"), f"{name}_arguments")(added)
+            getattr(import_module(f"boneage.commands.{module}"), f"{name.replace('-', '_')}_arguments")(added)
     return parser
 
 

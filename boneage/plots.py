@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
 
@@ -244,6 +245,24 @@ def png(figure: Figure) -> bytes:
 def _with_legend_above(figure: Figure, axes: Axes) -> Figure:
     """Put the legend above the plot, where it hides nothing."""
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2)
+    return figure
+
+
+def error_against_cost(
+    names: Sequence[str], cost_ms: ArrayLike, mae_months: ArrayLike, bounds: ArrayLike, title: str
+) -> Figure:
+    """Draw what N networks cost, milliseconds an image (N,), against their error in months (N,).
+
+    `bounds`: the ends of the errors' intervals, float (2, N).
+    """
+    cost, mae = np.asarray(cost_ms, float), np.asarray(mae_months, float)
+    figure, (axes,) = new_figure((7.2, 4.8))
+    axes.errorbar(cost, mae, np.abs(np.asarray(bounds, float) - mae), fmt="o", color=_BLUE, ecolor=_EDGE, capsize=3)
+    for name, x, y in zip(names, cost, mae, strict=True):
+        axes.annotate(name, (x, y), (6, 4), textcoords="offset points", fontsize=8, color=_INK)
+    axes.set_xscale("log")
+    axes.margins(x=0.2)
+    _style(axes, title, "Milliseconds of one core an image", "Mean absolute error out of fold (months)")
     return figure
 
 

@@ -27,16 +27,14 @@ from optuna.trial import FixedTrial, TrialState
 from boneage import stopping
 from boneage.config import BackboneConfig, Config, config_sha256, to_mapping
 from boneage.files import write_whole
-from boneage.groups import ALL_MODELS, ModelKey, Task
+from boneage.groups import Task
 from boneage.learn.backbones import weights_identity
-from boneage.learn.crossval import FoldHooks
 from boneage.learn.seen_images import SeenImages, seen_images
 from boneage.paths import study_folder
 from boneage.preprocess.preparer import Preparer
+from boneage.study.cross_validated import cross_validate_cascade
 from boneage.study.job import describe_set
 from boneage.study.materials import Materials, Stage, gather, silent
-from boneage.study.models import Chosen, ModelOutcome, base_parameters, model_task
-from boneage.study.out_of_fold import fold_heads, held_out, route_out_of_fold
 from boneage.tracking.environment import run_tags
 from boneage.tracking.store import ensure_experiment, open_store
 from boneage.tracking.values import dataset_input, to_metrics, to_params
@@ -115,19 +113,12 @@ def score(materials: Materials, stage: Stage = silent) -> dict[str, float]:
     Returns:
         `out_of_fold_mae_months`, `out_of_fold_images`, and every model's mean over the folds, named after the model.
     """
-    config = materials.config
-    progress, outcomes, figures = stopping.watched(stage)("models"), {}, {}
-    for done, key in enumerate(ALL_MODELS, start=1):
-        outcomes[key] = _cross_validated(materials, key)
+    found = cross_validate_cascade(materials, stopping.watched(stage)("models"))
+    figures = {}
+    for key, outcome in found.outcomes.items():
         name = "accuracy" if key.task is Task.CLASSIFIER else "mae_months"
-        figures[f"cv_val_{name}_mean.{key}"] = outcomes[key].chosen.cv.mean[name]
-        progress(done, len(ALL_MODELS))
-    held = held_out(materials)
-    if not held.sexes:
-        # Every image was seen: the comparison is biased towards that backbone, but the only one there is.
-        held = held_out(replace(materials, seen=SeenImages(frozenset())))
-    folds = [fold_heads(outcomes, config, number) for number in range(config.data.folds)]
-    errors = np.abs(route_out_of_fold(folds, held, config).ages - held.samples.ages)
+        figures[f"cv_val_{name}_mean.{key}"] = outcome.chosen.cv.mean[name]
+    errors = np.abs(found.routed.ages - found.held.samples.ages)
     known = errors[np.isfinite(errors)]
     return {METRIC: float(known.mean()), "out_of_fold_images": float(len(known)), **figures}
 
@@ -140,12 +131,6 @@ def seen_by_any(config: Config) -> SeenImages:
 def _backbones(config: Config) -> list[BackboneConfig]:
     names = upstream_choices(config)["backbone"]
     return [suggest_upstream(FixedTrial({**upstream_own(config), "backbone": name}), config).backbone for name in names]
-
-
-def _cross_validated(materials: Materials, key: ModelKey) -> ModelOutcome:
-    params = base_parameters(materials.config, key)
-    cv = model_task(materials, key).cross_validate(params, FoldHooks(after=lambda _number, _result: stopping.check()))
-    return ModelOutcome(key, Chosen(params, cv, 0), cv.folds[cv.best].fit, {}, "")
 
 
 def _run_trial(
