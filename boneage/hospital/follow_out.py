@@ -121,8 +121,10 @@ def follow_body(found: FollowUp, language: str, *, named: bool) -> str:
     drawn = base64.b64encode(chart(found, language)).decode()
     title = escape(text("follow_title", language))
     columns = ("film", "age", "bone_age", "interval", "difference", "z", "note")
-    headers = [text(f"follow_column_{name}", language) for name in columns[not named :]]
-    rows = [_cells(visit, row, language)[not named :] for visit, row in _visits(found)]
+    cells = [_cells(visit, row, language) for visit, row in _visits(found)]
+    shown = slice(not named, None if any(one[-1] for one in cells) else -1)  # no empty column of notes
+    headers = [text(f"follow_column_{name}", language) for name in columns[shown]]
+    rows = [one[shown] for one in cells]
     table = [] if found.table is None else [f"{found.table.name}. {say(found.table.provenance, language)}"]
     doubts = "".join(f'<p class="ba-refused">{escape(say(one, language))}.</p>' for one in found.doubts)
     small = "".join(f'<p class="ba-small">{escape(one)}</p>' for one in [text("follow_caution", language), *table])

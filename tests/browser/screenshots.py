@@ -38,10 +38,10 @@ LOOKS = (
     Look("-phone-dark", 390, 844, "dark", "en-US", 5, "200"),
 )
 # Name of the tab's picture -> the tab's place in the row of tabs.
-TABS = {"-batch": 1, "-flag": 3, "-models": 4}
+TABS = {"-batch": 1, "-follow": 2, "-flag": 3, "-models": 4}
 
 
-def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str]) -> None:
+def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str], visits: list[str]) -> None:
     """Estimate one drawn hand and take a picture of every tab."""
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height}, color_scheme=look.scheme, locale=look.language
@@ -68,11 +68,21 @@ def shoot(browser: Any, url: str, look: Look, out: Path, films: list[str]) -> No
             page.wait_for_timeout(1500)
             page.click("#batch-button")
             page.locator("#batch-rows table").wait_for()
+        if name == "-follow":
+            page.set_input_files("#follow-files input[type=file]", visits)
+            page.wait_for_function("document.querySelector('#follow-ages textarea').value.includes('=')")
+            page.click("#follow-table input")
+            page.get_by_role("option", name="Brush Foundation").click()
+            page.click("#follow-button")
+            page.locator(".ba-follow img").wait_for()
         if name == "-flag":
             page.fill("#reader-age input", "96")
             page.check("#consent input")
             page.click("#flag-button")
-            page.locator(".ba-done").wait_for()
+            page.locator(".ba-done, .ba-texts img").first.wait_for()
+            if page.locator(".ba-texts img").count():
+                page.click("#flag-button")
+                page.locator(".ba-done").wait_for()
         page.wait_for_timeout(2500)
         page.screenshot(path=out / f"page{name}{look.suffix}.png", full_page=True)
     context.close()
@@ -94,15 +104,28 @@ def _films(folder: Path) -> list[str]:
     return [str(file) for file in files]
 
 
+def _visits(folder: Path) -> list[str]:
+    """Draw three DICOM films of one invented girl."""
+    from boneage.groups import Sex
+    from boneage.hospital.dicom_out import encoded
+    from boneage.hospital.example import example_film
+
+    files = []
+    for age in (72, 96, 110):
+        files.append(folder / f"drawn-{age}-months.dcm")
+        files[-1].write_bytes(encoded(example_film(age, Sex.FEMALE, seed=4)))
+    return [str(file) for file in files]
+
+
 def main(url: str, out: Path) -> None:
     """Take all pictures."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
-        films = _films(Path(folder))
+        films, visits = _films(Path(folder)), _visits(Path(folder))
         for look in LOOKS:
-            shoot(browser, url, look, out, films)
+            shoot(browser, url, look, out, films, visits)
         browser.close()
 
 
