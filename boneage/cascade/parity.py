@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 LARGEST_MONTHS = 0.01
 """How far two ages of one film may be apart."""
-MOST_FILMS = 256
-"""How many films a comparison needs at most: each passes the graph once per view."""
 _BATCH = 32
 
 

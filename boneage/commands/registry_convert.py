@@ -10,7 +10,11 @@ from boneage.commands.common import notice
 from boneage.errors import BoneageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
+
+_MOST_FILMS = 2000
 
 
 def convert_arguments(parser: argparse.ArgumentParser, default_name: str) -> None:
@@ -40,11 +44,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _films(data: Path) -> list[tuple[np.ndarray, str]]:
-    from boneage.cascade.parity import MOST_FILMS
+def _films(data: Path) -> Iterator[tuple[np.ndarray, str]]:
     from boneage.data.annotations import load_folder, read_row
 
     table = load_folder(data).table
     if table.empty:
         raise BoneageError(f"{data} has no labelled image that can be used")
-    return [(read_row(row), str(row["sex"])) for _, row in table.head(MOST_FILMS).iterrows()]
+    # One after the other: originals of a whole set would not fit into memory at once.
+    return ((read_row(row), str(row["sex"])) for _, row in table.head(_MOST_FILMS).iterrows())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ _KEPT_TAGS = ("backbone_saw_images", STRESS_TAG)
 
 
 def convert_version(
-    client: MlflowClient, info: VersionInfo, films: Sequence[tuple[np.ndarray, str]] | None = None
+    client: MlflowClient, info: VersionInfo, films: Iterable[tuple[np.ndarray, str]] | None = None
 ) -> int:
     """Register a version again, with a graph that ONNX Runtime serves; return the new version's number.
 
@@ -84,6 +84,6 @@ def drawn_films() -> list[tuple[np.ndarray, str]]:
     ]
 
 
-def _prepared(cascade: Cascade, films: Sequence[tuple[np.ndarray, str]]) -> Films:
-    images = np.stack([cascade.preparer.prepare(film).image for film, _ in films])
-    return Films(images, [sex for _, sex in films])
+def _prepared(cascade: Cascade, films: Iterable[tuple[np.ndarray, str]]) -> Films:
+    images, sexes = zip(*((cascade.preparer.prepare(film).image, sex) for film, sex in films), strict=True)
+    return Films(np.stack(images), sexes)

@@ -12,7 +12,7 @@ import pandas as pd
 from boneage import plots
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
-from boneage.cascade.parity import MOST_FILMS, Films
+from boneage.cascade.parity import Films
 from boneage.evaluation.evaluate import Evaluation, add_routings, evaluate_estimates, training_medians
 from boneage.evaluation.metrics_table import account
 from boneage.evaluation.published import PAPER, Figure
@@ -76,12 +76,11 @@ def index_cases(materials: Materials) -> CaseIndex:
 
 
 def proof_films(materials: Materials) -> Films:
-    """Return validation films, evenly spread and at most `MOST_FILMS`, to compare the served graph with Keras on.
+    """Return the validation films, to compare the served graph with Keras on.
 
-    Films and features are those of the study's caches: nothing passes the backbone again.
+    Films and features are those of the study's caches: nothing passes Keras again, and each film the graph once a view.
     """
-    every = materials.splits.validation
-    ids = tuple(every[i] for i in np.unique(np.linspace(0, len(every) - 1, min(MOST_FILMS, len(every))).astype(int)))
+    ids = tuple(materials.splits.validation)
     table = materials.part.table.loc[list(ids)].rename_axis("id").reset_index()
     prepared = prepare_table(table, materials.config.preprocess, workspace() / "prepared")
     return Films(prepared.stack(ids), list(table["sex"]), materials.part.samples(ids).features)
