@@ -163,7 +163,9 @@ def page(bench: Bench) -> None:
             each = range(AT_ONCE)
             runs = list(pool.map(lambda _: visited.repeat(up.url, film, up.pid, bench.count // AT_ONCE), each))
     bench.say(f"upload to answer of the page, one visitor: median {statistics.median(seconds):.2f} s")
-    settled, end = runs[0][1][min(SETTLED, bench.count - 1) // AT_ONCE], max(memory[-1] for _, memory in runs)
+    memories = [memory for _, memory in runs]
+    settled = memories[0][min(SETTLED // AT_ONCE, len(memories[0]) - 1)]
+    end = max(memory[-1] for memory in memories)
     line = f"memory of the page over {bench.count} estimates: {settled:.0f} MB at {SETTLED}, {end:.0f} MB at the end"
     bench.say(line, "flat (at most 25 MB more)", end - settled <= 25)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ import optuna
 import pandas as pd
 import pytest
 
-from boneage.config import from_mapping
+from boneage.cascade.bundle import BundleError, read_bundle, save_bundle
+from boneage.cascade.cascade import Cascade
+from boneage.cascade.head import Head
+from boneage.config import HeadParameters, from_mapping
 from boneage.data.flags import FlagRecord, FlagStore
 from boneage.data.splits import load_or_draw
-from boneage.groups import ModelKey, Sex
+from boneage.files import write_whole
+from boneage.groups import ALL_MODELS, ModelKey, Sex
+from boneage.learn.heads import initial_weights
 from boneage.phantom import dataset
 from boneage.preprocess.mapped import GrowingTable
-from boneage.preprocess.pipeline import prepare_table
+from boneage.preprocess.pipeline import Preparer, prepare_table
 from tests.data.test_splits import training_set
 from tests.power_cut import survives
 from tuning.study import export_best, open_study, storage_for
@@ -82,3 +88,33 @@ def search(home: Path) -> dict[str, Any]:
 
 def test_splits_features_trials_and_cases_survive_a_cut_at_every_moment(tmp_path: Path) -> None:
     assert survives(tmp_path, search) > 20
+
+
+class Network:
+    """Stands in for a backbone whose weights are a few bytes, written as the real ones are."""
+
+    def save(self, path: Path) -> Path:
+        return write_whole(path, b"weights" * 99)
+
+    def save_graph(self, path: Path) -> Path:
+        return write_whole(path, b"graph" * 99)
+
+
+@lru_cache
+def cascade() -> Cascade:
+    parameters = HeadParameters(width_1=6, width_2=4)
+    heads = {key: Head(key, parameters, tuple(initial_weights(key.task, 2, parameters, 1))) for key in ALL_MODELS}
+    return Cascade(Preparer(CONFIG.preprocess), Network(), heads, CONFIG, {"study": "small"})  # type: ignore[arg-type]
+
+
+def bundle(home: Path) -> dict[str, Any]:
+    """Write a cascade's bundle to a new folder, unless one is whole; one that was cut off is never taken for whole."""
+    places = sorted(home.glob("bundle-*"))
+    for place in places:
+        with suppress(BundleError):
+            return {"sha256": read_bundle(place).values["sha256"]}
+    return {"sha256": read_bundle(save_bundle(cascade(), home / f"bundle-{len(places)}")).values["sha256"]}
+
+
+def test_a_bundle_is_whole_or_none_wherever_it_was_cut(tmp_path: Path) -> None:
+    assert survives(tmp_path, bundle, step=2) > 20
