@@ -8,6 +8,7 @@ import sys
 
 from boneage.commands.page import page_arguments, run
 from boneage.errors import BoneageError
+from boneage.files import write_fault
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -26,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         return run(asked)
     except BoneageError as error:
         sys.stderr.write(f"app.py: {error}\n")
-        return 1
+    except OSError as error:
+        sys.stderr.write(f"app.py: {write_fault(error.filename or 'a file', error) if error.errno else error}\n")
+    return 1
 
 
 if __name__ == "__main__":

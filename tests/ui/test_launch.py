@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,15 +57,27 @@ def test_only_folders_of_ended_programs_are_orphans(tmp_path: Path) -> None:
         assert _is_orphan(tmp_path / name) is orphan, name
 
 
-def test_the_entry_shows_sentences_and_no_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
-    import importlib.util
-
+def page_entry():
+    """Import app.py, which lies beside the package."""
     entry = Path(__file__).parent.parent.parent / "app.py"
     spec = importlib.util.spec_from_file_location("page_entry", entry)
     assert spec is not None
     assert spec.loader is not None
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
+    return app
+
+
+def test_the_entry_shows_sentences_and_no_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    app = page_entry()
     assert app.main(["--host", "0.0.0.0"]) == 1
     assert capsys.readouterr().err.startswith("app.py: 0.0.0.0 can be reached from other machines")
     assert app.parse([]).model is None
+
+
+def test_a_place_for_uploads_that_is_none_is_said_in_a_sentence(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setattr("boneage.ui.launch.signal.signal", lambda *given: None)
+    assert page_entry().main(["--model", "shipped", "--port", "0"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("app.py: ") and str(tmp_path / "gone") in said and said.count("\n") == 1
