@@ -34,14 +34,16 @@ class Visits:
 
     Attributes:
         url: returns the page's address now.
-        films: what they upload, each with the name of its pixels' hash.
+        films: what they upload.
         expected: the bone age that each film gets in a single call.
-        kept: the readings that the page acknowledged, by film.
+        saved_as: what each film is called in the flag store.
+        kept: the readings that the page acknowledged, by that name.
     """
 
     url: Any
-    films: dict[Path, str]
+    films: list[Path]
     expected: dict[Path, float] = field(default_factory=dict)
+    saved_as: dict[Path, str] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     kept: dict[str, set[float]] = field(default_factory=dict)
     _clients: dict[tuple[int, str], Any] = field(default_factory=dict)
@@ -79,19 +81,21 @@ class Visits:
         """Estimate a film, and save a reading with it."""
         from gradio_client import handle_file
 
-        film, client = chance.choice(list(self.films)), self.client(number)
+        film, client = chance.choice(self.films), self.client(number)
         # Drawn hands may be refused by the gate, which is not what is soaked here.
         answer = client.predict(file=handle_file(str(film)), sex="female", anyway=True, api_name="/predict")
         self.tally.count("estimates")
         if answer["image"] != film.name or abs(answer["bone_age_months"] - self.expected[film]) > 0.01:
             self.tally.fault(f"{film.name} was answered {answer['image']}, {answer['bone_age_months']}")
         reading = round(chance.uniform(0, 228), 3)
+        # What is written on a film is blacked out, once it was seen: the film is then saved under another hash.
         asked = {"reader_age_months": reading, "consent": True, "key": answer["key"], "text_seen": True}
         said = client.predict(**asked, api_name="/flag")
         self.tally.count("readings")
-        self.kept.setdefault(self.films[film], set()).add(reading)
-        if said["saved"] != f"{self.films[film]}.png":
-            self.tally.fault(f"the reading of {film.name} was saved with {said['saved']}")
+        known = self.saved_as.setdefault(film, said["saved"])
+        self.kept.setdefault(known, set()).add(reading)
+        if said["saved"] != known or list(self.saved_as.values()).count(known) != 1:
+            self.tally.fault(f"the reading of {film.name} was saved with {said['saved']} instead of {known}")
 
     def look(self, number: int, chance: Random) -> None:
         """Open the page in some language."""
@@ -132,26 +136,21 @@ class Visits:
     def lost(self, store: Any) -> list[str]:
         """Return what was acknowledged and is not in the flag store with its film."""
         history = store.history()
-        there = {name: set(rows["reader_age_months"]) for name, rows in history.groupby("sha256")}
+        there = {f"{name}.png": set(rows["reader_age_months"]) for name, rows in history.groupby("sha256")}
         return [
             f"{name}: readings {sorted(readings - there.get(name, set()))} are lost"
             for name, readings in self.kept.items()
-            if not readings <= there.get(name, set()) or not store.image(name).is_file()
+            if not readings <= there.get(name, set()) or not (store.folder / "images" / name).is_file()
         ]
 
-
-def named(films: list[Path]) -> dict[Path, str]:
-    """Return each film with the hash that the flag store names it by: of what is saved, with its text blacked out."""
-    from boneage.data.flags import pixels_sha256
-    from boneage.data.images import read_radiograph
-    from boneage.hospital.deidentify import look
-
-    names = {}
-    for film in films:
-        pixels = read_radiograph(film).pixels
-        cleaned = look(pixels)
-        names[film] = pixels_sha256(pixels if cleaned is None else cleaned.film)
-    return names
+    def misread(self, store: Any) -> list[str]:
+        """Return the saved films whose estimate is another film's."""
+        ages = dict(zip(store.records()["image"], store.records()["estimated_age_months"], strict=True))
+        return [
+            f"{film.name} is kept with {ages.get(f'images/{name}')} months instead of {self.expected[film]}"
+            for film, name in self.saved_as.items()
+            if abs(ages.get(f"images/{name}", -99) - self.expected[film]) > 0.01
+        ]
 
 
 def main() -> int:
@@ -167,7 +166,7 @@ def main() -> int:
         register_twice()
         page = Page(home)
         try:
-            visits = Visits(lambda: page.url, named(draw_films(home / "films", 12)))
+            visits = Visits(lambda: page.url, draw_films(home / "films", 12))
             return soak(visits, page, asked)
         finally:
             page.stop()
@@ -189,7 +188,8 @@ def soak(visits: Visits, page: Page, asked: argparse.Namespace) -> int:
         timer.start()
     run_clients(asked.visitors, asked.seconds, visits.visit)
     figures.append(page.figures())
-    lost = visits.lost(FlagStore(page.home / "flagged"))
+    store = FlagStore(page.home / "flagged")
+    lost = [*visits.lost(store), *visits.misread(store)]
     say(f"{asked.visitors} visitors, {asked.seconds:.0f} s: {dict(sorted(visits.tally.counts.items()))}")
     shown = "; ".join(f"{memory:.0f} and {disk:.1f}" for memory, disk in figures)
     say(f"memory and temporary files (MiB), twice before the page was killed, then at the end: {shown}")

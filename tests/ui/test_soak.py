@@ -34,7 +34,7 @@ def test_eight_visitors_at_once_mix_up_and_lose_nothing(running: Running, tmp_pa
         pixels = hand_pixels()
         pixels[:, 0] = np.uint8(60 + number)
         films.append(write_png(tmp_path / f"film-{number}.png", pixels))
-    visits = module.Visits(lambda: running.url, module.named(films))
+    visits = module.Visits(lambda: running.url, films)
     visits.learn()
     timer = threading.Timer(2.0, lambda: running.catalogue.versions.update({URI: "4"}))
     timer.start()
@@ -44,6 +44,7 @@ def test_eight_visitors_at_once_mix_up_and_lose_nothing(running: Running, tmp_pa
         timer.join()
         running.catalogue.versions[URI] = "3"
     assert visits.tally.faults == [] and visits.lost(running.services.flags) == []
+    assert visits.misread(running.services.flags) == []
     assert visits.tally.counts["readings"] > 3 and visits.tally.counts["rightly refused"] > 1
     records = running.services.flags.records()
     assert set(records["version"]) <= {"3", "4"} and records["key"].str.len().eq(64).all()
