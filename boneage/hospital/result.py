@@ -238,5 +238,5 @@ def read_header(data: bytes) -> Dataset:
     wanted = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     missing = [name for name in wanted if not re.fullmatch(r"[0-9.]{1,64}", str(header.get(name, "")))]
     if missing:
-        raise HospitalError(f"the DICOM file has no valid {', '.join(missing)}: export it again from the archive")
+        raise HospitalError(fault("dicom.identifiers", missing=", ".join(missing)))
     return header

@@ -143,11 +143,13 @@ def test_names_survive_in_every_character_set(charset, name, tmp_path):
         assert pydicom.dcmread(path).PatientName == name
 
 
-def test_outside_validators_find_no_error(written, refusal, tmp_path):
+def test_outside_validators_find_no_error(result, written, refusal, tmp_path):
     judge_of_dicom = shutil.which("dciodvfy", path=str(Path(sys.executable).parent))
     if judge_of_dicom is None:
         pytest.skip("dicom3tools is not installed")
-    for path in (*written, *write_dicom(refusal, tmp_path)):
+    grown = adult_height(result.estimate, 120, 138.0, 0.9, (178, 165))
+    spanish = replace(result, language="es", height=grown)
+    for path in (*written, *write_dicom(refusal, tmp_path), *write_dicom(spanish, tmp_path, "es")):
         done = subprocess.run([judge_of_dicom, str(path)], capture_output=True, text=True, timeout=30)
         assert "Error" not in done.stdout + done.stderr and done.returncode == 0, done.stderr
 
