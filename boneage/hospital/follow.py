@@ -228,7 +228,9 @@ def _visit(name: str, result: Result, typed: float | None) -> Visit:
     if typed is not None and own is not None:
         latest = own + result.film.age_step_months + _SAME_AGE_MONTHS
         if not own - _SAME_AGE_MONTHS <= typed <= latest:
-            raise HospitalError(fault("follow.contradicts", name=name, own=float(own), given=float(typed)))
+            raise HospitalError(
+                fault("follow.contradicts", name=name, own=round(float(own), 1), given=round(float(typed), 1))
+            )
     return Visit(name, age, result)
 
 
@@ -258,7 +260,7 @@ def _check_order(visits: Sequence[Visit], *, typed: bool) -> None:
         return
     for one, other in pairwise(visits):
         if other.age_months <= one.age_months:
-            ages = {"age": float(other.age_months), "before": float(one.age_months)}
+            ages = {"age": round(other.age_months, 1), "before": round(one.age_months, 1)}
             raise HospitalError(fault("follow.order", second=other.name, first=one.name, **ages))
 
 
