@@ -4,7 +4,8 @@
 
 Training films without a border of their own are framed in eight ways, and the corners that are found are compared
 with those that were drawn. A frame counts where it can be seen: at most a quarter of the film's own edge has its tone.
-A hand is cut where the field leaves out more than 1 % of its mask; that is also looked for on every film as it comes.
+The fields are those that are used: held against the mask of the framed film. A hand is cut where every field leaves out
+more than 1 % of the mask of the film without its frame; that is also looked for on every film as it comes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from boneage.gate.frames import FRAMES, corners_of
 from boneage.preprocess.background import mask_session
 from boneage.preprocess.field import Field, exposed_fields
 from boneage.preprocess.steps import select_object
+from boneage.preprocess.whole_hand import fields_around_hands
 from boneage.study.materials import part_table, sample
 from boneage.tables import text_table
 
@@ -48,18 +50,24 @@ def main() -> None:
 
 def measured(film: np.ndarray, mask, rng: np.random.Generator) -> list[tuple]:  # noqa: ANN001
     """Return (frame, whether it can be seen, whether a field was found, corner error, whether the hand was cut)."""
-    hand, own = select_object(mask(film) >= 128), exposed_fields(film)
+    hand, own = select_object(mask(film) >= 128), used_fields(film, mask)
     rows = [("as it comes", bool(own), bool(own), np.nan, bool(own) and cut(own, corners_of(film), hand))]
     if own:
         return rows
     edge = np.concatenate([film[0], film[-1], film[:, 0], film[:, -1]])
     for name, frame in FRAMES.items():
         framed, corners = frame(film, rng)
-        fields = exposed_fields(framed)
+        fields = used_fields(framed, mask)
         seen = (edge < 18).mean() <= 0.25 if name in DARK else (edge > 215).mean() <= 0.25 or "white" not in name
         error = np.hypot(*(fields[0].corners - corners).T).max() / max(film.shape) if fields else 1.0
         rows.append((name, seen, bool(fields), error, bool(fields) and cut(fields, corners, hand)))
     return rows
+
+
+def used_fields(film: np.ndarray, mask) -> tuple[Field, ...]:  # noqa: ANN001
+    """Return the exposed fields as gate and `boneage steps` use them."""
+    fields = exposed_fields(film)
+    return fields_around_hands(fields, mask(film)) if fields else ()
 
 
 def cut(fields: tuple[Field, ...], corners: np.ndarray, hand: np.ndarray) -> bool:

@@ -11,9 +11,11 @@ from boneage.commands.common import UsageError, add_config, add_overrides, compl
 from boneage.config import apply_overrides, from_mapping, load_config
 from boneage.data.images import read_radiograph
 from boneage.phantom.dataset import write_dataset
+from boneage.preprocess.background import NONE, mask_session
 from boneage.preprocess.field import draw_field, exposed_fields, straighten
 from boneage.preprocess.gallery import Gallery
 from boneage.preprocess.preparer import Preparer
+from boneage.preprocess.whole_hand import fields_around_hands
 from boneage.study.materials import gather
 
 
@@ -79,6 +81,8 @@ def run_steps(args: argparse.Namespace) -> int:
     radiograph = read_radiograph(args.image)
     gallery, film = Gallery(), radiograph.pixels
     fields = exposed_fields(film)
+    if fields and config.preprocess.background != NONE:
+        fields = fields_around_hands(fields, mask_session(config.preprocess.background)(film))
     if fields:
         gallery.show("field", draw_field(film, fields[0]))
         film = straighten(film, fields[0])

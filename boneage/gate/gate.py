@@ -111,7 +111,7 @@ class Gate:
         plain = _plain_reason(film)
         if plain is not None:
             return Verdict(film, (plain,), (), _kind(plain), 0.0)
-        fields = pose.fields_of(film, SMALLEST_SIDE)
+        fields = pose.fields_of(film, SMALLEST_SIDE, self._soft)
         found = _wanted([self._in_field(part, field, laterality) for part, field in fields], laterality)
         if not found.accepted and found.field is not None:
             whole = self._in_field(film, None, laterality)

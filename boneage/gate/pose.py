@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from boneage.preprocess import posture
 from boneage.preprocess.field import Field, exposed_fields, straighten
 from boneage.preprocess.steps import mask_box, select_object
+from boneage.preprocess.whole_hand import fields_around_hands
 
 Film = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -21,14 +22,19 @@ _MARGIN = 0.08
 _SECOND_HAND = 0.3
 
 
-def fields_of(film: Film, smallest: int) -> list[tuple[Film, Field | None]]:
-    """Return a film's exposed fields, cropped and straight, the largest first; the film itself where it has no border.
+def fields_of(film: Film, smallest: int, mask: Callable[[Film], Film]) -> list[tuple[Film, Field | None]]:
+    """Return a film's exposed fields, cropped and straight, the hand's first; the film itself where it has none.
+
+    A field that would cut what the film's mask shows as a hand grows, or is none.
 
     Args:
         film: uint8 (H, W).
         smallest: Fields whose longer side has fewer pixels are left out.
+        mask: gives the soft mask of a film; asked only where the film has a border.
     """
-    fields = [(straighten(film, field), field) for field in exposed_fields(film)[:_MOST_FIELDS]]
+    found = exposed_fields(film)[:_MOST_FIELDS]
+    found = fields_around_hands(found, mask(film)) if found else ()
+    fields = [(straighten(film, field), field) for field in found]
     kept: list[tuple[Film, Field | None]] = [(part, field) for part, field in fields if max(part.shape) >= smallest]
     return kept or [(film, None)]
 
