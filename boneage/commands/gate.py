@@ -25,7 +25,7 @@ from boneage.shipped import terms_of_use, write_record
 from boneage.study.materials import part_table, sample
 from boneage.tables import text_table
 
-_SIMULATED, _FILMS, _STEPS = 120, 2400, 1500
+_SIMULATED, _FILMS, _STEPS = 120, 2400, 2000
 _THEN = ", then "
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boneage.gate.negatives import cut_out, pattern, scrambled
+from boneage.gate.other_parts import PARTS
 from boneage.groups import Sex
 from boneage.phantom.hand import draw
 from boneage.preprocess.posture import turn
@@ -164,6 +165,10 @@ def _picture(source: Source, rng: Rng) -> Film:
     return cut_out(source.pictures[int(rng.integers(len(source.pictures)))], rng)
 
 
+def _part(name: str) -> Maker:
+    return Maker("not_hand", lambda source, rng: PARTS[name](rng))
+
+
 def _cut(side: str) -> Maker:
     return Maker("cut_off", lambda source, rng: cut_off(*source.hand(rng), rng, side))
 
@@ -185,4 +190,5 @@ MAKERS: Mapping[str, Maker] = {
     "no hand: pattern": Maker("not_hand", lambda source, rng: pattern(rng)),
     "no hand: picture": Maker("not_hand", _picture),
     "no hand: scrambled film": Maker("not_hand", lambda source, rng: scrambled(source.hand(rng)[0], rng)),
+    **{f"no hand: drawn {name}": _part(name) for name in PARTS},
 }

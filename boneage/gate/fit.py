@@ -41,10 +41,10 @@ _DOUBTFUL = 0.998
 _FALSE_MIRRORINGS = 0.015
 # How often each kind is drawn: most often what is hardest to tell, a whole left hand from a right or a cut one.
 _WEIGHTS = {
-    "usable": 0.32,
+    "usable": 0.29,
     "mirrored": 0.16,
     "inverted": 0.04,
-    "not_hand": 0.11,
+    "not_hand": 0.14,
     "two_hands": 0.05,
     "cut_off": 0.25,
     "turned": 0.07,
@@ -60,7 +60,7 @@ class Recipe:
         seed: of flaws and weights.
     """
 
-    steps: int = 1500
+    steps: int = 2000
     seed: int = 20
 
 

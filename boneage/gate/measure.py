@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -136,9 +137,13 @@ def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str
     for _, row in draw.table.iterrows():
         yield GOOD, "usable", read_row(row), str(row["id"])
 
-    def hand(rng: np.random.Generator) -> tuple[Film, Film]:
-        film = read_row(draw.table.iloc[int(rng.integers(len(draw.table)))])
+    @cache
+    def masked(number: int) -> tuple[Film, Film]:
+        film = read_row(draw.table.iloc[number])
         return film, mask(film)
+
+    def hand(rng: np.random.Generator) -> tuple[Film, Film]:
+        return masked(int(rng.integers(len(draw.table))))
 
     source = Source(hand, tuple(photographs(1)))
     for name, maker in MAKERS.items():
