@@ -113,5 +113,5 @@ def _straightening(field: Field) -> NDArray[np.float64]:
     return np.asarray(cv2.getPerspectiveTransform(field.corners, target), np.float64)
 
 
-def _moved(points: Points, matrix: NDArray[np.float64]) -> Corners:
+def _moved(points: Points, matrix: NDArray[np.floating]) -> Corners:
     return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), matrix)[0], np.float32)
