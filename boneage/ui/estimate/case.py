@@ -32,7 +32,7 @@ from boneage.languages.texts import text
 from boneage.preprocess.field import Field
 from boneage.preprocess.preparer import Prepared
 from boneage.ui.errors import Kept, PageError
-from boneage.ui.estimate.pictures import HEAT, Picture, encode_png, heat_picture, step_pictures
+from boneage.ui.estimate.pictures import HEAT, Picture, encode_png, heat_picture, refused_pictures, step_pictures
 from boneage.ui.service import Answer, ModelService
 
 # Between the two models of an estimate side by side, in a model's URI.
@@ -78,9 +78,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An estimate that was withheld, with the gate's reasons in English."""
+    """An estimate that was withheld.
+
+    Attributes:
+        reasons: the gate's, in English.
+        pictures: the film with its exposed field, and what the gate took for the hand, with the hand's axis.
+    """
 
     reasons: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -252,7 +258,9 @@ def make_shown(service: ModelService, request: Request, language: str, step: Ste
         case = make_case(service, replace(request, uri=uri), language, step)
         beside = make_case(service, replace(request, uri=other), language, step) if other else None
     except RefusedError as refused:
-        return Refusal((*refused.verdict.reasons, *refused.verdict.notes))
+        verdict = refused.verdict
+        film = read_radiograph(request.source, name=request.name).pixels
+        return Refusal((*verdict.reasons, *verdict.notes), refused_pictures(film, verdict))
     return replace(_named(service, case), beside=beside and replace(_named(service, beside), prepared=None))
 
 

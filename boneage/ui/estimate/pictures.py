@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 
 from boneage.data.transforms import shrink
+from boneage.gate.gate import Verdict
 from boneage.preprocess.field import draw_field
+from boneage.preprocess.posture import upright_angle
 from boneage.preprocess.preparer import Prepared
+from boneage.preprocess.steps import select_object
 
 LONGER_SIDE = 900
 HEAT = "step_heat"
-_TEAL = (36, 190, 190)
+_TEAL, _AMBER = (36, 190, 190), (240, 170, 40)
+# A mask is hand from this level on.
+HAND = 128
 _OUTSIDE = 0.35
 
 
@@ -46,8 +51,37 @@ def step_pictures(original: np.ndarray, prepared: Prepared) -> tuple[Picture, ..
     )
 
 
-def _with_field(original: np.ndarray, prepared: Prepared) -> np.ndarray:
-    return original if prepared.field is None else draw_field(original, prepared.field)
+def refused_pictures(original: np.ndarray, verdict: Verdict) -> tuple[Picture, ...]:
+    """Picture what the gate saw of a refused film: its exposed field, and the mask with the axis of the hand.
+
+    Args:
+        original: the film as it came, uint8 (H, W).
+        verdict: the gate's; the second picture is left out where it did not look for a mask.
+    """
+    film = _picture("step_original", shrink(_with_field(original, verdict), LONGER_SIDE))
+    if verdict.mask is None:
+        return (film,)
+    hand = select_object(verdict.mask >= HAND)
+    seen = overlay(shrink(verdict.film, LONGER_SIDE), hand)
+    return film, _picture("step_refused", _with_axis(seen, hand))
+
+
+def _with_axis(picture: np.ndarray, hand: np.ndarray) -> np.ndarray:
+    """Draw the long axis of a mask, bool (h, w), as an arrow to the fingers' end; uint8 (H, W, 3) RGB."""
+    rows, columns = np.nonzero(hand)
+    if rows.size == 0:
+        return picture
+    scale = np.array(picture.shape[1::-1]) / hand.shape[::-1]
+    lean = np.radians(upright_angle(hand))
+    middle = np.array([columns.mean(), rows.mean()]) * scale
+    half = 0.35 * max(np.ptp(rows) * scale[1], np.ptp(columns) * scale[0]) * np.array([np.sin(lean), -np.cos(lean)])
+    first, last = (np.rint(middle + sign * half).astype(int).tolist() for sign in (-1, 1))
+    thick = max(2, round(max(picture.shape) / 250))
+    return cv2.arrowedLine(picture, first, last, _AMBER, thick, cv2.LINE_AA, tipLength=0.06)
+
+
+def _with_field(original: np.ndarray, seen: Prepared | Verdict) -> np.ndarray:
+    return original if seen.field is None else draw_field(original, seen.field)
 
 
 def heat_picture(coloured: np.ndarray) -> Picture:

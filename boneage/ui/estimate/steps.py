@@ -7,15 +7,21 @@ from html import escape
 
 from boneage.languages.texts import text
 from boneage.notices import say
-from boneage.ui.estimate.case import Case
+from boneage.ui.estimate.case import Case, Refusal
 from boneage.ui.estimate.pictures import HEAT, Picture
 
 
-def steps_html(case: Case | None, language: str) -> str:
-    """Draw the steps of an estimate side by side, with what the heat map means; nothing where there is no estimate."""
-    if case is None:
+def steps_html(case: Case | Refusal | None, language: str) -> str:
+    """Draw the steps of an estimate side by side, with what the heat map means, or what was seen of a refused film."""
+    if case is None or not case.pictures:
         return ""
     figures = "".join(_figure(picture, language) for picture in case.pictures)
+    if isinstance(case, Refusal):
+        title = _say("steps", language)
+        return (
+            f'<section class="ba-steps" aria-label="{title}"><h2 class="ba-kicker">{title}</h2>'
+            f'<div class="ba-figures">{figures}</div></section>'
+        )
     waiting = "" if case.prepared is None else f'<div class="ba-step ba-waiting">{_say("step_waiting", language)}</div>'
     return (
         f'<section class="ba-steps" aria-label="{_say("steps", language)}">'

@@ -82,7 +82,7 @@ class EstimateTab:
         return [
             result_card(case, language, self.services.mlflow),
             gr.update(visible=isinstance(case, Refusal)),
-            steps_html(there, language),
+            steps_html(case, language),
             hands_html(there, language),
             gr.update(visible=there is not None),
             gr.update(value=made),
