@@ -87,17 +87,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             switch_on()
         return int(args.run(args))
     except (UsageError, ConfigError) as error:
-        complain(str(error))
+        complain(error)
         return WRONG_USAGE
     except BrokenPipeError:
         # Whoever read our output has gone; without this Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except BoneageError as error:
-        complain(str(error))
+        complain(error)
         return FAILED
     except OSError as error:
-        complain(write_fault(error.filename or "a file", error) if error.errno else str(error))
+        complain(write_fault(error.filename or "a file", error) if error.errno else error)
         return FAILED
     except ModuleNotFoundError as error:
         return _missing(error)

@@ -102,9 +102,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"no configuration at {file}: give a TOML file such as configs/demo.toml") from error
+        raise ConfigError.of("config.missing", file=file) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+        raise ConfigError.of("config.no_toml", file=file, reason=error) from error
     return from_mapping(apply_overrides(tree, overrides), origin=str(file))
 
 
@@ -153,7 +153,8 @@ def _read(kind: type[_T], tree: Mapping[str, Any], origin: str) -> _T:
         # JSON mode is strict about numbers and strings and still takes a TOML array for a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(dict(tree), default=str), strict=True)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(_explain(kind, item) for item in error.errors())) from error
+        said = [_explain(kind, item) for item in error.errors()]
+        raise ConfigError.of("config.invalid", place=origin, reasons=said) from error
 
 
 def _explain(kind: type[Any], error: Any) -> str:
@@ -204,12 +205,12 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     *sections, key = path.strip().split(".")
     if not separator or not sections or not key:
-        raise ConfigError(f"--set wants section.key=value, but {override!r} was given")
+        raise ConfigError.of("config.set", given=override)
     branch: Any = tree
     for section in sections:
         branch = branch.setdefault(section, {})
         if not isinstance(branch, dict):
-            raise ConfigError(f"--set {override}: {section!r} is not a section")
+            raise ConfigError.of("config.section", given=override, section=section)
     branch[key] = _override_value(text.strip())
 
 

@@ -74,7 +74,7 @@ def database_lock(url: str, name: str, *, wait: bool = True) -> Iterator[bool]:
         with _advisory_lock(url, _digest(name), wait) as held:
             yield held
     else:
-        raise DatabaseError(f"several workers share PostgreSQL or SQLite, but {masked(url)} was given")
+        raise DatabaseError.of("store.not_shared", place=masked(url))
 
 
 @contextmanager
@@ -106,11 +106,9 @@ def _advisory_lock(url: str, number: int, wait: bool) -> Iterator[bool]:
         connection = engine.connect()
         answer = connection.execute(sqlalchemy.text(f"SELECT {function}(:number)"), {"number": number}).scalar()
     except ModuleNotFoundError as error:
-        raise DatabaseError(
-            "PostgreSQL needs its driver, which is not installed: pip install 'boneage[cluster]'"
-        ) from error
+        raise DatabaseError.of("store.no_driver") from error
     except (ArgumentError, SQLAlchemyError) as error:
-        raise DatabaseError(f"{masked(url)} does not answer: {first_line(error)}") from error
+        raise DatabaseError.of("store.no_answer", place=masked(url), reason=first_line(error)) from error
     try:
         yield answer is not False
     finally:
@@ -134,7 +132,7 @@ def sqlite_fault(file: Path | str, error: BaseException) -> str:
     if "readonly database" in text:
         return fault("disk.read_only", place=file)
     words = next((words for sign, words in _SQLITE_TROUBLES.items() if sign in text), first_line(error))
-    return f"{file} cannot be opened: {words}"
+    return fault("store.unusable", place=file, reason=words)
 
 
 def is_held(error: BaseException) -> bool:

@@ -1,10 +1,19 @@
 """The base of all errors that users see; a message says what was wanted, what came and what to do."""
 
-from boneage.notices import code_of
+from __future__ import annotations
+
+from typing import Any, Self
+
+from boneage.notices import code_of, fault
 
 
 class BoneageError(ValueError):
     """Base of all errors whose message is written for the user; the command line prints it without a traceback."""
+
+    @classmethod
+    def of(cls, code: str, /, **parameters: Any) -> Self:
+        """Make an error of its code and the parameters of its sentence, both as of `boneage.notices.fault`."""
+        return cls(fault(code, **parameters))
 
     @property
     def sentence(self) -> str:

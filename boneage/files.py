@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from boneage.errors import BoneageError
-from boneage.notices import fault
+from boneage.notices import Notice, fault
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -101,10 +101,10 @@ def sync_tree(folder: Path) -> None:
                 os.fsync(stream.fileno())
 
 
-def write_fault(place: Path | str, error: OSError) -> str:
+def write_fault(place: Path | str, error: OSError) -> Notice:
     """Return the sentence for a place that could not be written: what is wrong with it, and what to do."""
     if error.errno in _FULL:
         return fault("disk.full", place=place)
     if error.errno in _READ_ONLY:
         return fault("disk.read_only", place=place)
-    return f"{place} cannot be made or written: {error.strerror or error}"
+    return fault("disk.unwritable", place=place, reason=error.strerror or error)

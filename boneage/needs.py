@@ -57,7 +57,7 @@ def needed(name: str, purpose: str, extra: str = TRAIN) -> ModuleType:
 def require(name: str, purpose: str, extra: str = TRAIN) -> None:
     """Raise `MissingPartError` where a package is not installed; arguments as of `needed`."""
     if not installed(name):
-        raise MissingPartError(f"to {purpose}, {name} is needed, which is not installed: {how_to_install(extra)}")
+        raise MissingPartError.of("part.needed", purpose=purpose, name=name, how=how_to_install(extra))
 
 
 def missing_part(error: ModuleNotFoundError) -> MissingPartError | None:
@@ -65,7 +65,7 @@ def missing_part(error: ModuleNotFoundError) -> MissingPartError | None:
     name = (error.name or "").partition(".")[0]
     if name not in _EXTRAS:
         return None
-    return MissingPartError(f"this needs {name}, which is not installed: {how_to_install(_EXTRAS[name])}")
+    return MissingPartError.of("part.missing", name=name, how=how_to_install(_EXTRAS[name]))
 
 
 def import_keras_quietly() -> None:

@@ -55,8 +55,11 @@ class Notice(str):
         Raises:
             KeyError: when no sentence is known for the code, or a parameter is missing.
         """
-        made = super().__new__(cls, notice_text(code, DEFAULT_LANGUAGE, parameters))
-        made.code, made.severity, made.parameters = code, severity, parameters
+        # What an error says, not the error, which need not survive on its way to another process.
+        said = {name: sentence_of(value) for name, value in parameters.items() if isinstance(value, BaseException)}
+        plain = parameters | said
+        made = super().__new__(cls, notice_text(code, DEFAULT_LANGUAGE, plain))
+        made.code, made.severity, made.parameters = code, severity, plain
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -93,13 +96,34 @@ def fault(code: str, /, **parameters: Any) -> Notice:
 
 
 def code_of(sentence: str) -> str:
-    """Return a sentence's code, `other` where it is a plain text."""
+    """Return a sentence's code, `other` where it is a plain text, as another program's error is."""
     return sentence.code if isinstance(sentence, Notice) else OTHER_CODE
+
+
+def severity_of(sentence: str) -> Severity:
+    """Return what a sentence means for the estimate; a plain text is a warning."""
+    return sentence.severity if isinstance(sentence, Notice) else Severity.WARNING
 
 
 def codes_of(sentences: Iterable[str]) -> list[str]:
     """Return the codes of sentences, in their order."""
     return [code_of(sentence) for sentence in sentences]
+
+
+def sentence_of(said: str | BaseException) -> str:
+    """Return what an error says, a notice where it is one; a sentence is returned as it is."""
+    if isinstance(said, BaseException):
+        return getattr(said, "sentence", "") or str(said) or type(said).__name__
+    return said
+
+
+def coded(said: str | BaseException) -> str:
+    """Return a sentence, or what an error says, behind its code: `[gate.two_hands] the film shows ...`, for logs.
+
+    Where a log must hold nothing of a patient, `code_of` gives the code alone.
+    """
+    sentence = sentence_of(said)
+    return f"[{code_of(sentence)}] {sentence}"
 
 
 def say(sentence: str, language: str) -> str:

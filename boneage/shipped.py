@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from boneage.errors import BoneageError
 from boneage.files import write_whole
 from boneage.settings import Config
 
@@ -24,21 +25,24 @@ LICENCE = (
 )
 
 
+class ShippedError(BoneageError):
+    """A file that ships with the package and is missing or another one."""
+
+
 @lru_cache(maxsize=8)
 def checked_asset(weights: Path, record: Path) -> Path:
     """Compare a file's sha256 with the one in its record; remembered, so that it is not hashed again.
 
     Raises:
-        FileNotFoundError: when the file or its record is missing.
-        ValueError: when the file is not the one that the record describes.
+        ShippedError: when the file or its record is missing, or the file is not the one that the record describes.
     """
     for path in (weights, record):
         if not path.is_file():
-            raise FileNotFoundError(f"{path.name} should lie in {path.parent}, but is missing; reinstall the package")
+            raise ShippedError.of("shipped.missing", name=path.name, folder=path.parent)
     wanted = json.loads(record.read_text(encoding="utf-8"))["sha256"]
     found = file_sha256(weights)
     if found != wanted:
-        raise ValueError(f"{weights.name} should have sha256 {wanted}, but has {found}; reinstall the package")
+        raise ShippedError.of("shipped.changed", name=weights.name, wanted=wanted, found=found)
     return weights
 
 

@@ -38,7 +38,7 @@ def make_keys(folder: Path, name: str = "boneage") -> tuple[Path, Path]:
     secret, public = folder / f"{name}.key", folder / f"{name}.pub"
     for file in (secret, public):
         if file.exists():
-            raise SignatureError(f"{file} exists already, and a key is never replaced: give another name or folder")
+            raise SignatureError.of("signature.key_exists", file=file)
     key = Ed25519PrivateKey.generate()
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,11 +66,9 @@ def sign(path: Path, secret: Path) -> Path:
     try:
         key = load_pem_private_key(secret.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise SignatureError(
-            f"{secret} cannot be read as a secret key: give the .key file that `boneage registry keys` made"
-        ) from error
+        raise SignatureError.of("signature.no_secret", file=secret) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise SignatureError(f"{secret} is a key of another kind than Ed25519: `boneage registry keys` makes one")
+        raise SignatureError.of("signature.secret_kind", file=secret)
     text = base64.b64encode(key.sign(_message(file))).decode()
     return write_whole(file.with_name(f"{file.name}.sig"), f"{text}\n")
 
@@ -94,18 +92,15 @@ def verify(path: Path, public: Path) -> None:
     try:
         key = load_pem_public_key(public.read_bytes())
     except (OSError, ValueError) as error:
-        raise SignatureError(f"{public} cannot be read as a public key: ask its maker for the .pub file") from error
+        raise SignatureError.of("signature.no_public", file=public) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError(f"{public} is a key of another kind than Ed25519: ask its maker for the .pub file")
+        raise SignatureError.of("signature.public_kind", file=public)
     if not signature.is_file():
-        raise SignatureError(f"{file} is not signed: {signature.name} should lie beside it; ask its maker for it")
+        raise SignatureError.of("signature.missing", file=file, signature=signature.name)
     try:
         key.verify(base64.b64decode(signature.read_bytes(), validate=False), _message(file))
     except (InvalidSignature, binascii.Error) as error:
-        raise SignatureError(
-            f"{file} is not what the owner of {public.name} signed: it was changed, or signed with another key; do not "
-            "use it, and ask its maker"
-        ) from error
+        raise SignatureError.of("signature.changed", file=file, owner=public.name) from error
 
 
 def refuse_strangers(bundle: Path) -> None:
@@ -120,13 +115,13 @@ def refuse_strangers(bundle: Path) -> None:
     try:
         verify(bundle, Path(public))
     except SignatureError as error:
-        raise SignatureError(f"{TRUSTED_KEY} allows only what the owner of {public} signed: {error}") from error
+        raise SignatureError.of("signature.not_trusted", variable=TRUSTED_KEY, key=public, reason=error) from error
 
 
 def _signed_file(path: Path) -> Path:
     file = path / _BUNDLE if path.is_dir() else path
     if not file.is_file():
-        raise SignatureError(f"no {file}: give an exported archive or the folder of a bundle")
+        raise SignatureError.of("signature.no_file", file=file)
     return file
 
 

@@ -1,8 +1,10 @@
 """Every notice says the same in every language, and every code in the program is one of them."""
 
+import ast
 import copy
 import pickle
 import re
+import tomllib
 from pathlib import Path
 from string import Formatter
 
@@ -12,11 +14,18 @@ from boneage.errors import BoneageError
 from boneage.gate.network import KINDS
 from boneage.groups import Sex
 from boneage.languages.texts import LANGUAGES, NOTICES
-from boneage.notices import OTHER_CODE, Notice, Severity, code_of, fault, note, refusal, say, warning
+from boneage.notices import OTHER_CODE, Notice, Severity, code_of, coded, fault, note, refusal, say, warning
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = NOTICES["en"]
-MADE = re.compile(r'\b(?:Notice|note|warning|refusal|fault)\(\s*(f?)"([a-z_]+\.[a-z_{}]+)"')
+COMMANDS = tomllib.loads((ROOT / "boneage/languages/en/commands.toml").read_text(encoding="utf-8"))
+SHARED = {code: sentence for code, sentence in ENGLISH.items() if code not in COMMANDS}
+MADE = re.compile(r'(?:\b(?:Notice|note|warning|refusal|fault)|Error\.of)\(\s*(f?)"([a-z_]+\.[a-z_{}0-9]+)"')
+CLASS = re.compile(r"^class (\w+)\(([\w, ]+)\)", re.MULTILINE)
+NOTICE = re.compile(
+    r"\w+(\.of\('|\((fault|refusal|warning|write_fault|sqlite_fault|open_fault|_not_there)\(|\(error\.sentence|\(verdict\)"
+    r"|\(result\.reason\))"
+)
 
 
 def placeholders(sentence):
@@ -37,16 +46,25 @@ def made_in_the_code():
 
 def test_a_language_is_one_folder_with_the_same_codes_and_placeholders():
     for language, sentences in NOTICES.items():
-        assert set(sentences) == set(ENGLISH) and set(LANGUAGES) == set(NOTICES), language
+        assert set(sentences) == (set(ENGLISH) if language == "en" else set(SHARED)) and set(LANGUAGES) == set(
+            NOTICES
+        ), language
         for code, sentence in sentences.items():
             assert placeholders(sentence) == placeholders(ENGLISH[code]), (language, code)
 
 
-@pytest.mark.parametrize("code", list(ENGLISH))
+def test_what_only_commands_say_stands_once():
+    shared = tomllib.loads((ROOT / "boneage/languages/en/notices.toml").read_text(encoding="utf-8"))
+    assert shared.keys() | COMMANDS.keys() == ENGLISH.keys() and not shared.keys() & COMMANDS.keys()
+    assert fault("call.tls_pair").say("pt") == "--tls-cert and --tls-key belong together: give both"
+
+
+@pytest.mark.parametrize("code", list(SHARED))
 def test_every_code_is_said_in_every_language(code):
     found = example(code)
     said = {language: say(found, language) for language in NOTICES}
-    assert len(set(said.values())) == len(NOTICES), said
+    words = re.sub(r"\{[^}]*\}|\W", "", SHARED[code])
+    assert len(set(said.values())) == (len(NOTICES) if words else 1), said
     assert said["en"].lower() == str(found).lower() and not any("{" in sentence for sentence in said.values())
 
 
@@ -95,3 +113,47 @@ def test_a_code_without_a_sentence_is_an_error_where_it_is_made():
         warning("no.such_code")
     with pytest.raises(KeyError):
         warning("mask.no_hand")
+
+
+def raised():
+    """Return (place, source of the message) of every error for users that the program raises."""
+    texts = {
+        path: path.read_text(encoding="utf-8") for room in ("boneage", "tuning") for path in (ROOT / room).rglob("*.py")
+    }
+    found = [(name, set(bases.split(", "))) for text in texts.values() for name, bases in CLASS.findall(text)]
+    kinds = {"BoneageError"}
+    while more := {name for name, bases in found if bases & kinds} - kinds:
+        kinds |= more
+    for path, text in texts.items():
+        for node in ast.walk(ast.parse(text)):
+            name = ast.unparse(node.func).removesuffix(".of") if isinstance(node, ast.Call) and node.args else ""
+            if name in kinds - {"PageError"}:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", ast.unparse(node)
+
+
+def test_every_error_for_users_has_a_code():
+    """Its message is a notice: made on the spot, by a function that returns one, or handed on from another error."""
+    everywhere = list(raised())
+    assert len(everywhere) > 250
+    assert not [(place, call) for place, call in everywhere if not NOTICE.match(call)]
+
+
+def test_every_warning_and_error_in_a_log_has_its_code():
+    for room in ("boneage", "tuning"):
+        for path in (ROOT / room).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            for call in re.findall(r"\b(?:log|LOG)\.(?:warning|error|exception)\((.*)\)", text):
+                assert "coded(" in call or "OTHER_CODE" in call, (path, call)
+
+
+def test_a_log_line_begins_with_the_code_of_what_it_says():
+    assert coded(BoneageError(fault("image.empty", name="a.png"))).startswith("[image.empty] a.png is empty")
+    assert coded(refusal("gate.no_mask")) == "[gate.no_mask] no hand was found on the film"
+    assert coded(KeyError()) == "[other] KeyError" and coded(OSError(28, "no space")) == "[other] [Errno 28] no space"
+
+
+def test_a_notice_within_an_error_within_a_notice_is_translated_and_survives_another_process():
+    inner = BoneageError(fault("image.empty", name="a.png"))
+    made = pickle.loads(pickle.dumps(fault("cases.unreadable", file="cases.npz", reason=inner)))
+    assert "cases.npz no es un índice de casos (a.png está vacío" in made.say("es")
+    assert code_of(made.parameters["reason"]) == "image.empty"

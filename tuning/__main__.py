@@ -145,10 +145,7 @@ def with_budget(config: Config, trials: int | None, minutes: float | None, share
     if trials is not None:
         tuning = replace(tuning, trials=trials)
     if tuning.trials < 0 or tuning.seconds < 0 or not (tuning.trials or tuning.seconds):
-        raise BoneageError(
-            f"a search needs a budget, but {tuning.trials} trials and {tuning.seconds:g} seconds were given: "
-            "use --trials or --minutes, or `boneage train` for no search"
-        )
+        raise BoneageError.of("search.budget", trials=tuning.trials, seconds=tuning.seconds)
     return replace(config, tuning=tuning)
 
 
@@ -156,7 +153,7 @@ def _key(name: str) -> ModelKey:
     try:
         return ModelKey.parse(name)
     except ValueError as error:
-        raise BoneageError(str(error)) from error
+        raise BoneageError.of("search.model", reason=error) from error
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from boneage.errors import BoneageError
 from boneage.files import write_fault
+from boneage.notices import coded
 from boneage.study.journal import cut_tail, mend
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class WholeLines(JournalFileBackend):
         except OSError as error:
             raise JournalError(write_fault(f"the journal of trials {path}", error)) from error
         if mended:
-            log.warning(mended)
+            log.warning("%s", coded(mended))
 
     def append_logs(self, logs: Sequence[dict[str, Any]]) -> None:
         """Append lines as a whole or not at all.

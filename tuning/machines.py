@@ -50,10 +50,7 @@ def leadership(config: Config) -> Iterator[bool]:
         time.sleep(_POLL_SECONDS / _TRIES)
     with file_lock(journal_file().with_name(f"{config.study.name}.leader.lock"), wait=False) as leads:
         if not leads:
-            raise StudyBusyError(
-                f"another process is running the study {config.study.name!r} here: wait for it or stop it; processes "
-                "that share a study need a database for its trials (documentation: Many workers)"
-            )
+            raise StudyBusyError.of("search.running", study=config.study.name)
         yield leads
 
 
@@ -80,9 +77,7 @@ def _wait_for(look: Callable[[], T | None], config: Config) -> T:
         time.sleep(_POLL_SECONDS)
         with leadership(config) as free:
             if free:
-                raise StudyBusyError(
-                    f"the process that led the study {config.study.name!r} has ended: the same command leads it now"
-                )
+                raise StudyBusyError.of("search.leader_ended", study=config.study.name)
     return found
 
 
@@ -96,10 +91,11 @@ def _study_run(tracker: StudyTracker) -> str | None:
     runs = tracker.client.search_runs([tracker.experiment_id], f"{query} and attributes.status = 'RUNNING'")
     same = [run for run in runs if run.data.tags.get("split_sha256") == tracker.split_sha256]
     if runs and not same:
-        raise StudyBusyError(
-            f"the process that leads the study {tracker.config.study.name!r} has other data than this machine (its "
-            f"splits are {runs[0].data.tags.get('split_sha256', '')[:12]}, here {tracker.split_sha256[:12]}): use the "
-            "same images everywhere"
+        raise StudyBusyError.of(
+            "search.other_data",
+            study=tracker.config.study.name,
+            there=runs[0].data.tags.get("split_sha256", "")[:12],
+            here=tracker.split_sha256[:12],
         )
     return str(same[0].info.run_id) if same else None
 

@@ -131,10 +131,7 @@ def best_of(task: ModelTask, study: Any) -> Chosen:
     try:
         best = study.best_trial
     except ValueError as error:
-        raise BoneageError(
-            f"no trial of {task.key} came to its end: all were pruned or diverged; search with more trials, or take a "
-            "smaller learning rate for the first one"
-        ) from error
+        raise BoneageError.of("search.no_trial", head=task.key) from error
     kept = load_chosen(best_file(task, study))
     if kept is not None and kept.trial == best.number:
         return kept

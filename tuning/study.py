@@ -25,6 +25,7 @@ from boneage.files import write_whole
 from boneage.groups import ModelKey, Task
 from boneage.learn.backbones import weights_identity
 from boneage.learn.engine import ENGINE_VERSION
+from boneage.notices import coded, warning
 from boneage.paths import project_root
 from boneage.preprocess.preparer import Preparer
 from boneage.study.models import base_parameters
@@ -103,10 +104,7 @@ def storage_url(config: Config) -> str:
         DatabaseError: when the configuration, which is logged and shared, holds a password.
     """
     if has_password(config.tuning.storage):
-        raise DatabaseError(
-            f"[tuning] storage holds a password ({masked(config.tuning.storage)}), and configurations are logged: give "
-            "the address in the environment variable OPTUNA_STORAGE, or the password in PGPASSWORD or ~/.pgpass"
-        )
+        raise DatabaseError.of("search.password", place=masked(config.tuning.storage))
     return os.environ.get("OPTUNA_STORAGE") or config.tuning.storage
 
 
@@ -143,12 +141,12 @@ def _database(url: str, heartbeat_seconds: int) -> Any:
                 heartbeat_stale_trial_callback=ask_again,
             )
     except ImportError as error:
-        raise DatabaseError(f"the driver of {masked(url)} is not installed: pip install 'boneage[cluster]'") from error
+        raise DatabaseError.of("search.no_driver", place=masked(url)) from error
     except (SQLAlchemyError, ValueError, RuntimeError) as error:
         file = sqlite_file(url)
         if file is not None and "sqlite3." in str(error):
             raise DatabaseError(sqlite_fault(file, error)) from error
-        raise DatabaseError(f"the trials' database {masked(url)} cannot be opened: {first_line(error)}") from error
+        raise DatabaseError.of("search.not_opened", place=masked(url), reason=first_line(error)) from error
 
 
 def study_identity(config: Config, key: ModelKey, split_sha256: str) -> dict[str, str]:
@@ -193,13 +191,7 @@ def _note_new(study: Any, storage: Any, key: ModelKey, identity: dict[str, str])
     if kept:
         names = [name for name, digest in identity.items() if kept.get(name) != digest]
         changed = f"changed: {', '.join(names)}"
-    log.warning(
-        "the search of %s begins anew: the trials of an earlier one under the same name (%d) depend on something else "
-        "(%s); they are kept, but not taken",
-        key,
-        before.n_trials,
-        changed,
-    )
+    log.warning("%s", coded(warning("search.begins_anew", head=key, trials=before.n_trials, changed=changed)))
 
 
 def open_study(config: Config, key: ModelKey, split_sha256: str, storage: Any = None) -> Any:

@@ -50,7 +50,7 @@ def places_for(workers: int | None, ray: str) -> Places:
     from boneage.preprocess.cluster import cores
 
     if workers is not None and workers < 1:
-        raise BoneageError(f"--workers must be 1 or more, but {workers} was given")
+        raise BoneageError.of("search.workers", given=workers)
     return Places(workers or (cores(ray) if ray else 1), ray)
 
 
@@ -154,10 +154,7 @@ def _on_processes(work: Work, job: Job, count: int, workers: int) -> Iterator[An
         except BrokenProcessPool as error:
             breaks += 1
             if breaks > _MOST_BREAKS:
-                raise BoneageError(
-                    f"worker processes were ended {breaks} times without finishing anything (by the system, for want "
-                    "of memory?): use fewer --workers; the same command goes on where it stopped"
-                ) from error
+                raise BoneageError.of("search.workers_ended", breaks=breaks) from error
 
 
 def _as_finished(futures: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
@@ -209,10 +206,7 @@ def environment_there(ray: Any, job: Job) -> dict[str, str]:
     if len(hosts) == 1:
         return {**found, "BONEAGE_HOME": str(project_root())}
     if not trials or sqlite_file(trials) or sqlite_file(store_uri()):
-        raise ClusterError(
-            f"the cluster has {len(hosts)} machines, but the stores are files on this one: give databases that all "
-            "machines reach in OPTUNA_STORAGE and MLFLOW_TRACKING_URI (documentation: Many workers)"
-        )
+        raise ClusterError.of("search.file_stores", machines=len(hosts))
     return found
 
 

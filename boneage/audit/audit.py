@@ -139,10 +139,8 @@ def audit(collection: Collection, stage: Stage, labels_only: bool = False, worke
         DataError: when there is no usable row.
     """
     if collection.table.empty:
-        raise DataError(
-            f"no row can be used; {len(collection.problems)} have a problem, such as: "
-            + "; ".join(collection.problems["reason"].head(3))
-        )
+        reasons = list(collection.problems["reason"].head(3))
+        raise DataError.of("audit.no_row", count=len(collection.problems), reasons=reasons)
     if labels_only:
         return Audit(collection.table, collection.problems, collection.layouts, (), False)
     table, unreadable = read_films(collection.table, workers, stage("read films"))

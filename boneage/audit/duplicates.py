@@ -93,10 +93,7 @@ def refuse_near_copies(sets: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]
             if same_film(read_row(rows[ids[i]]), read_row(columns[other_ids[j]])):
                 found.append(f"{ids[i]} ({name}) = {other_ids[j]} ({other})")
     if found:
-        raise SplitError(
-            f"{len(found)} films are in two sets, stored in two ways ({'; '.join(found[:_SHOWN])}): remove one of each "
-            "from the sources, then delete the study's splits.json to draw anew; `boneage audit CONFIG` lists all"
-        )
+        raise SplitError.of("split.look_alike", count=len(found), films="; ".join(found[:_SHOWN]))
 
 
 def _chain(group: Sequence[str], rows: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
@@ -118,10 +115,7 @@ def _near(rows: Mapping[str, Mapping[str, object]]) -> list[Pair]:
     found = []
     for number, (i, j) in enumerate(candidates(prints)):
         if number >= _MOST_CANDIDATES:
-            raise DataError(
-                f"more than {_MOST_CANDIDATES} pairs of films look alike: these are hardly radiographs of hands; "
-                "audit with --labels-only"
-            )
+            raise DataError.of("audit.too_many_pairs", most=_MOST_CANDIDATES)
         films = read_row(rows[names[i]]), read_row(rows[names[j]])
         if same_film(*films):
             seen = agreement(prints[i], prints[j])

@@ -91,7 +91,7 @@ def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
-        raise BundleError(f"a bundle is written to a new folder, but {folder} is not empty: choose another")
+        raise BundleError.of("bundle.not_empty", folder=folder)
     (folder / "heads").mkdir(parents=True, exist_ok=True)
     cascade.backbone.save(folder / BACKBONE_FILE)
     cascade.backbone.save_graph(folder / GRAPH_FILE)
@@ -138,9 +138,11 @@ def load_bundle(folder: str | Path) -> Cascade:
         preprocess = replace(preprocess, background=str(content.folder / MASK_FILE))
     preparer = Preparer(preprocess)
     if preparer.sha256 != values["prepare_sha256"]:
-        raise BundleError(
-            f"{content.folder} was made with another preprocessing than this program's "
-            f"({values['versions'].get('boneage')} against {__version__}): install that version"
+        raise BundleError.of(
+            "bundle.preprocessing",
+            folder=content.folder,
+            made_with=values["versions"].get("boneage"),
+            here=__version__,
         )
     backbone = open_saved(content.folder / BACKBONE_FILE, content.folder / GRAPH_FILE)
     backbone.proof = values.get("graph")
@@ -172,9 +174,9 @@ def read_bundle(folder: str | Path) -> BundleContent:
     folder = Path(folder)
     values = _read_json(folder)
     if values.get("format") != FORMAT:
-        raise BundleError(f"{folder} has bundle format {values.get('format')!r}, but this program reads {FORMAT}")
+        raise BundleError.of("bundle.format", folder=folder, came=values.get("format"), wanted=FORMAT)
     if values.get("sha256") != _digest({name: value for name, value in values.items() if name != "sha256"}):
-        raise BundleError(f"{folder / BUNDLE_FILE} was changed after it was written: export the cascade again")
+        raise BundleError.of("bundle.changed", file=folder / BUNDLE_FILE)
     for name, expected in values["files"].items():
         _verify(folder, name, expected)
     return BundleContent(folder, values)
@@ -200,7 +202,7 @@ def _proof(cascade: Cascade, folder: Path, films: Films | None) -> dict[str, flo
 
 def _save_head(head: Any, folder: Path) -> dict[str, Any]:
     if not isinstance(head, Head):
-        raise BundleError(f"only fitted heads can be saved, but a {type(head).__name__} was given")
+        raise BundleError.of("bundle.unfitted", came=type(head).__name__)
     name = f"heads/{head.key.name}.npz"
     _save_arrays(head.weights, folder / name)
     return {"file": name, "arrays": len(head.weights), "parameters": to_mapping(head.params)}
@@ -235,7 +237,7 @@ def _load_arrays(file: Path) -> tuple[np.ndarray, ...]:
         with np.load(file, allow_pickle=False) as arrays:
             return tuple(arrays[name].astype(np.float32) for name in sorted(arrays.files))
     except (ValueError, BadZipFile, OSError) as error:
-        raise BundleError(f"{file} holds no plain arrays: {error}") from error
+        raise BundleError.of("bundle.no_arrays", file=file, reason=error) from error
 
 
 def _read_json(folder: Path) -> dict[str, Any]:
@@ -243,26 +245,23 @@ def _read_json(folder: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BundleError(f"no cascade at {folder}: a bundle is a folder with a {BUNDLE_FILE}") from error
+        raise BundleError.of("bundle.missing", folder=folder, file=BUNDLE_FILE) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{file} is not valid JSON: {error}") from error
+        raise BundleError.of("bundle.no_json", file=file, reason=error) from error
     if not isinstance(values, dict):
-        raise BundleError(f"{file} must hold one JSON object, but holds a {type(values).__name__}")
+        raise BundleError.of("bundle.no_object", file=file, came=type(values).__name__)
     return values
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts:
-        raise BundleError(f"{folder / BUNDLE_FILE} names {name!r}, which lies outside the bundle")
+        raise BundleError.of("bundle.outside", file=folder / BUNDLE_FILE, name=name)
     path = folder / name
     if not path.is_file():
-        raise BundleError(f"the bundle {folder} is incomplete: {name} is missing")
+        raise BundleError.of("bundle.incomplete", folder=folder, name=name)
     if file_sha256(path) != expected:
-        raise BundleError(
-            f"{path} was damaged or changed: its sha256 is not the one in {BUNDLE_FILE}; "
-            "register or export the cascade again"
-        )
+        raise BundleError.of("bundle.damaged", file=path, record=BUNDLE_FILE)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -121,9 +121,7 @@ def recalibrate(
         BoneageError: when there are fewer than 50 images.
     """
     if len(true) < FEWEST_IMAGES:
-        raise BoneageError(
-            f"a recalibration needs at least {FEWEST_IMAGES} images that can be used, but {len(true)} came"
-        )
+        raise BoneageError.of("recalibration.few_images", fewest=FEWEST_IMAGES, count=len(true))
     estimated, true = np.asarray(estimated, float), np.asarray(true, float)
     corrected = _out_of_fold(sexes, estimated, true, seed)
     difference = np.abs(corrected - true) - np.abs(estimated - true)

@@ -76,7 +76,7 @@ class Cascade:
     def __post_init__(self) -> None:
         missing = [key.name for key in ALL_MODELS if key not in self.heads]
         if missing:
-            raise EstimateError(f"a cascade needs all ten heads, but these are missing: {', '.join(missing)}")
+            raise EstimateError.of("bundle.heads_missing", missing=", ".join(missing))
 
     @property
     def shared(self) -> bool:

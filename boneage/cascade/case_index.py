@@ -117,9 +117,9 @@ class CaseIndex:
             with np.load(file, allow_pickle=False) as stored:
                 found = cls(str(stored["backbone_sha256"]), *(stored[name] for name in _ARRAYS))
         except (OSError, KeyError, ValueError, BadZipFile) as error:
-            raise BoneageError(f"{file} is no index of cases ({error}): make one with `boneage cases`") from error
+            raise BoneageError.of("cases.unreadable", file=file, reason=error) from error
         if found.backbone_sha256 != backbone_sha256:
-            raise BoneageError(f"{file} was made with another backbone than this cascade's: make it anew")
+            raise BoneageError.of("cases.other_backbone", file=file)
         return found
 
 

@@ -86,7 +86,7 @@ class Estimate:
         for name in ("bone_age_months", "low_months", "high_months", "hard_months"):
             values[name] = None if values[name] is None else round(values[name], 2)
         values["group_probabilities"] = [round(float(p), 4) for p in self.group_probabilities]
-        values |= {"warnings": [str(said) for said in self.warnings], "warning_codes": codes_of(self.warnings)}
+        values |= {"warnings": list(self.warnings), "warning_codes": codes_of(self.warnings)}
         return {name: values[name] for name in ESTIMATE_FIELDS}
 
     def difference(self, chronological_months: float) -> dict[str, float]:

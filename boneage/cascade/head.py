@@ -28,7 +28,7 @@ class Head:
 
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) % ARRAYS:
-            raise HeadError(f"{self.key} needs {ARRAYS} arrays per member, but {len(self.weights)} came")
+            raise HeadError.of("head.arrays", head=self.key, wanted=ARRAYS, came=len(self.weights))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Answer for pooled features.

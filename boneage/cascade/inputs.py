@@ -9,7 +9,7 @@ import numpy as np
 from boneage.cascade.estimate import EstimateError
 from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
-from boneage.groups import Sex, group_from_label
+from boneage.groups import RANGE_LABELS, Sex, group_from_label
 from boneage.notices import Notice, warning
 
 Source = str | Path | bytes | np.ndarray | Radiograph
@@ -52,7 +52,7 @@ def known_sex(sex: Sex | str) -> Sex:
     try:
         return sex if isinstance(sex, Sex) else Sex.parse(sex)
     except ValueError as error:
-        raise EstimateError(str(error)) from error
+        raise EstimateError.of("sex.unknown", given=sex) from error
 
 
 def known_range(label: str | None) -> str | None:
@@ -62,5 +62,5 @@ def known_range(label: str | None) -> str | None:
     try:
         group_from_label(label)
     except ValueError as error:
-        raise EstimateError(str(error)) from error
+        raise EstimateError.of("range.unknown", known=", ".join(RANGE_LABELS), given=label) from error
     return label

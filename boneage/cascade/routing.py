@@ -95,7 +95,7 @@ def _classify(heads: Mapping[ModelKey, Predictor], features: np.ndarray, sexes: 
             probabilities[rows] = heads[ModelKey(Task.CLASSIFIER, sex)].predict(features[rows])
     totals = probabilities.sum(axis=1, keepdims=True)
     if not (np.isfinite(probabilities).all() and (totals > 0).all()):
-        raise EstimateError("the classifier gave no number for this image: the image's features are not finite")
+        raise EstimateError.of("head.no_group")
     return probabilities / totals
 
 
@@ -112,7 +112,7 @@ def _weighted_ages(
                 expert = heads[ModelKey(Task.REGRESSOR, sex, group.number)]
                 ages[rows] += weights[rows, column] * np.asarray(expert.predict(features[rows]), dtype=float).ravel()
     if not np.isfinite(ages).all():
-        raise EstimateError("the regressor gave no number for this image: the image's features are not finite")
+        raise EstimateError.of("head.no_age")
     return ages
 
 

@@ -19,7 +19,7 @@ from boneage.cascade.estimate import Estimate
 from boneage.clinical.comparison import model_sd
 from boneage.errors import BoneageError
 from boneage.groups import Sex
-from boneage.notices import Notice, fault, note
+from boneage.notices import Notice, note
 
 HEIGHT_LIMITS_CM = (40.0, 230.0)
 A_YEAR_MONTHS = 12.0
@@ -100,7 +100,7 @@ def adult_height(
     low_cm, high_cm = HEIGHT_LIMITS_CM
     for value in (height_cm, *(parents_cm or ())):
         if not HEIGHT_LIMITS_CM[0] <= value <= HEIGHT_LIMITS_CM[1]:
-            raise BoneageError(fault("height.limits", low=low_cm, high=high_cm, given=float(value)))
+            raise BoneageError.of("height.limits", low=low_cm, high=high_cm, given=float(value))
     sex, age = Sex.parse(estimate.sex), estimate.bone_age_months
     apart = age - chronological_months
     printed = "accelerated" if apart >= A_YEAR_MONTHS else "retarded" if apart <= -A_YEAR_MONTHS else "average"

@@ -81,7 +81,7 @@ def open_table(name: str) -> SdTable:
     if path.suffix.lower() != ".csv":
         return built_in_table(name, "a CSV file")
     if not path.is_file():
-        raise TableError(f"there is no file {path}: --table wants {' or '.join(TABLE_NAMES)}, or a CSV file")
+        raise TableError.of("table.missing", file=path, names=" or ".join(TABLE_NAMES))
     return read_table(path)
 
 
@@ -97,7 +97,7 @@ def built_in_table(name: str, *alternatives: str) -> SdTable:
     """
     if name not in TABLE_TITLES:
         names = " or ".join((*TABLE_NAMES, *alternatives))
-        raise TableError(fault("table.unknown", names=names, given=repr(name)))
+        raise TableError.of("table.unknown", names=names, given=repr(name))
     file = Path(__file__).with_name(_FILES[name])
     return read_table(file, TABLE_TITLES[name], note("table.provenance"))
 
@@ -117,13 +117,13 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
     """
     name, provenance = name or path.name, provenance or note("table.own", name=path.name)
     if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise TableError(fault("table.large", name=path.name, megabytes=MOST_BYTES // 10**6))
+        raise TableError.of("table.large", name=path.name, megabytes=MOST_BYTES // 10**6)
     try:
         frame = read_csv(path.read_bytes(), most_rows=MOST_ROWS + 1)
     except (OSError, ValueError) as error:
-        raise TableError(fault("table.unreadable", name=path.name)) from error
+        raise TableError.of("table.unreadable", name=path.name) from error
     if len(frame) > MOST_ROWS:
-        raise TableError(fault("table.rows", name=path.name, rows=MOST_ROWS))
+        raise TableError.of("table.rows", name=path.name, rows=MOST_ROWS)
     missing = [column for column in _COLUMNS if column not in frame.columns]
     if missing:
         columns = {"wanted": ", ".join(_COLUMNS), "missing": ", ".join(missing)}
@@ -135,7 +135,7 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
             continue
         ages, deviations = _numbers(rows["chronological_months"], path), _numbers(rows["sd_months"], path)
         if len(set(ages)) < len(rows) or (deviations <= 0).any():
-            raise TableError(fault("table.deviations", name=path.name))
+            raise TableError.of("table.deviations", name=path.name)
         rising = np.argsort(ages)
         months[sex], sds[sex] = ages[rising], deviations[rising]
         doubtful = (
@@ -143,7 +143,7 @@ def read_table(path: Path, name: str = "", provenance: str = "") -> SdTable:
         )
         unresolved[sex] = tuple(sorted(float(age) for age in ages[np.array(doubtful, dtype=bool)]))
     if not months:
-        raise TableError(fault("table.empty", name=path.name))
+        raise TableError.of("table.empty", name=path.name)
     return SdTable(name, provenance, months, sds, unresolved)
 
 
@@ -159,5 +159,5 @@ def _numbers(column: pd.Series, path: Path) -> NDArray[np.float64]:
 
     values = pd.to_numeric(column.str.replace(",", "."), errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
-        raise TableError(fault("table.numbers", name=path.name, column=column.name))
+        raise TableError.of("table.numbers", name=path.name, column=column.name)
     return values

@@ -13,6 +13,7 @@ from boneage.commands.common import UsageError, add_overrides, complain, stage
 from boneage.config import load_config
 from boneage.data.annotations import audit_counts
 from boneage.files import write_whole
+from boneage.notices import warning
 from boneage.study.materials import resolve_sources
 from boneage.tables import text_table
 
@@ -40,17 +41,14 @@ def run(args: argparse.Namespace) -> int:
         _show(found)
     _write(found, args)
     if found.leaks:
-        complain(
-            f"{len(found.leaks)} pairs of rows show the same film in two of training, validation and test, "
-            "which stops a study: remove one of each"
-        )
+        complain(warning("audit.leaks", count=len(found.leaks)))
     return 1 if found.leaks else 0
 
 
 def _collect(args: argparse.Namespace) -> Collection:
     if Path(args.data).suffix.lower() != ".toml":
         if args.overrides:
-            raise UsageError(f"--set belongs to a CONFIG.toml, but {args.data} is data")
+            raise UsageError.of("call.set_of_data", data=args.data)
         return collect_folder(Path(args.data))
     return collect_study(resolve_sources(load_config(args.data, args.overrides), stage))
 

@@ -15,7 +15,7 @@ from boneage.databases import disk_fault
 from boneage.errors import BoneageError
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.needs import import_keras_quietly as import_keras_quietly
-from boneage.notices import note
+from boneage.notices import note, warning
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
@@ -79,7 +79,7 @@ def notice(stream: Any = None) -> None:
     print(RESEARCH_NOTICE, file=stream or sys.stdout)
 
 
-def complain(sentence: str) -> None:
+def complain(sentence: str | Exception) -> None:
     """Print one sentence for the user on stderr."""
     print(f"boneage: {sentence}", file=sys.stderr)
 
@@ -94,7 +94,7 @@ def unforeseen(kind: type[BaseException], error: BaseException, trace: Traceback
     if known is not None:
         complain(known)
         return
-    complain(f"an unforeseen error, {kind.__name__}: {first} (please report it; BONEAGE_TRACEBACK=1 shows where)")
+    complain(warning("program.unforeseen", kind=kind.__name__, first=first))
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from boneage.audit.labels import problem_counts
 from boneage.commands.common import UsageError, add_config, add_overrides, complain, import_keras_quietly, stage
 from boneage.config import apply_overrides, from_mapping, load_config
 from boneage.data.images import read_radiograph
+from boneage.notices import warning
 from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.background import NONE, mask_session
 from boneage.preprocess.field import draw_field, exposed_fields, straighten
@@ -47,7 +48,7 @@ def steps_arguments(parser: argparse.ArgumentParser) -> None:
 def run_phantom(args: argparse.Namespace) -> int:
     """Draw the phantoms into a folder in the RSNA layout."""
     if args.count < 1 or args.seed < 0:
-        raise UsageError(f"--count must be at least 1 and --seed at least 0, but {args.count} and {args.seed} came")
+        raise UsageError.of("call.count_and_seed", count=args.count, seed=args.seed)
     write_dataset(args.out, args.count, args.seed, progress=stage("draw"))
     print(f"{args.count} simulated radiographs are in {args.out}; they are drawings, not patients")
     return 0
@@ -65,7 +66,7 @@ def run_prepare(args: argparse.Namespace) -> int:
     if not args.ray:
         print(f"{materials.backbone.passes} images passed the backbone just now; the others came from the cache")
     if len(materials.problems):
-        complain(f"{len(materials.problems)} rows were left out; `boneage audit {args.config}` lists the reasons")
+        complain(warning("data.rows_left_out", count=len(materials.problems), place=args.config))
         for kind, count in problem_counts(materials.problems).items():
             complain(f"  {count} x {kind}")
     return 0
@@ -91,6 +92,6 @@ def run_steps(args: argparse.Namespace) -> int:
         print(path)
     if prepared.angle:
         print(f"turned by {prepared.angle:+.1f} degrees")
-    for warning in (*radiograph.warnings, *prepared.warnings):
-        complain(warning)
+    for notice in (*radiograph.warnings, *prepared.warnings):
+        complain(notice)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from boneage.commands.common import complain
 from boneage.errors import BoneageError
+from boneage.notices import warning
 
 
 def deidentify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         texts = sum(not one.is_side_marker for one in cleaned.found)
         print(f"{name}: {texts} texts, {len(cleaned.found) - texts} side markers; {key}")
         if cleaned.over_the_hand:
-            complain(f"{name}: {cleaned.over_the_hand} texts reach over the hand and stay there in part: look at it")
+            complain(warning("deidentify.over_the_hand", name=name, count=cleaned.over_the_hand))
             failed = True
     if not args.apply:
         print("nothing was changed: look at the previews, then give --apply")

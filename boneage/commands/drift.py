@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = args.counts or default_counts()
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}: the page counts into counts/, the listener into DIR/counts")
+        raise UsageError.of("call.counts_folder", folder=folder)
     counts = DailyCounts(folder)
     if args.against == TRAINING:
         then, words = training_counts(open_cascade(args.model)), "the model's own images"
@@ -65,7 +65,7 @@ def _period(written: str, option: str) -> tuple[date, date]:
     try:
         days = date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError as error:
-        raise UsageError(f"{option} wants FIRST..LAST, for example 2026-11-01..2026-11-30; {written!r} came") from error
+        raise UsageError.of("call.period", option=option, given=written) from error
     if days[0] > days[1]:
-        raise UsageError(f"{option} must not end before it begins, but {written} was given")
+        raise UsageError.of("call.period_backwards", option=option, given=written)
     return days

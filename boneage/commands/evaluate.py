@@ -18,6 +18,7 @@ from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import Evaluation, evaluate_cascade
 from boneage.evaluation.metrics_table import account
 from boneage.evaluation.report import CAUTION, account_html, account_tables, markdown_report
+from boneage.notices import warning
 from boneage.paths import study_folder
 from boneage.study.materials import resolve_sources
 from boneage.tables import headed
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"\n{CAUTION}")
     notice()
     for _, row in evaluation.problems.iterrows():
-        complain(f"not estimated: {row['image']}: {row['reason']}")
+        complain(warning("data.not_estimated", name=row["image"], reason=row["reason"]))
     complain_of_problems(problems, name, args.data)
     if args.out:
         write_report(args.out, evaluation, name, facts)
@@ -90,21 +91,24 @@ def labelled(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]
     if Path(args.data).suffix.lower() == ".toml":
         table, name, problems = _part_of_study(args)
     elif args.part or args.overrides:
-        raise UsageError(f"--part and --set belong to a CONFIG.toml, but {args.data} is data")
+        raise UsageError.of("call.part_of_data", data=args.data)
     else:
         found = load_folder(Path(args.data))
         table, name, problems = found.table, Path(args.data).name, found.problems
     if table.empty:
-        first = f"; the first: {problems.iloc[0]['id']}: {problems.iloc[0]['reason']}" if len(problems) else ""
-        refused = f" ({len(problems)} rows were refused{first})" if first else ""
-        raise BoneageError(f"{name} has no labelled image that can be used{refused}")
+        if problems.empty:
+            raise BoneageError.of("data.no_labelled_image", name=name)
+        first = problems.iloc[0]
+        raise BoneageError.of(
+            "data.all_refused", name=name, count=len(problems), first=first["id"], reason=first["reason"]
+        )
     return table, name, problems
 
 
 def complain_of_problems(problems: pd.DataFrame, name: str, data: str) -> None:
     """Say on stderr how many rows of a set were left out, and what lists the reasons."""
     if len(problems):
-        complain(f"{len(problems)} rows of {name} were left out; `boneage audit {data}` lists the reasons")
+        complain(warning("data.rows_of_left_out", count=len(problems), name=name, data=data))
 
 
 def _part_of_study(args: argparse.Namespace) -> tuple[pd.DataFrame, str, pd.DataFrame]:

@@ -30,6 +30,7 @@ from boneage.explain.heatmaps import heat_map, occlusion_map, overlay
 from boneage.explain.reasons import reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.hospital.audit_trail import log_answer, log_error
+from boneage.notices import severity_of
 from boneage.preprocess.preparer import Prepared
 from boneage.study.finish import index_cases
 from boneage.study.materials import gather, part_table, sample, unseen
@@ -148,6 +149,6 @@ def _print(content: dict[str, Any]) -> None:
         print(sentence)
     for name, found in content["faithfulness"].items():
         print(f"{name}: {found['sentence']}")
-    for warning in content["warnings"]:
-        print(f"warning: {warning}")
+    for said in content["warnings"]:
+        print(f"{severity_of(said)}: {said}")
     notice()

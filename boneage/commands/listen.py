@@ -98,7 +98,7 @@ def run_watch(args: argparse.Namespace) -> int:
 
     need("highdicom", *(["pynetdicom"] if args.send else []), *(["fhir.resources"] if args.fhir else []))
     if not args.folder.is_dir():
-        raise UsageError(f"there is no folder {args.folder} to watch")
+        raise UsageError.of("call.watched_folder", folder=args.folder)
     args.tls_cert = args.tls_key = args.tls_ca = None
 
     def start(spool: Spool) -> tuple[Callable[[], None], Mapping[str, int]]:
@@ -216,7 +216,7 @@ def _tls(args: argparse.Namespace, *, server: bool) -> ssl.SSLContext | None:
     if args.tls_cert is None and args.tls_key is None:
         return None
     if args.tls_cert is None or args.tls_key is None:
-        raise UsageError("--tls-cert and --tls-key belong together: give both")
+        raise UsageError.of("call.tls_pair")
     return tls_context(args.tls_cert, args.tls_key, args.tls_ca, server=server)
 
 
@@ -227,7 +227,7 @@ def _sender(args: argparse.Namespace) -> Callable[[Spool], Sender | None]:
         return lambda spool: None
     destination = Destination.parse(args.send)
     if args.send_tls and args.tls_cert is None:
-        raise UsageError("--send-tls needs --tls-cert and --tls-key")
+        raise UsageError.of("call.tls_to_send")
     context = _tls(args, server=False) if args.send_tls else None
     title = getattr(args, "ae_title", "BONEAGE")
     return lambda spool: Sender(spool, destination, title, Patience(tries=args.tries), context)

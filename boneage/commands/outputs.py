@@ -33,7 +33,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
 def outputs_of(args: argparse.Namespace) -> Outputs:
     """Return what a command's arguments ask for."""
     if (args.father is None) != (args.mother is None) or (args.father is not None and args.height is None):
-        raise UsageError("--father and --mother belong together, and to --height")
+        raise UsageError.of("call.parents")
     return Outputs(args, args.dicom_out, args.fhir_out, args.pdf)
 
 
@@ -82,7 +82,7 @@ class Outputs:
 
         result = judge(cascade, image, self._question(table))
         if self.args.height is not None and result.chronological_months is None:
-            raise HospitalError("adult height needs the chronological age: give --chronological MONTHS")
+            raise HospitalError.of("height.no_age")
         self.write(result)
         log_result(result)
         if result.estimate is None:

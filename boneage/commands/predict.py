@@ -27,7 +27,7 @@ from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
 from boneage.groups import Sex
 from boneage.hospital.audit_trail import log_answer, log_error
-from boneage.notices import OTHER_CODE, fault
+from boneage.notices import OTHER_CODE
 from boneage.pipeline import in_order
 
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     asked = _asked(args)
     ages = args.chronological is not None or asked.has_ages
     if args.table is not None and not ages:
-        raise UsageError("--table belongs to --chronological MONTHS, which was not given")
+        raise UsageError.of("call.table_without_age")
     table = None if args.table is None else open_table(args.table)
     outputs_of(args).check()
     images, height = [film.image for film in asked.films], args.height is not None
@@ -79,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
 def _asked(args: argparse.Namespace) -> FilmList:
     """Return the films with what is asked of each; what a list leaves open is taken from the arguments."""
     if bool(args.images) == (args.list is not None):
-        raise UsageError("predict wants either IMAGE... or --list TABLE.csv")
+        raise UsageError.of("call.films_or_list")
     if args.images and args.sex is None and not any(_is_dicom(image) for image in args.images):
-        raise UsageError(f"--sex must be {' or '.join(Sex)}: only DICOM files say it themselves")
+        raise UsageError.of("call.sex", choices=" or ".join(Sex))
     listed = read_list(args.list) if args.list else FilmList(tuple(ListedFilm(one, one) for one in args.images), False)
     films = tuple(
         replace(
@@ -95,7 +95,7 @@ def _asked(args: argparse.Namespace) -> FilmList:
     for months in {film.chronological_months for film in films} - {None}:
         if months is not None and not 0 <= months <= MAX_CHRONOLOGICAL_MONTHS:
             limits = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
-            raise UsageError(f"a chronological age (--chronological) must be {limits}, but {months} was given")
+            raise UsageError.of("call.chronological", limits=limits, given=months)
     return FilmList(films, listed.has_ages)
 
 
@@ -139,7 +139,7 @@ def _answer(cascade: Cascade, args: argparse.Namespace, table: SdTable | None, f
         radiograph = read_radiograph(film.place).of_hand(args.hand)
         sex = film.sex or radiograph.sex
         if sex is None:
-            raise BoneageError(fault("file.no_sex", name=film.image))
+            raise BoneageError.of("file.no_sex", name=film.image)
         how: dict[str, Any] = {"anyway": args.anyway, "chronological_months": months}
         estimate, record = estimate_record(cascade, radiograph, sex, film.age_range, reasons=args.reasons, **how)
     except (BoneageError, OSError) as error:

@@ -20,6 +20,7 @@ from boneage.cascade.estimate import (
 )
 from boneage.commands.common import UsageError, hard_line, reason_lines
 from boneage.groups import RANGE_LABELS
+from boneage.notices import severity_of
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ def resume(path: Path, layout: Layout) -> tuple[TextIO, int, int]:
     kept = _whole_rows(path)
     columns, images = list(layout.columns), list(layout.images)
     if kept and kept[0] != columns:
-        raise UsageError(f"{path} has other columns than this call would write: give its own call again, or a new file")
+        raise UsageError.of("call.resumed_columns", file=path)
     done = [row[0] for row in kept[1:]]
     if done != images[: len(done)]:
-        raise UsageError(f"{path} holds other images than these, or in another order: give its own list, or a new file")
+        raise UsageError.of("call.resumed_images", file=path)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(kept or [columns])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,8 +172,8 @@ class TableWriter:
             print(f"{'':<{self._width}}  {line}", flush=True)
         for line in reason_lines(record) if "experts" in record else _apart(record):
             print(f"{'':<{self._width}}  {line}", flush=True)
-        for warning in record["warnings"]:
-            print(f"{'':<{self._width}}  warning: {warning}", flush=True)
+        for said in record["warnings"]:
+            print(f"{'':<{self._width}}  {severity_of(said)}: {said}", flush=True)
 
 
 def _apart(record: dict[str, Any]) -> list[str]:

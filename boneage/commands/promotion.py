@@ -14,6 +14,7 @@ from boneage.data.annotations import load_training, read_row
 from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
 from boneage.hospital.audit_trail import log
+from boneage.notices import warning
 from boneage.pipeline import in_order
 from boneage.registry.promotion import Promotion, PromotionError, promote
 from boneage.registry.register import load_cascade
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def run_promote(args: argparse.Namespace) -> int:
     """Promote through the gate; a refusal ends with status 1 and its reason."""
     if args.overrides and not args.config:
-        raise UsageError("--set belongs to --config CONFIG, which was not given")
+        raise UsageError.of("call.set_without_config")
     config = load_config(args.config, args.overrides) if args.config else None
     client = open_existing()
     rescore = rescorer(client, config) if config else None
@@ -50,7 +51,7 @@ def promote_version(config: Config, version: int) -> None:
     except PromotionError as error:
         say_refusal(name, error)
     except RegistryError as error:
-        complain(str(error))
+        complain(error)
 
 
 def rescorer(client: MlflowClient, config: Config) -> Callable[[VersionInfo, pd.DataFrame], pd.DataFrame]:
@@ -64,13 +65,13 @@ def rescorer(client: MlflowClient, config: Config) -> Callable[[VersionInfo, pd.
         table = load_training(resolve_sources(config, stage).data).table.set_index("id")
         missing = [name for name in wanted["id"] if name not in table.index]
         if missing:
-            raise BoneageError(f"{len(missing)} of {len(wanted)} validation images are not here, as {missing[0]}")
+            raise BoneageError.of("promotion.images_missing", count=len(missing), all=len(wanted), first=missing[0])
         cascade, progress = load_cascade(version.uri, client), stage(f"estimate with version {version.version}")
 
         def again(row: dict[Any, Any]) -> float:
             pixels = read_row(table.loc[row["id"]])
             if pixels_sha256(pixels) != row["content_sha256"]:
-                raise BoneageError(f"image {row['id']} of this data is not the one that was validated on")
+                raise BoneageError.of("promotion.other_image", name=row["id"])
             # Versions are compared on all images, whatever the gate says of them.
             return float(cascade.estimate(pixels, str(row["sex"]), anyway=True).bone_age_months)
 
@@ -101,8 +102,8 @@ def say_promotion(name: str, promotion: Promotion) -> None:
 def say_refusal(name: str, error: PromotionError) -> None:
     """Print on stderr why a version was refused, which checks it passed, and what can be done."""
     checks = error.verdict.checks
-    complain(error.outcome if checks else str(error))
+    complain(error.outcome if checks else error)
     for check in checks:
         complain(f"  {check}")
     if error.verdict.comparison is not None:
-        complain(f"`boneage registry compare --name {name}` shows every part; --force 'REASON' overrides the gate")
+        complain(warning("promotion.how_to_force", name=name))

@@ -17,6 +17,7 @@ from boneage.data.annotations import load_folder, read_row
 from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
 from boneage.learn.metrics import regression_metrics
+from boneage.notices import warning
 from boneage.registry.checks import STRESS_TAG
 from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade
@@ -36,10 +37,10 @@ def recalibrate_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures and register the corrected cascade; return 1 where it is no better beyond its interval."""
     if not args.dry_run and not str(args.model).startswith("models:"):
-        raise UsageError(f"only a registered cascade gets a new version, but {args.model} was given: add --dry-run")
+        raise UsageError.of("call.not_registered", model=args.model)
     table = load_folder(args.data).table
     if table.empty:
-        raise BoneageError(f"{args.data} has no labelled image that can be used")
+        raise BoneageError.of("data.no_labelled_image", name=args.data)
     cascade = open_cascade(args.model)
     rows = _estimated(cascade, table)
     found = recalibrate(
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     _print(found, len(rows))
     notice()
     if not found.better:
-        complain("refused: the correction is no better beyond its interval, so nothing was changed")
+        complain(warning("recalibration.refused"))
         return 1
     if not args.dry_run:
         version = register_recalibrated(cascade, found, rows, str(args.model))
@@ -100,7 +101,7 @@ def _estimated(cascade: Cascade, table: pd.DataFrame) -> pd.DataFrame:
             film = read_row(row)
             estimate = plain.estimate(film, str(row["sex"]))
         except BoneageError as error:
-            complain(f"left out: {row['image']}: {error}")
+            complain(warning("data.left_out", name=row["image"], reason=error))
         else:
             known = {"id": str(row["id"]), "sex": str(row["sex"]), "true_months": float(row["age_months"])}
             found = {"estimated_months": estimate.bone_age_months, "surest": max(estimate.group_probabilities)}

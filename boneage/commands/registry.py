@@ -147,10 +147,10 @@ def run_export(args: argparse.Namespace) -> int:
 def run_import(args: argparse.Namespace) -> int:
     """Register an exported version or the shipped cascade."""
     if bool(args.archive) == args.shipped or (args.shipped and args.prefix):
-        raise UsageError("import wants either the ARCHIVE of an exported version, or --shipped alone")
+        raise UsageError.of("call.archive_or_shipped")
     if args.key:
         if args.shipped:
-            raise UsageError("--key belongs to an ARCHIVE: what ships is verified by its record")
+            raise UsageError.of("call.key_without_archive")
         verify(args.archive, args.key)
     # Where there is no store yet, an import is what one is told to run: it makes one.
     client = open_store()

@@ -14,6 +14,7 @@ from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import Evaluation, evaluate_cascade
 from boneage.evaluation.metrics_table import account
 from boneage.groups import ModelKey
+from boneage.notices import warning
 from boneage.registry.assembly import Assembly, assemble_heads, check_films, of_unseen
 from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade
@@ -84,12 +85,12 @@ def _scored(assembly: Assembly, args: argparse.Namespace) -> Evaluation:
     table, name, _ = labelled(args)
     kept = of_unseen(assembly, table)
     if len(kept) < len(table):
-        complain(f"{len(table) - len(kept)} images of {name} are left out: a head may have been trained on them")
+        complain(warning("assembly.left_out", count=len(table) - len(kept), name=name))
     progress = stage("estimate the validation images")
     evaluation = evaluate_cascade(assembly.cascade, kept, progress=progress, anyway=True)
     if len(evaluation.problems):
         count, first = len(evaluation.problems), evaluation.problems.iloc[0]
-        raise BoneageError(f"{count} images could not be estimated; the first, {first['id']}: {first['reason']}")
+        raise BoneageError.of("assembly.not_estimated", count=count, first=first["id"], reason=first["reason"])
     check_films(assembly, evaluation.per_image)
     return evaluation
 
@@ -99,4 +100,4 @@ def _head(text: str) -> tuple[ModelKey, int]:
     try:
         return ModelKey.parse(name), int(version)
     except ValueError as error:
-        raise UsageError(f"--head wants KEY=VERSION such as regressor-female-4=3, but {text!r} was given") from error
+        raise UsageError.of("call.head", given=text) from error

@@ -12,6 +12,7 @@ from boneage.commands.common import UsageError, add_overrides, complain, notice,
 from boneage.commands.evaluate import complain_of_problems, labelled
 from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import evaluate_cascade
+from boneage.notices import warning
 from boneage.registry.checks import compare
 from boneage.registry.compare import Comparison, compare_tables, verdict_sentences
 from boneage.registry.validation import read_validation, validation_table
@@ -37,7 +38,7 @@ def compare_arguments(parser: argparse.ArgumentParser, default_name: str) -> Non
 def run(args: argparse.Namespace) -> int:
     """Print both errors, the paired differences and what they show; return 1 when an image could not be compared."""
     if args.data is None and (args.part or args.overrides):
-        raise UsageError("--part and --set belong to a CONFIG.toml given as DATA")
+        raise UsageError.of("call.part_of_compared")
     found, facts, tables, left_out = _registered(args) if args.data is None else _estimated(args)
     for name, fact in zip("AB", facts, strict=False):
         print(f"{name}: {fact}")
@@ -74,13 +75,13 @@ def _estimated(args: argparse.Namespace) -> Compared:
         cascade = open_cascade(_uri(spec, args.name))
         scored = evaluate_cascade(cascade, table, progress=stage(f"estimate with {letter}"), anyway=True)
         for row in scored.problems.to_dict("records"):
-            complain(f"{letter} cannot estimate {row['image']}: {row['reason']}")
+            complain(warning("compare.not_estimated", letter=letter, name=row["image"], reason=row["reason"]))
             refused.add(str(row["id"]))
         tables.append(validation_table(scored.per_image))
         facts.append(_opened(cascade, spec))
     both = tables[0][~tables[0]["id"].isin(refused)]
     if both.empty:
-        raise BoneageError(f"no image of {name} could be estimated by both")
+        raise BoneageError.of("compare.no_image", name=name)
     images = f"{len(both)} images of {name} that both estimate"
     images += f" ({len(refused)} left out)" if refused else ""
     complain_of_problems(problems, name, args.data)

@@ -49,6 +49,6 @@ def _films(data: Path) -> Iterator[tuple[np.ndarray, str]]:
 
     table = load_folder(data).table
     if table.empty:
-        raise BoneageError(f"{data} has no labelled image that can be used")
+        raise BoneageError.of("data.no_labelled_image", name=data)
     # One after the other: originals of a whole set would not fit into memory at once.
     return ((read_row(row), str(row["sex"])) for _, row in table.head(_MOST_FILMS).iterrows())

@@ -13,6 +13,7 @@ from boneage.data.flag_check import FAR_MONTHS, check_flags
 from boneage.data.flags import FlagStore
 from boneage.databases import masked, sqlite_file
 from boneage.files import write_whole
+from boneage.notices import warning
 from boneage.paths import project_root
 from boneage.tables import text_table
 from boneage.tracking.store import open_store, relocate, store_exists, store_uri
@@ -113,7 +114,7 @@ def run_export(args: argparse.Namespace) -> int:
     print(f'written to {args.out}; name it in a configuration as a source with layout = "rsna"')
     doubtful = len({doubt.sha256 for doubt in check_flags(store)})
     if doubtful:
-        complain(f"{doubtful} of these cases are doubtful: `boneage flags check` says why, before you train on them")
+        complain(warning("flags.doubtful", count=doubtful))
     return 0
 
 

@@ -35,7 +35,7 @@ def stress_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table; return 1 when a disturbance is borne worse than by the version given by --against."""
     if args.record and (args.only or not str(args.model).startswith("models:")):
-        raise UsageError("--record keeps the whole test with a registered version: give --model models:/..., no --only")
+        raise UsageError.of("call.recorded_stress")
     before = _read(args.against) if args.against else {}
     films = sample(labelled(args)[0], args.films)
     frame = stress(open_cascade(args.model), films, args.only or tuple(DISTURBANCES), stage("stress"))
@@ -70,4 +70,4 @@ def _read(file: Path) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise BoneageError(f"{file} is not the stress.json of another version: {error}") from error
+        raise BoneageError.of("stress.record", file=file, reason=error) from error

@@ -12,6 +12,7 @@ from boneage.commands.promotion import promote_version
 from boneage.config import Config, load_config
 from boneage.evaluation.report import report_tables
 from boneage.groups import Task
+from boneage.notices import warning
 from boneage.paths import study_folder
 from boneage.study.job import StudyOutcome, run_study
 from boneage.study.repeat import Past, choose_past, read_past
@@ -55,7 +56,7 @@ def print_outcome(config: Config, outcome: StudyOutcome) -> None:
     """Print the ten models' figures, then the cascade's on validation and test images, then where to look."""
     if len(outcome.problems):
         folder = study_folder(config.study.name)
-        complain(f"{len(outcome.problems)} images were left out; the reasons are in {folder / 'problems.csv'}")
+        complain(warning("study.left_out", count=len(outcome.problems), place=folder / "problems.csv"))
     print(text_table(models_table(outcome)))
     for name, evaluation in (("validation", outcome.validation), ("test", outcome.test)):
         if evaluation is not None:
@@ -90,7 +91,7 @@ def _past(config: Config, run_id: str) -> Past:
     """Read a past run and say which settings are others now."""
     past = read_past(open_existing(), run_id)
     for difference in past.differences(config):
-        complain(f"the figures need not be those of then: {difference}")
+        complain(warning("study.other_figures", difference=difference))
     return past
 
 

@@ -19,6 +19,7 @@ from boneage.data.finder import ImageFinder
 from boneage.data.layouts import parse_age, parse_sex
 from boneage.data.sources import RawRow, read_sizes, read_source, resolve
 from boneage.groups import AGE_GROUPS, Sex, group_of
+from boneage.notices import fault
 from boneage.paths import project_root
 
 TABLE_COLUMNS = (
@@ -61,7 +62,7 @@ class TrainingSet:
     def __post_init__(self) -> None:
         others = sorted(set(self.table.loc[self.table["role"] != "train", "source"]))
         if others:
-            raise DataError(f"source {', '.join(others)} has role = 'test': nothing may ever be trained on it")
+            raise DataError.of("data.test_only", sources=", ".join(others))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def load_training(data: DataConfig) -> TrainingSet:
     """
     found = _load_role(data, "train")
     if not any(source.role == "train" for source in data.sources):
-        raise DataError("the configuration has no [[data.sources]] with role = 'train': add one")
+        raise DataError.of("data.no_training_source")
     limited = _limit(found.table, data.limit) if data.limit else found.table
     return TrainingSet(limited, found.problems)
 
@@ -199,7 +200,7 @@ def _without_contradictions(rows: Iterable[RawRow], problems: list[dict[str, str
 def _checked(row: RawRow, finder: ImageFinder, sizes: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Turn a raw row into a table row; a ValueError says why it cannot be used."""
     if not row.id:
-        raise DataError("no id")
+        raise DataError.of("row.no_id")
     sex, months = _sex(row.sex), parse_age(row.age, row.months_a_unit)
     width, height = sizes.get(row.id, (np.nan, np.nan))
     return {
@@ -219,7 +220,7 @@ def _sex(text: str) -> Sex:
     try:
         return parse_sex(text)
     except ValueError as error:
-        raise DataError(f"unknown sex {text!r}" if text.strip() else "no sex") from error
+        raise DataError(fault("row.sex", given=text) if text.strip() else fault("row.no_sex")) from error
 
 
 def _table(rows: list[dict[str, Any]], source: SourceConfig) -> pd.DataFrame:

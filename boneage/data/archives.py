@@ -62,12 +62,12 @@ def read_bytes(source: str | Path) -> bytes:
     path = Path(text)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has {path.stat().st_size / 1e9:.1f} GB: at most {MAX_BYTES / 1e9:.1f} GB are read")
+            raise DataError.of("data.file_large", file=path, size=path.stat().st_size / 1e9, most=MAX_BYTES / 1e9)
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"no file at {path}: check the path") from error
+        raise DataError.of("data.no_file", file=path) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError.of("data.unreadable", file=path, reason=error.strerror or error) from error
 
 
 def list_files(root: str | Path) -> list[str]:
@@ -81,7 +81,7 @@ def list_files(root: str | Path) -> list[str]:
     else:
         folder = Path(root)
         if not folder.is_dir():
-            raise DataError(f"no folder or zip archive at {folder}: check the path")
+            raise DataError.of("data.no_folder", folder=folder)
         names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     return sorted(name for name in names if not _is_hidden(name))
 
@@ -109,12 +109,14 @@ def _read_member(archive: str, member: str) -> bytes:
     try:
         info = _open(archive).getinfo(member)
         if info.file_size > MAX_BYTES:
-            raise DataError(f"{archive}{MARK}{member} has {info.file_size / 1e9:.1f} GB: at most 1.1 GB are read")
+            raise DataError.of(
+                "data.member_large", archive=archive, mark=MARK, member=member, size=info.file_size / 1e9
+            )
         return _open(archive).read(member)
     except KeyError as error:
-        raise DataError(f"no file {member} in {archive}: check the name") from error
+        raise DataError.of("data.no_member", member=member, archive=archive) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-        raise DataError(f"{member} in {archive} cannot be read: {error}") from error
+        raise DataError.of("data.member_unreadable", member=member, archive=archive, reason=error) from error
 
 
 def _open(archive: str) -> zipfile.ZipFile:
@@ -123,9 +125,9 @@ def _open(archive: str) -> zipfile.ZipFile:
     try:
         return _open_file(archive, Path(archive).stat().st_mtime_ns)
     except FileNotFoundError as error:
-        raise DataError(f"no zip archive at {archive}: check the path") from error
+        raise DataError.of("data.no_archive", archive=archive) from error
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive} is not a readable zip archive: {error}") from error
+        raise DataError.of("data.bad_archive", archive=archive, reason=error) from error
 
 
 @lru_cache(maxsize=16)
@@ -139,4 +141,4 @@ def _open_nested(archive: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(BytesIO(read_bytes(archive)))
     except zipfile.BadZipFile as error:
-        raise DataError(f"{archive} is not a readable zip archive: {error}") from error
+        raise DataError.of("data.bad_archive", archive=archive, reason=error) from error

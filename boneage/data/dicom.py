@@ -17,7 +17,7 @@ from boneage.data.dicom_grey import to_grey
 from boneage.data.dicom_header import complete, count_frames, is_encapsulated
 from boneage.data.dicom_patient import age_of, laterality_of, sex_of
 from boneage.data.radiograph import ImageError, Radiograph, choose_page, window
-from boneage.notices import Notice, fault
+from boneage.notices import Notice
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -80,7 +80,7 @@ def read(data: bytes, name: str, frame: int | None = None) -> Radiograph:
         if isinstance(error, ImageError):
             raise
         kind = type(error).__name__
-        raise ImageError(fault("dicom.damaged", name=name, kind=kind)) from error
+        raise ImageError.of("dicom.damaged", name=name, kind=kind) from error
 
 
 def _open(data: bytes) -> Dataset:
@@ -117,7 +117,7 @@ def _stored_values(dataset: Dataset, index: int, name: str) -> NDArray[Any]:
         return np.asarray(pixel_array(dataset, index=index, **options))
     except (RuntimeError, NotImplementedError) as error:
         if is_encapsulated(dataset):
-            raise ImageError(fault("dicom.compression", name=name, syntax=syntax.name)) from error
+            raise ImageError.of("dicom.compression", name=name, syntax=syntax.name) from error
         raise
 
 

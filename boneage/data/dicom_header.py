@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from boneage.data.radiograph import ImageError, check_size
-from boneage.notices import Notice, fault, warning
+from boneage.notices import Notice, warning
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -115,16 +115,16 @@ def count_frames(dataset: Dataset, name: str) -> int:
         return max(said, len(parts) if rle else starts)
     length, frame = len(dataset.PixelData), _frame_bytes(dataset)
     if length < frame:
-        raise ImageError(fault("dicom.cut_off", name=name, length=length, needed=frame))
+        raise ImageError.of("dicom.cut_off", name=name, length=length, needed=frame)
     return max(said, length // frame)
 
 
 def _require(dataset: Dataset, name: str) -> None:
     if not any(keyword in dataset for keyword in _PIXELS):
-        raise ImageError(fault("dicom.no_picture", name=name))
+        raise ImageError.of("dicom.no_picture", name=name)
     for keyword in ("Rows", "Columns"):
         if (number_of(dataset, keyword) or 0) < 1:
-            raise ImageError(fault("dicom.element", name=name, element=keyword))
+            raise ImageError.of("dicom.element", name=name, element=keyword)
 
 
 def _transfer_syntax(dataset: Dataset, name: str) -> list[Notice]:
@@ -140,7 +140,7 @@ def _transfer_syntax(dataset: Dataset, name: str) -> list[Notice]:
         dataset.file_meta.TransferSyntaxUID = found
         return [said]
     if syntax.is_private or syntax not in uid.AllTransferSyntaxes:
-        raise ImageError(fault("dicom.syntax", name=name, syntax=syntax))
+        raise ImageError.of("dicom.syntax", name=name, syntax=syntax)
     if syntax.is_encapsulated == (data == _ITEM) or not data:
         return []
     dataset.file_meta.TransferSyntaxUID = native if syntax.is_encapsulated else _compressed_syntax(dataset, name)
@@ -170,7 +170,7 @@ def _compressed_syntax(dataset: Dataset, name: str) -> Any:
             return uid.UID(places[0][1])
     elif len(first) > 64 and 1 <= struct.unpack_from("<I", first)[0] <= 15:
         return uid.UID(_RLE)
-    raise ImageError(fault("dicom.unsaid_compression", name=name))
+    raise ImageError.of("dicom.unsaid_compression", name=name)
 
 
 def _samples(dataset: Dataset) -> list[Notice]:
@@ -222,7 +222,7 @@ def _allocated(dataset: Dataset, name: str) -> list[Notice]:
         dataset.BitsAllocated = usual
         return said
     if allocated not in _DEPTHS:
-        raise ImageError(fault("dicom.bits", name=name, bits=allocated))
+        raise ImageError.of("dicom.bits", name=name, bits=allocated)
     wrong = (allocated == 16 and each == 1 and stored <= 8) or (allocated == 8 and each == 2 and 8 < stored <= 16)
     if not wrong:
         return []

@@ -56,18 +56,18 @@ def read_list(path: Path) -> FilmList:
         frame = read_csv(path.read_bytes()).rename(columns=str.lower)
     except (OSError, ValueError) as error:
         wanted = "give a CSV table with columns image and sex"
-        raise DataError(f"the list {path} cannot be read ({error}): {wanted}") from error
+        raise DataError.of("list.unreadable", file=path, reason=error, wanted=wanted) from error
     names = [str(name) for name in frame.columns]
     if not set(names) & set(IMAGE_COLUMNS):
-        raise DataError(f"{path.name} needs a column image (and sex), but has {', '.join(names) or 'none'}")
+        raise DataError.of("list.columns", name=path.name, columns=", ".join(names) or "none")
     films = []
     for number, row in enumerate(frame.to_dict("records"), start=2):
         try:
             films.append(_film({str(name): str(value).strip() for name, value in row.items()}, path.parent))
         except ValueError as error:
-            raise DataError(f"{path.name}, line {number}: {error}") from error
+            raise DataError.of("list.line", name=path.name, number=number, reason=error) from error
     if not films:
-        raise DataError(f"{path.name} lists no film")
+        raise DataError.of("list.empty", name=path.name)
     return FilmList(tuple(films), CHRONOLOGICAL in names)
 
 

@@ -47,8 +47,8 @@ class ImageFinder:
             if frame is not None and len(place.matches(name)) == 1:
                 return f"{join(place.root, place.matches(name)[0])}#{frame}"
             if found:
-                raise DataError(f"{len(found)} images are named {wanted!r}, such as {found[0]} and {found[1]}")
-        raise DataError(f"no image {wanted!r} in {', '.join(place.root for place in self._places)}")
+                raise DataError.of("row.many_images", count=len(found), wanted=wanted, first=found[0], second=found[1])
+        raise DataError.of("row.no_image", wanted=wanted, places=", ".join(place.root for place in self._places))
 
     def unwanted(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Return the references of the images that none of these ids, names or relative paths means."""

@@ -21,7 +21,7 @@ from PIL import Image
 
 from boneage.data.archives import DataError
 from boneage.data.flag_table import FlagTable
-from boneage.files import WriteError, copy_whole, replacing, write_whole
+from boneage.files import WriteError, copy_whole, replacing, write_fault, write_whole
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 
 
@@ -53,7 +53,7 @@ class FlagRecord:
     def __post_init__(self) -> None:
         for age in (self.estimated_age_months, self.reader_age_months):
             if age is not None and not MIN_AGE_MONTHS <= age <= MAX_AGE_MONTHS:
-                raise DataError(f"an age must be within 0-228 months, but {age!r} was given")
+                raise DataError.of("flags.age", given=age)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class FlagStore:
             DataError: when the pixels are no film, or the folder cannot be written.
         """
         if pixels.ndim != 2 or pixels.dtype != np.uint8 or pixels.size == 0:
-            raise DataError(f"a film must be grey uint8 (H, W), but {pixels.dtype} {pixels.shape} was given")
+            raise DataError.of("image.not_grey", kind=pixels.dtype, shape=pixels.shape)
         name = pixels_sha256(pixels)
         path = self.image(name)
         try:
@@ -99,7 +99,7 @@ class FlagStore:
                 with replacing(path) as stream:
                     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG")
         except OSError as error:
-            raise DataError(error.sentence if isinstance(error, WriteError) else str(error)) from error
+            raise DataError(error.sentence if isinstance(error, WriteError) else write_fault(path, error)) from error
         time = record.time or datetime.now(UTC).isoformat(timespec="seconds")
         image = path.relative_to(self.folder).as_posix()
         known = {"sha256": name, "image": image, **asdict(record), "sex": str(record.sex), "time": time}
@@ -135,7 +135,7 @@ class FlagStore:
             with Image.open(path) as film:
                 return np.asarray(film.convert("L"))
         except OSError as error:
-            raise DataError(f"{path} is missing or damaged: `boneage flags check` lists what is wrong") from error
+            raise DataError.of("flags.film_damaged", film=path) from error
 
     def export(self, out: Path, films: Mapping[str, NDArray[np.uint8]] | None = None) -> Path:
         """Write the saved cases in the layout of the RSNA training set, with the reader's age where one was given.
@@ -152,14 +152,14 @@ class FlagStore:
         """
         records = self.records()
         if records.empty:
-            raise DataError(f"nothing was saved in {self.folder} yet: save a case on the page first")
+            raise DataError.of("flags.nothing", folder=self.folder)
         images, text = Path(out) / "boneage-training-dataset", io.StringIO()
         ages = records["reader_age_months"].fillna(records["estimated_age_months"])
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("id", "boneage", "male"))
         for name, image, sex, age in zip(records["sha256"], records["image"], records["sex"], ages, strict=True):
             if not (self.folder / image).is_file():
-                raise DataError(f"{self.folder / image} is missing: `boneage flags check` lists what is wrong")
+                raise DataError.of("flags.film_missing", film=self.folder / image)
             if films and name in films:
                 with replacing(images / f"{name}.png") as stream:
                     Image.fromarray(films[name]).save(stream, format="PNG")

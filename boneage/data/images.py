@@ -14,7 +14,6 @@ from boneage.data import dicom
 from boneage.data.archives import DataError, read_bytes, split_frame
 from boneage.data.pictures import read_picture
 from boneage.data.radiograph import ImageError, Radiograph
-from boneage.notices import fault
 
 
 def read_image(source: str | Path | bytes, *, name: str = "") -> NDArray[np.uint8]:
@@ -56,7 +55,7 @@ def read_radiograph(source: str | Path | bytes, *, name: str = "", frame: int | 
 
 def _decode(data: bytes, name: str, frame: int | None = None) -> Radiograph:
     if not data:
-        raise ImageError(fault("image.empty", name=name))
+        raise ImageError.of("image.empty", name=name)
     try:
         if dicom.is_dicom(data):
             return dicom.read(data, name, frame)
@@ -66,4 +65,4 @@ def _decode(data: bytes, name: str, frame: int | None = None) -> Radiograph:
         # A `Radiograph` that refuses itself does not know what its file is called.
         if str(error).startswith(name):
             raise
-        raise ImageError(fault("image.named", name=name, sentence=error.sentence)) from error
+        raise ImageError.of("image.named", name=name, sentence=error.sentence) from error

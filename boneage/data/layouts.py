@@ -66,7 +66,7 @@ def read_table(reference: str, headers: bool = True) -> pd.DataFrame:
     try:
         return read_csv(read_bytes(reference), headers)
     except ValueError as error:
-        raise DataError(f"{reference} is not a table: give a CSV file with a header ({error})") from error
+        raise DataError.of("layout.no_table", file=reference, reason=error) from error
 
 
 def recognise(headers: list[str], given: Mapping[str, str] | None = None) -> Columns:
@@ -87,9 +87,9 @@ def recognise(headers: list[str], given: Mapping[str, str] | None = None) -> Col
         found["id"] = found["id"] if "image" not in given else ""
     for role, header in given.items():
         if role not in _HEADERS:
-            raise DataError(f"columns may name {', '.join(_HEADERS)}, but {role!r} was given")
+            raise DataError.of("layout.role", roles=", ".join(_HEADERS), given=role)
         if header not in headers:
-            raise DataError(f"columns.{role} names {header!r}, but the table has {', '.join(headers)}")
+            raise DataError.of("layout.header", role=role, header=header, headers=", ".join(headers))
         found[role] = header
     is_rhpe = set(plain) == _RHPE and not given
     return Columns(**found, crop=LEFT_HALF if is_rhpe else "", recognised=_layout_name(plain, is_rhpe, bool(given)))

@@ -29,7 +29,7 @@ from PIL import (
 
 from boneage.data import tiff
 from boneage.data.radiograph import MAX_PIXELS, ImageError, check_size, choose_page, window
-from boneage.notices import Notice, fault, warning
+from boneage.notices import Notice, warning
 
 # Naming the plugins registers them: Pillow itself loads only a few before it gives up on a restricted list.
 _FORMATS = tuple(
@@ -79,7 +79,7 @@ def read_picture(data: bytes, name: str, page: int | None = None) -> tuple[NDArr
         if tiff.is_beyond_pillow(picture, data):
             return np.ascontiguousarray(tiff.read_deep(data, name, page)), ()
         if picture is None:
-            raise ImageError(fault("image.unknown", name=name))
+            raise ImageError.of("image.unknown", name=name)
         check_size(picture.width, picture.height, name)
         _turn_to(picture, name, page)
         turn = int(picture.getexif().get(_ORIENTATION, 1))
@@ -92,13 +92,13 @@ def read_picture(data: bytes, name: str, page: int | None = None) -> tuple[NDArr
     except ImageError:
         raise
     except _BROKEN as error:
-        raise ImageError(fault("image.damaged", name=name, reason=_reason(error))) from error
+        raise ImageError.of("image.damaged", name=name, reason=_reason(error)) from error
 
 
 def _refuse_by_name(data: bytes, name: str) -> None:
     for place, beginnings, kind in _NAMED:
         if data[place : place + 16].startswith(beginnings):
-            raise ImageError(fault("image.kind", name=name, kind=kind))
+            raise ImageError.of("image.kind", name=name, kind=kind)
 
 
 def _open(data: bytes, name: str) -> Image.Image | None:
@@ -108,7 +108,7 @@ def _open(data: bytes, name: str) -> Image.Image | None:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(fault("image.large", name=name, millions=MAX_PIXELS // 1_000_000)) from error
+        raise ImageError.of("image.large", name=name, millions=MAX_PIXELS // 1_000_000) from error
     except _BROKEN:
         return None
 

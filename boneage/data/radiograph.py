@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from boneage.data.archives import DataError
 from boneage.groups import Sex
-from boneage.notices import fault
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
@@ -54,10 +53,10 @@ class Radiograph:
         """
         pixels = self.pixels
         if pixels.ndim != 2 or pixels.dtype != np.uint8 or pixels.size == 0:
-            raise ImageError(fault("image.pixels", came=f"{pixels.dtype} {pixels.shape}"))
+            raise ImageError.of("image.pixels", came=f"{pixels.dtype} {pixels.shape}")
         levels = np.count_nonzero(cv2.calcHist([np.ascontiguousarray(pixels)], [0], None, [256], [0, 256]))
         if 1 < levels < FEWEST_LEVELS:
-            raise ImageError(fault("image.levels", levels=levels))
+            raise ImageError.of("image.levels", levels=levels)
 
     def of_hand(self, hand: str | None) -> Radiograph:
         """Return the film as one of the `left` or the `right` hand, whatever its file says; as it is for None or "".
@@ -68,7 +67,7 @@ class Radiograph:
         if not hand:
             return self
         if hand not in HANDS:
-            raise ImageError(fault("image.hand", given=hand))
+            raise ImageError.of("image.hand", given=hand)
         return replace(self, laterality=HANDS[hand])
 
 
@@ -80,9 +79,9 @@ def check_size(width: int, height: int, name: str) -> None:
     """
     if width * height > MAX_PIXELS:
         millions = MAX_PIXELS // 1_000_000
-        raise ImageError(fault("image.many_pixels", name=name, width=width, height=height, millions=millions))
+        raise ImageError.of("image.many_pixels", name=name, width=width, height=height, millions=millions)
     if min(width, height) < MIN_SIDE:
-        raise ImageError(fault("image.few_pixels", name=name, width=width, height=height, side=MIN_SIDE))
+        raise ImageError.of("image.few_pixels", name=name, width=width, height=height, side=MIN_SIDE)
 
 
 def choose_page(pages: int, wanted: int | None, name: str) -> int:
@@ -92,9 +91,9 @@ def choose_page(pages: int, wanted: int | None, name: str) -> int:
         ImageError: when there are several and none is named, or there is none of that number.
     """
     if wanted is None and pages > 1:
-        raise ImageError(fault("image.frames", name=name, frames=pages, short=name.rpartition("/")[2]))
+        raise ImageError.of("image.frames", name=name, frames=pages, short=name.rpartition("/")[2])
     if wanted is not None and not 1 <= wanted <= pages:
-        raise ImageError(fault("image.no_frame", name=name, frames=pages, wanted=wanted))
+        raise ImageError.of("image.no_frame", name=name, frames=pages, wanted=wanted)
     return (wanted or 1) - 1
 
 

@@ -100,10 +100,7 @@ def _look_around(location: str, source: SourceConfig, places: tuple[str, ...], s
         return RawSource(tuple(rows), places or around, ", ".join(dict.fromkeys(names)), sizes)
     named = tuple(row for place in places or around for row in _named_files(place))
     if not named:
-        raise DataError(
-            f"{location} holds no images with ages: give a table with an id or image, sex and bone age (any layout of "
-            "the RSNA challenge, or name its columns), or images named like male_132.png"
-        )
+        raise DataError.of("layout.no_image", place=location)
     return RawSource(named, places or around, _layout_of_names(named), sizes)
 
 
@@ -137,10 +134,7 @@ def _table_rows(table: str, given: Mapping[str, str]) -> tuple[Columns, tuple[Ra
     columns = recognise([str(header) for header in frame.columns], given)
     in_folders = columns.image and any(handatlas.parse_folder(name)[0] for name in frame[columns.image].head(1))
     if not (columns.usable or in_folders):
-        raise DataError(
-            f"{table} has the columns {', '.join(frame.columns)}: an id or image, a sex and an age are needed; "
-            "name them in the source's `columns`"
-        )
+        raise DataError.of("layout.columns", table=table, columns=", ".join(frame.columns))
     unit = 1.0 if columns.age_months else 12.0
     records = ({str(key): str(value) for key, value in item.items()} for item in frame.to_dict("records"))
     if in_folders and not columns.usable:
@@ -202,9 +196,9 @@ def read_sizes(table: str) -> dict[str, tuple[float, float]]:
     frame = read_table(table)
     plain = {str(header).lower(): header for header in frame.columns}
     if not {"id", "width", "height"} <= set(plain):
-        raise DataError(f"{table} should have the columns id, width, height, but has {', '.join(frame.columns)}")
+        raise DataError.of("layout.sizes", table=table, columns=", ".join(frame.columns))
     try:
         sides = zip(frame[plain["width"]].astype(float), frame[plain["height"]].astype(float), strict=True)
         return dict(zip(frame[plain["id"]].str.strip(), sides, strict=True))
     except ValueError as error:
-        raise DataError(f"{table} has a width or height that is no number: {error}") from error
+        raise DataError.of("layout.size_no_number", table=table, reason=error) from error

@@ -76,7 +76,7 @@ def draw(training: TrainingSet, data: DataConfig, seed: int) -> Splits:
     """
     table = require_training(training).table.sort_values("id", kind="stable").reset_index(drop=True)
     if len(table) < 2 * data.folds:
-        raise SplitError(f"{len(table)} images cannot be split into {data.folds} folds: add images or lower data.folds")
+        raise SplitError.of("split.few_images", count=len(table), folds=data.folds)
     held_out = _fixed(table, data) if data.validation_ids else _drawn(table, data.validation_fraction, seed)
     train = table.loc[~table["id"].isin(held_out)].reset_index(drop=True)
     return make_splits(train["id"], sorted(held_out), _folds(train, data.folds, seed))
@@ -111,10 +111,7 @@ def check_leaks(splits: Splits, content_sha256: Mapping[str, str], test_hashes: 
     leaks = [parts for parts in sets_of.values() if len(parts) > 1]
     if leaks:
         shown = "; ".join(" = ".join(f"{name} ({part})" for part, name in parts.items()) for parts in leaks[:_SHOWN])
-        raise SplitError(
-            f"{len(leaks)} films are in two sets with the same pixels ({shown}): remove one of each from the sources, "
-            "then delete the study's splits.json to draw anew"
-        )
+        raise SplitError.of("split.same_film", count=len(leaks), films=shown)
 
 
 def same_films(content_sha256: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -130,10 +127,10 @@ def _fixed(table: pd.DataFrame, data: DataConfig) -> set[str]:
     reference = resolve(data.validation_ids, root)
     ids = read_table(reference)
     if "id" not in ids.columns:
-        raise SplitError(f"{reference} should have a column id, but has {', '.join(ids.columns)}")
+        raise SplitError.of("split.no_id", table=reference, columns=", ".join(ids.columns))
     held_out = set(table["id"]) & set(ids["id"].str.strip())
     if not held_out:
-        raise SplitError(f"none of the {len(ids)} ids of {reference} is among the {len(table)} images: check the table")
+        raise SplitError.of("split.no_known_id", count=len(ids), table=reference, images=len(table))
     return held_out
 
 
@@ -141,14 +138,14 @@ def _drawn(table: pd.DataFrame, fraction: float, seed: int) -> set[str]:
     from sklearn.model_selection import train_test_split
 
     if not 0 < fraction < 1:
-        raise SplitError(f"data.validation_fraction must lie between 0 and 1, but {fraction!r} was given")
+        raise SplitError.of("split.fraction", given=fraction)
     strata: list[str] | None = _strata(table, 2)
     if round(fraction * len(table)) < len(set(strata or ())):  # fewer validation images than strata: draw without them
         strata = None
     try:
         _, held_out = train_test_split(table["id"].to_list(), test_size=fraction, random_state=seed, stratify=strata)
     except ValueError as error:
-        raise SplitError(f"{len(table)} images cannot be split: {error}") from error
+        raise SplitError.of("split.impossible", count=len(table), reason=error) from error
     return set(held_out)
 
 
@@ -156,7 +153,7 @@ def _folds(train: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
     from sklearn.model_selection import StratifiedKFold
 
     if folds < 2 or len(train) < folds:
-        raise SplitError(f"{len(train)} training images cannot be split into {folds} folds: 2 at least, one image each")
+        raise SplitError.of("split.few_training_images", count=len(train), folds=folds)
     number = np.zeros(len(train), int)
     divider = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for fold, (_, rows) in enumerate(divider.split(np.zeros(len(train)), _strata(train, folds))):
@@ -189,17 +186,12 @@ def _read(path: Path, ids: set[str], settings: Mapping[str, Any]) -> Splits:
         splits = make_splits(content["train"], content["validation"], content["fold"])
         saved = content["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SplitError(
-            f"the splits in {path} cannot be read ({error}): restore the file, or delete it to draw anew"
-        ) from error
+        raise SplitError.of("split.unreadable", file=path, reason=error) from error
     if splits.sha256 != saved:
-        raise SplitError(f"the splits in {path} were changed by hand: restore the file, or delete it to draw anew")
+        raise SplitError.of("split.changed", file=path)
     for key, wanted in settings.items():
         if content.get(key) != wanted:
-            raise SplitError(
-                f"the splits in {path} were drawn with {key} = {content.get(key)!r}, but the configuration says "
-                f"{wanted!r}: change it back, give the study another name, or delete the file to draw anew"
-            )
+            raise SplitError.of("split.other_setting", file=path, key=key, drawn=content.get(key), wanted=wanted)
     _check_ids(path, set(splits.train) | set(splits.validation), ids)
     return splits
 
@@ -209,10 +201,7 @@ def _check_ids(path: Path, saved: Collection[str], present: Collection[str]) -> 
     if not gone and not new:
         return
     parts = [f"{len(names)} {what} ({_some(names)})" for names, what in ((gone, "are gone"), (new, "are new")) if names]
-    raise SplitError(
-        f"the images are not those that {path} was drawn for: {' and '.join(parts)}; restore the data, give the study "
-        "another name, or delete the file to draw anew (figures of before are then not comparable)"
-    )
+    raise SplitError.of("split.other_images", file=path, changes=" and ".join(parts))
 
 
 def _some(names: list[str]) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from boneage.data.radiograph import ImageError, check_size, choose_page, window
-from boneage.notices import fault
 
 _MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 262, 277, 339
@@ -61,9 +60,9 @@ def read_deep(data: bytes, name: str, page: int | None) -> NDArray[np.uint8]:
     except ImageError:
         raise
     except NotImplementedError as error:
-        raise ImageError(fault("image.tiff", name=name, reason=error)) from error
+        raise ImageError.of("image.tiff", name=name, reason=error) from error
     except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, tifffile.TiffFileError) as error:
-        raise ImageError(fault("image.damaged", name=name, reason=type(error).__name__)) from error
+        raise ImageError.of("image.damaged", name=name, reason=type(error).__name__) from error
     grey = _grey(values)
     return np.asarray(255 - grey, np.uint8) if int(found.photometric) == 0 else grey
 

@@ -71,8 +71,10 @@ def evaluate_cascade(
         if progress:
             progress(done, len(table))
     if not rows:
-        first = f"; the first: {problems[0]['image']}: {problems[0]['reason']}" if problems else ""
-        raise BoneageError(f"none of {len(table)} images could be estimated{first}")
+        if not problems:
+            raise BoneageError.of("evaluation.nothing", count=len(table))
+        first, reason = problems[0]["image"], problems[0]["reason"]
+        raise BoneageError.of("evaluation.none_estimated", count=len(table), first=first, reason=reason)
     kept = pd.DataFrame(rows)
     matrix, sexes = np.concatenate(features), list(kept["sex"])
     estimates = cascade.estimate_features(matrix, sexes, notes=notes, levels=levels)
@@ -134,7 +136,7 @@ def evaluate_estimates(
         experts: N estimates with the true range given.
     """
     if len(table) != len(estimates):
-        raise BoneageError(f"one estimate per row is needed, but {len(table)} rows and {len(estimates)} estimates came")
+        raise BoneageError.of("evaluation.rows", rows=len(table), estimates=len(estimates))
     per_image = _per_image(table, estimates)
     if training_median_months:
         per_image["constant_months"] = [float(training_median_months[sex]) for sex in per_image["sex"]]

@@ -114,14 +114,14 @@ def stress(
     """
     unknown = [name for name in names if name not in DISTURBANCES]
     if unknown:
-        raise BoneageError(f"a disturbance must be one of {', '.join(DISTURBANCES)}, but {unknown[0]!r} was given")
+        raise BoneageError.of("stress.disturbance", known=", ".join(DISTURBANCES), given=unknown[0])
     rows: list[dict[str, object]] = []
     for done, (_, row) in enumerate(table.iterrows(), start=1):
         rows += _of_film(cascade, row, names)
         if progress:
             progress(done, len(table))
     if not rows:
-        raise BoneageError(f"none of {len(table)} films could be estimated")
+        raise BoneageError.of("stress.nothing", count=len(table))
     return pd.DataFrame(rows).astype({"estimated_months": float})
 
 

@@ -118,7 +118,7 @@ def fit(
         BoneageError: when there are too few films.
     """
     if len(known.films) < FEWEST_FILMS:
-        raise BoneageError(f"a gate needs at least {FEWEST_FILMS} good films, but {len(known.films)} came")
+        raise BoneageError.of("gate.few_films", fewest=FEWEST_FILMS, count=len(known.films))
     fitted, apart = known.part(False) + drawn, known.part(True)
     # Chest films are few: they count four times as much as a photograph.
     pictures = (*photographs(0), *(film for film in strangers for _ in range(4)))

@@ -162,4 +162,4 @@ def _read(weights: Path, record: Path) -> GateModel:
             arrays = tuple(stored[name].astype(np.float32) for name in sorted(stored.files))
         return GateModel(arrays, Thresholds(**values["thresholds"]), values)
     except (OSError, KeyError, TypeError, ValueError, BadZipFile) as error:
-        raise GateError(f"the gate's weights cannot be read ({error}): reinstall the package") from error
+        raise GateError.of("gate.weights", reason=error) from error

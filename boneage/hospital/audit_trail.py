@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from boneage.errors import BoneageError
+from boneage.notices import OTHER_CODE, codes_of
 from boneage.paths import project_root
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 VARIABLE = "BONEAGE_AUDIT"
 """Names the folder of the log; nothing is logged without it."""
 EVENTS = ("answered", "refused", "failed", "filtered", "flagged", "promoted", "rolled back")
-FACTS = ("film", "model", "version", "bone_age_months", "kind", "key", "beside")
+FACTS = ("film", "model", "version", "bone_age_months", "kind", "codes", "key", "beside")
 """What a line may state, apart from its number, time, login, event and hashes."""
 _FIRST = "0" * 64
 _ROTATE_BYTES = 8_000_000
@@ -83,9 +84,7 @@ class Trail:
         """
         strange = sorted(set(facts) - set(FACTS))
         if strange or event not in EVENTS:
-            raise AuditError(
-                f"the audit log knows {', '.join(EVENTS)} with {', '.join(FACTS)}; {event}, {strange} came"
-            )
+            raise AuditError.of("log.fact", events=", ".join(EVENTS), facts=", ".join(FACTS), event=event, came=strange)
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / ".lock"):
             number, before = self._head()
@@ -117,9 +116,9 @@ class Trail:
                 times = [times[0] or line["time"], line["time"]]
         head = self._noted()
         if head is not None and head["n"] > number:
-            raise AuditError(f"the log ends at line {number}, but {head['n']} were written: the end was cut off")
+            raise AuditError.of("log.cut_off", line=number, written=head["n"])
         if head is not None and (head["n"], head["hash"]) != (number, before) and head["n"] == number:
-            raise AuditError("the last line is another than the one that was noted when it was written")
+            raise AuditError.of("log.other_end")
         return Checked(number, len(files), before, times[0], times[1])
 
     @staticmethod
@@ -128,11 +127,11 @@ class Trail:
             line: dict[str, Any] = json.loads(text)
             stated = line.pop("hash")
         except (ValueError, KeyError, AttributeError) as error:
-            raise AuditError(f"{place} is no line of this log: it was changed or cut off") from error
+            raise AuditError.of("log.no_line", place=place) from error
         if _hash(line) != stated:
-            raise AuditError(f"{place} was changed: its content has another hash than it states")
+            raise AuditError.of("log.changed", place=place)
         if line.get("n") != number or line.get("before") != before:
-            raise AuditError(f"{place} does not follow the line before it: one was taken out, put in or moved")
+            raise AuditError.of("log.order", place=place)
         return {**line, "hash": stated}
 
     def _head(self) -> tuple[int, str]:
@@ -203,7 +202,8 @@ def log_answer(film: Radiograph, estimate: Estimate, who: str = "") -> None:
     """Log an estimate where the log is switched on."""
     if trail() is not None:
         known = {"film": _film(film), "model": estimate.model, "version": estimate.version}
-        log("answered", who, **known, bone_age_months=round(estimate.bone_age_months, 2))
+        codes = codes_of(estimate.warnings) or None
+        log("answered", who, **known, bone_age_months=round(estimate.bone_age_months, 2), codes=codes)
 
 
 def log_error(film: Radiograph | None, error: Exception, who: str = "") -> None:
@@ -213,9 +213,9 @@ def log_error(film: Radiograph | None, error: Exception, who: str = "") -> None:
     verdict = getattr(error, "verdict", None)
     known = None if film is None else _film(film)
     if verdict is None:
-        log("failed", who, film=known, kind=type(error).__name__)
+        log("failed", who, film=known, kind=type(error).__name__, codes=[getattr(error, "code", OTHER_CODE)])
     else:
-        log("refused", who, film=known, kind=verdict.kind)
+        log("refused", who, film=known, kind=verdict.kind, codes=codes_of(verdict.reasons))
 
 
 def log_result(result: Result, who: str = "") -> None:

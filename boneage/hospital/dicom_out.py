@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from boneage.files import write_whole
 from boneage.hospital.result import HospitalError, Result
-from boneage.notices import fault
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,7 +24,7 @@ def need(*modules: str, extra: str = "hospital") -> None:
 
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise HospitalError(fault("extra.missing", names=", ".join(missing), command=f"pip install 'boneage[{extra}]'"))
+        raise HospitalError.of("extra.missing", names=", ".join(missing), command=f"pip install 'boneage[{extra}]'")
 
 
 def write_dicom(result: Result, folder: Path, name: str = "") -> tuple[Path, Path]:

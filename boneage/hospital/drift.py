@@ -194,7 +194,7 @@ def training_counts(cascade: Cascade) -> Counts:
     named = {f"{sex} {group}": f"images_{sex}_{group}" for sex in ("female", "male") for group in (1, 2, 3, 4)}
     counted = Counter({label: int(figures[key]) for label, key in named.items() if key in figures})
     if not counted:
-        raise DriftError("the model does not say how its images fall into groups: compare with a period instead")
+        raise DriftError.of("drift.card")
     return {"group": counted}
 
 
@@ -206,7 +206,7 @@ def compare(now: Counts, then: Counts) -> list[Finding]:
     """
     for words, counts in (("the period", now), ("what it is compared with", then)):
         if not any(sum(one.values()) for one in counts.values()):
-            raise DriftError(f"{words} has no film: give other dates")
+            raise DriftError.of("drift.no_film", period=words)
     tested = {name: _test(now.get(name, Counter()), then.get(name, Counter())) for name in MEASURES}
     corrected = _holm({name: found[0] for name, found in tested.items() if found is not None})
     return [

@@ -76,7 +76,7 @@ def _checked(written: dict[str, Any]) -> dict[str, Any]:
         Observation.model_validate(value)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise HospitalError(f"the FHIR resource is not valid ({reason}): please report this") from error
+        raise HospitalError.of("result.fhir", reason=reason) from error
     return value
 
 

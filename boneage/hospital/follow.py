@@ -132,14 +132,14 @@ def typed_age(written: str, born: str = "") -> float:
     try:
         age = float(written.strip().replace(",", "."))
         if not 0 <= age <= MAX_CHRONOLOGICAL_MONTHS:
-            raise HospitalError(fault("follow.bad_age", given=written.strip()))
+            raise HospitalError.of("follow.bad_age", given=written.strip())
         return age
     except ValueError as error:
         if isinstance(error, HospitalError):
             raise
     taken, birth = _date(written), _date(born) if born.strip() else None
     if birth is None or taken < birth:
-        raise HospitalError(fault("follow.born", given=written.strip()))
+        raise HospitalError.of("follow.born", given=written.strip())
     return (taken - birth).days / _DAYS_A_MONTH
 
 
@@ -147,7 +147,7 @@ def _date(written: str) -> date:
     try:
         return date.fromisoformat(written.strip())
     except ValueError as error:
-        raise HospitalError(fault("follow.bad_age", given=written.strip())) from error
+        raise HospitalError.of("follow.bad_age", given=written.strip()) from error
 
 
 def follow(films: Sequence[tuple[str, Result]], ages: Sequence[float | None] | None, table: SdTable | None) -> FollowUp:
@@ -163,9 +163,9 @@ def follow(films: Sequence[tuple[str, Result]], ages: Sequence[float | None] | N
         HospitalError: when films are of two children, one comes twice, an age is missing or ages contradict each other.
     """
     if len(films) < 2:
-        raise HospitalError(fault("follow.few", count=len(films)))
+        raise HospitalError.of("follow.few", count=len(films))
     if ages is not None and len(ages) != len(films):
-        raise HospitalError(fault("follow.ages", films=len(films), ages=len(ages)))
+        raise HospitalError.of("follow.ages", films=len(films), ages=len(ages))
     _check_one_child(films)
     _check_no_film_twice(films)
     visits = [_visit(name, result, None if ages is None else ages[index]) for index, (name, result) in enumerate(films)]
@@ -224,12 +224,12 @@ def _visit(name: str, result: Result, typed: float | None) -> Visit:
     own = result.film.age_months
     age = own if typed is None else typed
     if age is None:
-        raise HospitalError(fault("follow.no_age", name=name))
+        raise HospitalError.of("follow.no_age", name=name)
     if typed is not None and own is not None:
         latest = own + result.film.age_step_months + _SAME_AGE_MONTHS
         if not own - _SAME_AGE_MONTHS <= typed <= latest:
-            raise HospitalError(
-                fault("follow.contradicts", name=name, own=round(float(own), 1), given=round(float(typed), 1))
+            raise HospitalError.of(
+                "follow.contradicts", name=name, own=round(float(own), 1), given=round(float(typed), 1)
             )
     return Visit(name, age, result)
 
@@ -243,7 +243,7 @@ def _check_one_child(films: Sequence[tuple[str, Result]]) -> None:
             if first is None and value:
                 first = (name, value)
             elif first is not None and value and value != first[1]:
-                raise HospitalError(fault("follow.patients", first=first[0], second=name, what=words))
+                raise HospitalError.of("follow.patients", first=first[0], second=name, what=words)
 
 
 def _check_no_film_twice(films: Sequence[tuple[str, Result]]) -> None:
@@ -251,7 +251,7 @@ def _check_no_film_twice(films: Sequence[tuple[str, Result]]) -> None:
     for name, result in films:
         key = pixels_sha256(result.film.pixels)
         if key in seen:
-            raise HospitalError(fault("follow.twice", first=seen[key], second=name))
+            raise HospitalError.of("follow.twice", first=seen[key], second=name)
         seen[key] = name
 
 

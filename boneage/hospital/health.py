@@ -36,7 +36,9 @@ class Health:
         try:
             self._server = ThreadingHTTPServer((host, port), self._handler())
         except OSError as error:
-            raise HospitalError(f"port {port} of {host} cannot be had: {error.strerror or error}") from error
+            raise HospitalError.of(
+                "listener.health_port", port=port, host=host, reason=error.strerror or error
+            ) from error
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True, name="health").start()
 

@@ -13,6 +13,7 @@ from typing import Any
 from boneage.files import WriteError
 from boneage.hospital.result import HospitalError
 from boneage.hospital.spool import Spool
+from boneage.notices import OTHER_CODE, coded, fault
 
 LOG = logging.getLogger("boneage.hospital")
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
@@ -54,12 +55,10 @@ class Service:
 
     def __post_init__(self) -> None:
         if not self.allowed and self.host not in LOOPBACK:
-            raise HospitalError(
-                f"on {self.host} other machines can call: name the AE titles that may, each with --allow AE"
-            )
+            raise HospitalError.of("listener.callers", host=self.host)
         for title in (self.title, *self.allowed):
             if not 0 < len(title.strip()) <= 16 or not title.isascii() or "\\" in title:
-                raise HospitalError(f"an AE title has 1 to 16 ASCII characters, but {title!r} was given")
+                raise HospitalError.of("listener.title", given=title)
 
 
 class Listener:
@@ -105,7 +104,9 @@ class Listener:
                 where, block=False, evt_handlers=handlers, ssl_context=self.service.tls
             )
         except OSError as error:
-            raise HospitalError(f"port {where[1]} of {where[0]} cannot be had: {error.strerror or error}") from error
+            raise HospitalError.of(
+                "listener.port", port=where[1], host=where[0], reason=error.strerror or error
+            ) from error
 
     def stop(self) -> None:
         """End the service and its associations."""
@@ -133,11 +134,11 @@ class Listener:
             key = self.spool.receive(event.encoded_dataset(), event.encoded_dataset(include_meta=False))
         except WriteError as error:
             self._count("not_stored")
-            LOG.error("a film was not taken: %s", error)
+            LOG.error("a film was not taken: %s", coded(error))
             return OUT_OF_RESOURCES
         except (ValueError, AttributeError, TypeError) as error:
             self._count("not_stored")
-            LOG.error("a film was not taken: %s", type(error).__name__)
+            LOG.error("a film was not taken: [%s] %s", OTHER_CODE, type(error).__name__)
             return CANNOT_UNDERSTAND
         self._count("received")
         LOG.info("film %s received from %s", key[:12], event.assoc.requestor.ae_title)
@@ -154,7 +155,7 @@ class Listener:
         self._bytes[key] = size
         if size > self.service.most_bytes + 2**20:
             self._count("too_large")
-            LOG.error("an association was aborted: more than %d bytes in one film", self.service.most_bytes)
+            LOG.error("an association was aborted: %s", coded(fault("listener.large", bytes=self.service.most_bytes)))
             self._bytes[key] = -(2**62)  # said once
             event.assoc.abort()
             # The peer does not read while it writes: without this it would go on to the end of its film.
@@ -186,7 +187,7 @@ def tls_context(certificate: Path, key: Path, authority: Path | None, *, server:
         context = ssl.create_default_context(purpose, cafile=None if authority is None else str(authority))
         context.load_cert_chain(certificate, key)
     except OSError as error:  # ssl.SSLError among them
-        raise HospitalError(f"the certificate {certificate.name} or its key cannot be used: {error}") from error
+        raise HospitalError.of("listener.certificate", file=certificate.name, reason=error) from error
     if server and authority is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return context

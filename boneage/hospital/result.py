@@ -24,7 +24,7 @@ from boneage.explain.reasons import Reasons, reasons_of
 from boneage.gate.gate import RefusedError
 from boneage.groups import Sex
 from boneage.languages.texts import DEFAULT_LANGUAGE
-from boneage.notices import OTHER_CODE, code_of, fault
+from boneage.notices import OTHER_CODE, code_of
 from boneage.preprocess.field import Field, straighten
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def judge(cascade: Cascade, source: str | bytes, question: Question, name: str =
     film = read_radiograph(data, name=name, frame=frame).of_hand(question.hand)
     sex = question.sex or film.sex
     if sex is None:
-        raise HospitalError(fault("file.no_sex", name=name))
+        raise HospitalError.of("file.no_sex", name=name)
     header = read_header(data) if is_dicom(data) else None
     return _judged(cascade, film, sex, question, header)
 
@@ -238,5 +238,5 @@ def read_header(data: bytes) -> Dataset:
     wanted = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     missing = [name for name in wanted if not re.fullmatch(r"[0-9.]{1,64}", str(header.get(name, "")))]
     if missing:
-        raise HospitalError(fault("dicom.identifiers", missing=", ".join(missing)))
+        raise HospitalError.of("dicom.identifiers", missing=", ".join(missing))
     return header

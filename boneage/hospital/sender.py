@@ -15,6 +15,7 @@ from typing import Any
 from boneage.files import WriteError, write_whole
 from boneage.hospital.result import HospitalError
 from boneage.hospital.spool import Spool
+from boneage.notices import coded, warning
 
 LOG = logging.getLogger("boneage.hospital")
 
@@ -42,7 +43,7 @@ class Destination:
         """
         found = re.fullmatch(r"\[?([^\s\]]+?)\]?:(\d{1,5}):([!-~ ]{1,16})", written)
         if not found or not 0 < int(found[2]) < 65536:
-            raise HospitalError(f"--send wants HOST:PORT:AE, for example archive.local:104:PACS, but {written!r} came")
+            raise HospitalError.of("listener.target", given=written)
         return cls(found[1], int(found[2]), found[3])
 
 
@@ -110,13 +111,14 @@ class Sender:
                 return
             self._later(key, path, state, problem)
         except WriteError as error:
-            LOG.error("film %s: %s", key[:12], error)
+            LOG.error("film %s: %s", key[:12], coded(error))
             self.stopped.wait(1.0)
 
     def _later(self, key: str, path: Path, state: dict[str, Any], problem: str) -> None:
         self.counts["send_failures"] += 1
         tries = state["tries"] + 1
-        LOG.warning("film %s not sent (%s), try %d of %d", key[:12], problem, tries, self.patience.tries)
+        late = warning("listener.not_sent", reason=problem, attempt=tries, most=self.patience.tries)
+        LOG.warning("film %s: %s", key[:12], coded(late))
         after = {**state, "tries": tries, "problem": problem, "next": time.time() + self.patience.wait(tries)}
         if tries < self.patience.tries:
             write_whole(path, json.dumps(after))

@@ -49,7 +49,7 @@ class Spool:
         try:
             self._lock.acquire(blocking=False)
         except Timeout as error:
-            raise HospitalError(f"{folder} belongs to another listener that is running: give another --out") from error
+            raise HospitalError.of("listener.folder", folder=folder) from error
         self._receiving = threading.Lock()
         self.arrived = threading.Event()
         for key in self.waiting():

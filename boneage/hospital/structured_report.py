@@ -78,9 +78,7 @@ def evidence(result: Result) -> Dataset:
     from copy import deepcopy
 
     if result.header is None:
-        raise HospitalError(
-            "a DICOM result belongs to the film's study: give a DICOM file, which says study and patient"
-        )
+        raise HospitalError.of("result.no_dicom")
     source = deepcopy(result.header)
     source.decode()
     source.SpecificCharacterSet = "ISO_IR 192"

@@ -10,6 +10,7 @@ from pathlib import Path
 from boneage.data.dicom import is_dicom
 from boneage.files import WriteError
 from boneage.hospital.spool import Spool
+from boneage.notices import OTHER_CODE, coded
 
 LOG = logging.getLogger("boneage.hospital")
 State = tuple[int, int]
@@ -70,10 +71,10 @@ class Watch:
             self.spool.receive(data)
         except WriteError as error:
             self.counts["not_stored"] += 1
-            LOG.error("a film was not taken: %s", error)
+            LOG.error("a film was not taken: %s", coded(error))
             return False
         except OSError as error:
-            LOG.error("a file cannot be read: %s", error.strerror)
+            LOG.error("a file cannot be read: [%s] %s", OTHER_CODE, error.strerror)
             return False
         self.counts["received"] += 1
         return True

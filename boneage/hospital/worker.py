@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from boneage.data.dicom import is_dicom
 from boneage.errors import BoneageError
+from boneage.files import write_fault
 from boneage.hospital.codes import MANUFACTURER
 from boneage.hospital.result import UNREADABLE, Question, Result, judge, read_header
 from boneage.hospital.spool import MOST_STARTS, Spool
+from boneage.notices import OTHER_CODE, coded, codes_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -100,13 +102,14 @@ class Worker:
         except OSError as error:  # a full disk, in whichever file it shows
             self.spool.forgive(key)
             self.counts["disk_pauses"] += 1
-            LOG.error("film %s waits: %s", key[:12], error)
+            LOG.error("film %s waits: %s", key[:12], coded(write_fault(error.filename or "a file", error)))
             self.stopped.wait(DISK_PAUSE_SECONDS)
             return
         self.counts[record["outcome"]] += 1
-        LOG.info(
-            "film %s %s in %.1f s %s", key[:12], record["outcome"], time.monotonic() - began, record.get("why", "")
-        )
+        # The codes alone: the sentences of some warnings say what the file says of the patient.
+        codes = " ".join(record.get("codes", ()))
+        seconds = time.monotonic() - began
+        LOG.info("film %s %s in %.1f s %s", key[:12], record["outcome"], seconds, record.get("why", codes))
 
     def _answered(self, key: str) -> tuple[dict[str, Any], Result | None, list[Path]]:
         """Return a film's record, its result, and the objects that are to be sent on."""
@@ -123,9 +126,9 @@ class Worker:
         except OSError:
             raise
         except BoneageError as error:
-            return self._failed(key, str(error))
+            return self._failed(key, coded(error))
         except Exception as error:  # noqa: BLE001 - one film must never end the listener
-            return self._failed(key, type(error).__name__)
+            return self._failed(key, f"[{OTHER_CODE}] {type(error).__name__}")
         return self._record(result, paths), result, paths if self._send else []
 
     def _judged(self, data: bytes) -> tuple[Result | None, str]:
@@ -149,5 +152,7 @@ class Worker:
         estimate, said = result.estimate, {"model": result.model, "version": result.version}
         files = [path.name for path in paths]
         if estimate is None:
-            return {"outcome": REFUSED, "kind": result.refusal_kind, **said, "files": files}
-        return {"outcome": ESTIMATED, "bone_age_months": round(estimate.bone_age_months, 2), **said, "files": files}
+            codes = codes_of(result.refusal)
+            return {"outcome": REFUSED, "kind": result.refusal_kind, "codes": codes, **said, "files": files}
+        answer = {"bone_age_months": round(estimate.bone_age_months, 2), "codes": codes_of(estimate.warnings)}
+        return {"outcome": ESTIMATED, **answer, **said, "files": files}

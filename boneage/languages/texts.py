@@ -12,14 +12,14 @@ from typing import Any
 from boneage.groups import AGE_GROUPS, AgeGroup, Sex
 
 DEFAULT_LANGUAGE = "en"
-_NOTICES_FILE = "notices.toml"
+_OF_NOTICES = {"notices.toml", "commands.toml"}
 
 
 def _words(of_notices: bool) -> dict[str, dict[str, str]]:
     """Read the words of every language, `{language: {key: words}}`: those of notices, or all others."""
     words: dict[str, dict[str, str]] = {}
     for file in sorted(Path(__file__).parent.glob("*/*.toml")):
-        if (file.name == _NOTICES_FILE) == of_notices:
+        if (file.name in _OF_NOTICES) == of_notices:
             words.setdefault(file.parent.name, {}).update(tomllib.loads(file.read_text(encoding="utf-8")))
     return words
 
@@ -27,7 +27,7 @@ def _words(of_notices: bool) -> dict[str, dict[str, str]]:
 LANGUAGES: Mapping[str, Mapping[str, str]] = _words(of_notices=False)
 """The texts of page and reports by language and key."""
 NOTICES: Mapping[str, Mapping[str, str]] = _words(of_notices=True)
-"""The sentences of notices by language and code."""
+"""The sentences of notices by language and code; what only commands say is there in English alone."""
 
 
 def text(key: str, language: str, **values: object) -> str:
@@ -92,15 +92,15 @@ def sex_choices(language: str) -> list[tuple[str, str]]:
 
 
 def notice_text(code: str, language: str, parameters: Mapping[str, Any]) -> str:
-    """Return a notice's sentence; an unknown language is read as English.
+    """Return a notice's sentence; an unknown language, or a sentence that it lacks, is read as English.
 
     Args:
-        code: a key of `NOTICES`, such as `mask.parts`.
+        code: a key of the English `NOTICES`, such as `mask.parts`.
         language: a key of `LANGUAGES`.
         parameters: the values of the sentence's placeholders: texts, numbers, sexes, or notices within it.
     """
-    sentences = NOTICES.get(language, NOTICES[DEFAULT_LANGUAGE])
-    return _Sentence(language).vformat(sentences[code], (), parameters)
+    sentence = NOTICES.get(language, {}).get(code) or NOTICES[DEFAULT_LANGUAGE][code]
+    return _Sentence(language).vformat(sentence, (), parameters)
 
 
 def capitalised(sentence: str) -> str:

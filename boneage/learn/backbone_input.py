@@ -14,9 +14,7 @@ def checked_films(images: np.ndarray) -> None:
         BackboneError: when the images have another form.
     """
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise BackboneError(
-            f"images must be uint8 (N, S, S), but {images.dtype} {images.shape} came: prepare them first"
-        )
+        raise BackboneError.of("backbone.input", kind=images.dtype, shape=images.shape)
 
 
 def fit_input(images: np.ndarray, size: int) -> np.ndarray:

@@ -117,7 +117,7 @@ def find(name: str) -> Backbone:
         return BACKBONES[name]
     names = {row.lower(): row for row in BACKBONES}
     near = names[difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]]
-    raise BackboneError(f"backbone must be one of {', '.join(BACKBONES)}, but {name!r} was given: is it {near!r}?")
+    raise BackboneError.of("backbone.unknown", known=", ".join(BACKBONES), given=name, near=near)
 
 
 def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
@@ -132,9 +132,7 @@ def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
     if row.name in EMBEDDED:
         embedded = EMBEDDED[row.name]
         if input_size != row.input_size and not embedded.any_side:
-            raise BackboneError(
-                f"{row.name} takes {row.input_size} pixels a side, but backbone.input_size is {input_size}: set it to 0"
-            )
+            raise BackboneError.of("backbone.side", name=row.name, takes=row.input_size, given=input_size)
         return embedded.build(None, input_size, arrays)
     if row.name in inverted.SHAPES:
         return inverted.build_inverted(inverted.SHAPES[row.name], input_size, row.name)

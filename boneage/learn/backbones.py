@@ -42,7 +42,7 @@ def open_backbone(config: BackboneConfig, image_size: int) -> FrozenBackbone:
     row = find(config.name)
     size = config.input_size or row.input_size
     if image_size < 1 or size < 32:
-        raise BackboneError(f"{row.name} needs an input of at least 32 pixels, but {image_size} resized to {size} came")
+        raise BackboneError.of("backbone.small_input", name=row.name, given=image_size, resized=size)
     source = _source(config, row)
     model = blank_model(row.name, size)
     _load(model, row, source)
@@ -69,9 +69,7 @@ def weights_file(config: BackboneConfig) -> Path:
     """
     source = _asset(config.name) if config.weights == "asset" else Path(config.weights).expanduser()
     if not source.is_file():
-        raise WeightsError(
-            f"backbone.weights should be 'asset', 'imagenet', 'none' or a file, but there is no {source}"
-        )
+        raise WeightsError.of("weights.unknown", given=source)
     return source
 
 
@@ -83,7 +81,7 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
         return _asset(row.name)
     if config.weights == "imagenet":
         if row.imagenet is None:
-            raise BackboneError(f"{row.name} has no ImageNet weights: use backbone.weights = 'asset', 'none' or a file")
+            raise BackboneError.of("weights.no_imagenet", name=row.name)
         return obtain(row.imagenet)
     return verify(Path(config.weights).expanduser(), config.sha256, row.imagenet)
 
@@ -91,14 +89,8 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
 def _asset(name: str) -> Path:
     """Return the weights that ship with the package for one of its embedded networks."""
     if name not in EMBEDDED:
-        raise BackboneError(
-            f"only {' and '.join(EMBEDDED)} ship their weights, but backbone.weights = 'asset' was given for {name}: "
-            "use 'imagenet', 'none' or a file"
-        )
-    try:
-        return EMBEDDED[name].asset_path()
-    except (FileNotFoundError, ValueError) as error:
-        raise WeightsError(str(error)) from error
+        raise BackboneError.of("weights.not_shipped", names=" and ".join(EMBEDDED), given=name)
+    return EMBEDDED[name].asset_path()
 
 
 def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
@@ -118,7 +110,7 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
             network.load_weights(source)
             _undo_missing_scale(network)
     except (ValueError, OSError, KeyError) as error:
-        raise BackboneError(f"the weights {source} do not fit {row.name} ({error}): take its own file") from error
+        raise BackboneError.of("weights.other_network", file=source, name=row.name, reason=error) from error
 
 
 def _undo_missing_scale(network: keras.Model) -> None:

@@ -88,10 +88,7 @@ def cross_validate(
     """
     numbers = [int(number) for number in np.unique(fold)]
     if len(fold) != len(samples) or len(numbers) < 2:
-        raise FitError(
-            f"{key}: cross-validation needs samples in at least two folds, but {len(samples)} samples lie in "
-            f"{len(numbers)}; add images of this sex and age group"
-        )
+        raise FitError.of("fit.folds", head=key, samples=len(samples), folds=len(numbers))
     folds = []
     for number in numbers:
         result = hooks.finished.get(number)
@@ -138,10 +135,7 @@ def train_final(
         FitError: when the validation part is to stop the training and is missing.
     """
     if training.final_stop == "validation" and watch is None:
-        raise FitError(
-            f"{key}: training.final_stop = 'validation' needs validation images of this sex and age group; "
-            "there is none: use final_stop = 'folds' or a larger validation part"
-        )
+        raise FitError.of("fit.no_validation", head=key)
     start = Start(cv.folds[cv.best].fit.weights, cv.epochs if training.final_stop == "folds" else None)
     return fit_head(key, samples, watch, params, training, seed=fold_seed(seed, -1), start=start)
 

@@ -56,11 +56,11 @@ class Features:
             FeatureError: when an id or the view was not extracted.
         """
         if view not in self.tables:
-            raise FeatureError(f"features exist for the views {', '.join(self.tables)}, but {view!r} was asked for")
+            raise FeatureError.of("features.no_view", views=", ".join(self.tables), given=view)
         rows = self.rows[view]
         missing = [name for name in ids if name not in rows]
         if missing:
-            raise FeatureError(f"no features of {len(missing)} images were extracted, the first is {missing[0]!r}")
+            raise FeatureError.of("features.missing", count=len(missing), first=missing[0])
         return np.ascontiguousarray(self.tables[view][[rows[name] for name in ids]])
 
 
@@ -87,7 +87,7 @@ def extract(
     """
     for view in views:
         if view not in VIEWS:
-            raise FeatureError(f"a view must be one of {', '.join(VIEWS)}, but {view!r} was given")
+            raise FeatureError.of("features.view", views=", ".join(VIEWS), given=view)
     rows, tables, total = {}, {}, len(ids) * len(views)
     for number, view in enumerate(views):
         folder = cache / f"{backbone.name}-{backbone.sha256[:16]}" / prepared.config_sha256[:16] / view
@@ -167,7 +167,7 @@ class SpreadBackbone:
         )
         for start, result in batches:
             if isinstance(result, Failure):
-                raise ClusterError(f"features cannot be computed on the cluster: {result.reason}")
+                raise ClusterError.of("cluster.features", reason=result.reason)
             rows[start] = result
         return np.concatenate([rows[start] for start in starts])
 
@@ -190,5 +190,5 @@ def _open(sha256: str, weights: Any) -> FrozenBackbone:
         path.write_bytes(ray.get(weights))
         backbone = FrozenBackbone.load(path)
     if backbone.sha256 != sha256:
-        raise BoneageError("a machine of the cluster has another version of boneage: install the same one everywhere")
+        raise BoneageError.of("cluster.version")
     return backbone

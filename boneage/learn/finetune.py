@@ -87,9 +87,7 @@ def fine_tune(
                 progress(epoch * count + done, (config.epochs + 1) * count)
         losses.append(total / count)
         if not np.isfinite(losses[-1]):
-            raise BackboneError(
-                f"fine-tuning diverged: lower training.fine_tune.learning_rate ({config.learning_rate:g} was given)"
-            )
+            raise BackboneError.of("fit.tuning_diverged", rate=config.learning_rate)
     identity = identify(backbone.name, backbone.input_size, backbone.model)
     return FrozenBackbone(backbone.model, identity, backbone.batch_size), losses
 
@@ -109,9 +107,7 @@ def unfreeze(model: keras.Model, from_block: str) -> list[str]:
     first = next((i for i, name in enumerate(names) if name.startswith(from_block)), None)
     if first is None or not from_block:
         known = ", ".join(dict.fromkeys(name.split("_")[0] for name in names))
-        raise BackboneError(
-            f"training.fine_tune.from_block should be how a layer's name begins ({known}), but {from_block!r} was given"
-        )
+        raise BackboneError.of("fit.block", known=known, given=from_block)
     model.trainable = network.trainable = True
     for i, layer in enumerate(network.layers):
         layer.trainable = i >= first and not isinstance(layer, keras.layers.BatchNormalization)

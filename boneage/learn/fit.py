@@ -52,9 +52,8 @@ class Samples:
     def __post_init__(self) -> None:
         sizes = {len(self.features), len(self.ages), len(self.groups)}
         if self.features.ndim != 2 or len(sizes) != 1:
-            raise FitError(
-                f"samples need features (N, D), ages (N,) and groups (N,), but {self.features.shape}, "
-                f"{self.ages.shape} and {self.groups.shape} came"
+            raise FitError.of(
+                "fit.samples", features=self.features.shape, ages=self.ages.shape, groups=self.groups.shape
             )
 
     def __len__(self) -> int:
@@ -187,10 +186,7 @@ def _run(
             if stopping and stopping.stops:
                 break
     if best is None and (stopping or not math.isfinite(history["loss"][-1])):
-        raise DivergedError(
-            f"{plan.key}: the loss was never a finite number; lower initial_learning_rate "
-            f"({plan.params.initial_learning_rate:g} was given)"
-        )
+        raise DivergedError.of("fit.diverged", head=plan.key, rate=plan.params.initial_learning_rate)
     return best or engine.weights(), history
 
 
@@ -227,6 +223,6 @@ def _check(key: ModelKey, train: Samples, watch: Samples | None) -> None:
         if samples is None:
             continue
         if not len(samples):
-            raise FitError(f"{key}: the {name} set has no image; add images of this sex and age group, or fewer folds")
+            raise FitError.of("fit.no_image", head=key, part=name)
         if not np.isfinite(samples.features).all():
-            raise FitError(f"{key}: features of the {name} set are not finite; delete the feature cache and try again")
+            raise FitError.of("fit.not_finite", head=key, part=name)

@@ -120,7 +120,7 @@ class FrozenBackbone:
             assign(model, weights)
             return cls(model, identity, int(meta["batch_size"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise BackboneError(f"{path} holds no backbone of this version ({error}): export it again") from error
+            raise BackboneError.of("backbone.version", place=path, reason=error) from error
 
     @cached_property
     def _pooled(self) -> Callable[[np.ndarray], Any]:
@@ -183,9 +183,9 @@ def read_saved(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
             meta = json.loads(stored[_META].tobytes())
             arrays = [stored[name] for name in sorted(stored.files) if name != _META]
     except FileNotFoundError as error:
-        raise BackboneError(f"there is no backbone at {path}: export the cascade again") from error
+        raise BackboneError.of("backbone.missing", place=path) from error
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BackboneError(f"{path} is not a saved backbone or is damaged ({error}): export it again") from error
+        raise BackboneError.of("backbone.damaged", place=path, reason=error) from error
     return meta, [array.astype(np.float32) if array.dtype == np.float16 else array for array in arrays]
 
 

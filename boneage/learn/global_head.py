@@ -36,7 +36,7 @@ def bins_of(count: int) -> np.ndarray:
     """
     beyond, odd = divmod(count - len(BINS), 2)
     if beyond < 0 or odd:
-        raise HeadError(f"a distribution of age has {len(BINS)} outputs or an even number more, but {count} came")
+        raise HeadError.of("head.outputs", bins=len(BINS), came=count)
     return (np.arange(count, dtype=np.float32) - beyond) * BINS[1]
 
 
@@ -66,7 +66,7 @@ class GlobalHead:
 
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) % ARRAYS:
-            raise HeadError(f"a head for all ages needs {ARRAYS} arrays per member, but {len(self.weights)} came")
+            raise HeadError.of("head.member_arrays", wanted=ARRAYS, came=len(self.weights))
 
     @property
     def features(self) -> int:

@@ -145,9 +145,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files if name != _META and not name.startswith(_OF_A_HEAD)}
     except FileNotFoundError as error:
-        raise BackboneError(f"there is no backbone at {path}: export the cascade again") from error
+        raise BackboneError.of("backbone.missing", place=path) from error
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BackboneError(f"{path} is not a saved backbone or is damaged ({error}): export it again") from error
+        raise BackboneError.of("backbone.damaged", place=path, reason=error) from error
     return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()}
 
 
@@ -167,12 +167,12 @@ def _open(graph: Path, arrays: dict[str, np.ndarray], threads: int) -> Any:
     try:
         content = graph.read_bytes()
     except OSError as error:
-        raise BackboneError(f"there is no graph at {graph} ({error}): export the cascade again") from error
+        raise BackboneError.of("graph.missing", file=graph, reason=error) from error
     # ONNX Runtime has an exception of its own for every reason why a graph cannot be run.
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001
-        raise BackboneError(f"{graph} does not fit its weights ({error}): export the cascade again") from error
+        raise BackboneError.of("graph.other_weights", file=graph, reason=error) from error
 
 
 def _facts(session: Any, graph: Path) -> _Facts:
@@ -182,4 +182,4 @@ def _facts(session: Any, graph: Path) -> _Facts:
         arrays, features = tuple(json.loads(said[META_ARRAYS])), int(json.loads(said[META_FEATURES]))
         return _Facts(str(identity["name"]), int(identity["input_size"]), int(identity["batch_size"]), arrays, features)
     except (KeyError, TypeError, ValueError) as error:
-        raise BackboneError(f"{graph} is no graph of a backbone ({error}): export the cascade again") from error
+        raise BackboneError.of("graph.damaged", file=graph, reason=error) from error

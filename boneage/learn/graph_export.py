@@ -145,10 +145,7 @@ class _Graph:
             return self.through(layer, given)
         emit = _LAYERS.get(type(layer).__name__)
         if emit is None:
-            raise BackboneError(
-                f"the layer {layer.name} ({type(layer).__name__}) cannot be written as a graph for serving: "
-                f"known are {', '.join(_LAYERS)}"
-            )
+            raise BackboneError.of("graph.layer", layer=layer.name, kind=type(layer).__name__, known=", ".join(_LAYERS))
         return emit(self, layer, given)
 
     def activated(self, value: str, function: Any) -> str:
@@ -161,7 +158,7 @@ class _Graph:
         if name == "relu6":
             return self.add("Clip", [value, self.floats(0.0), self.floats(6.0)])
         if name not in _ACTIVATIONS:
-            raise BackboneError(f"the activation {name} cannot be written as a graph for serving")
+            raise BackboneError.of("graph.activation", name=name)
         return self.add(_ACTIVATIONS[name], [value])
 
 
@@ -215,7 +212,7 @@ def _convolution(graph: _Graph, layer: Any, given: str) -> str:
     # Keras keeps (h, w, in, out), and per channel (h, w, channels, 1).
     deep = type(layer).__name__ == "DepthwiseConv2D"
     if (deep and layer.depth_multiplier != 1) or (not deep and layer.groups != 1) or set(layer.dilation_rate) != {1}:
-        raise BackboneError(f"the layer {layer.name} cannot be written as a graph for serving: groups or dilation")
+        raise BackboneError.of("graph.groups", layer=layer.name)
     kernel = graph.add("Transpose", [graph.array(layer.kernel)], perm=[2, 3, 0, 1] if deep else [3, 2, 0, 1])
     inputs = [given, kernel, *([graph.array(layer.bias)] if layer.use_bias else [])]
     sides, group = list(layer.kernel_size), layer.kernel.shape[2] if deep else 1
@@ -245,7 +242,7 @@ def _activation(graph: _Graph, layer: Any, given: str) -> str:
 
 def _relu(graph: _Graph, layer: Any, given: str) -> str:
     if layer.negative_slope or layer.threshold:
-        raise BackboneError(f"the layer {layer.name} cannot be written as a graph for serving: it is no plain ReLU")
+        raise BackboneError.of("graph.relu", layer=layer.name)
     if layer.max_value is not None:
         return graph.add("Clip", [given, graph.floats(0.0), graph.floats(layer.max_value)])
     return graph.add("Relu", [given])

@@ -112,10 +112,7 @@ def check_weights(task: Task, n_features: int, params: HeadParameters, weights: 
     """
     wanted, got = head_shapes(task, n_features, params), [tuple(weight.shape) for weight in weights]
     if wanted != got:
-        raise HeadError(
-            f"a {task} head on {n_features} features needs weights of the shapes {wanted}, but {got} came: "
-            "take parameters, features and weights from the same run"
-        )
+        raise HeadError.of("head.weights", task=task, count=n_features, wanted=wanted, came=got)
 
 
 def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, features: np.ndarray) -> np.ndarray:
@@ -135,7 +132,7 @@ def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, featur
     """
     features = np.asarray(features, dtype=np.float32)
     if features.ndim != 2:
-        raise HeadError(f"features must have the shape (N, D), but {features.shape} came")
+        raise HeadError.of("head.features", shape=features.shape)
     check_weights(key.task, features.shape[1], params, weights)
     kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3 = weights
     hidden = np.maximum(_product(features, kernel_1) + bias_1, 0.0)

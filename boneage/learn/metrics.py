@@ -68,7 +68,7 @@ def classification_metrics(true_groups: np.ndarray, probabilities: np.ndarray) -
     """
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(GROUP_NUMBERS):
-        raise MetricError(f"probabilities must be (N, {len(GROUP_NUMBERS)}), but {probabilities.shape} came")
+        raise MetricError.of("metric.probabilities", groups=len(GROUP_NUMBERS), shape=probabilities.shape)
     table = confusion(true_groups, probabilities.argmax(axis=1) + 1)
     figures = {"accuracy": float(np.trace(table) / table.sum())}
     per_class = dict(_per_class(table))
@@ -112,7 +112,7 @@ def confusion(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     wanted, got = (np.asarray(part).astype(np.int64) for part in _paired(true, predicted))
     size = len(GROUP_NUMBERS)
     if min(wanted.min(), got.min()) < 1 or max(wanted.max(), got.max()) > size:
-        raise MetricError(f"age groups must be 1-{size}, but others were given")
+        raise MetricError.of("metric.groups", last=size)
     return np.bincount((wanted - 1) * size + got - 1, minlength=size * size).reshape(size, size)
 
 
@@ -132,8 +132,5 @@ def _paired(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Flatten two arrays to float64 and refuse what cannot be compared."""
     left, right = (np.asarray(part, dtype=np.float64).ravel() for part in (first, second))
     if not left.size or left.size != right.size:
-        raise MetricError(
-            f"metrics need as many predictions as true values and at least one, but {right.size} and "
-            f"{left.size} were given"
-        )
+        raise MetricError.of("metric.sizes", predictions=right.size, truths=left.size)
     return left, right

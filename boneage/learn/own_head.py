@@ -29,15 +29,16 @@ def own_head(config: Config) -> GlobalHead:
     backbone = config.backbone
     trained = backbone.name in EMBEDDED and backbone.weights not in {"none", "imagenet"}
     if not trained or config.training.fine_tune.from_block:
-        raise BackboneError(
-            "global_head.kind = 'own' wants the head that an embedded network was trained with, but the backbone is "
-            f"{backbone.name} with weights {backbone.weights!r}, fine-tuned from "
-            f"{config.training.fine_tune.from_block!r}: use kind = 'distribution'"
+        raise BackboneError.of(
+            "head.not_embedded",
+            name=backbone.name,
+            weights=backbone.weights,
+            block=config.training.fine_tune.from_block,
         )
     arrays = read_arrays(weights_file(backbone))
     missing = [name for name in _LAYERS if f"{name}.kernel" not in arrays]
     if missing:
-        raise BackboneError(f"the backbone's weights hold no head ({', '.join(missing)}): use kind = 'distribution'")
+        raise BackboneError.of("head.not_in_weights", missing=", ".join(missing))
     bins_of(len(arrays["head_out.bias"]))  # refuses ages that are not those of `GlobalHead`
     kernel, bias = arrays["head_hidden.kernel"].copy(), arrays["head_hidden.bias"]
     kernel[-1] /= 2

@@ -115,7 +115,7 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), _options(threads), providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001
-        raise BackgroundError(f"{path} is not a mask network that can be used: {_WANTED} ({error})") from error
+        raise BackgroundError.of("background.unusable", file=path, wanted=_WANTED, reason=error) from error
 
 
 def _rembg_masks(name: str, threads: int) -> MaskFunction:
@@ -126,7 +126,7 @@ def _rembg_masks(name: str, threads: int) -> MaskFunction:
         with np.errstate(divide="ignore", invalid="ignore"):
             soft = rembg.remove(film, session=session, only_mask=True)
         if soft.shape != film.shape:
-            raise BackgroundError(f"background {name!r} should give one mask of {film.shape}, but gave {soft.shape}")
+            raise BackgroundError.of("background.shape", name=name, wanted=film.shape, came=soft.shape)
         return np.asarray(soft, np.uint8)
 
     return network
@@ -139,7 +139,7 @@ def _open(name: str, threads: int) -> Any:
     try:
         return _local_session_class()(path.stem, _options(threads), model_path=str(path))
     except (KeyError, RuntimeError, ValueError) as error:
-        raise BackgroundError(f"{path} is not a mask network that can be used: {_WANTED} ({error})") from error
+        raise BackgroundError.of("background.unusable", file=path, wanted=_WANTED, reason=error) from error
 
 
 def _open_named(name: str, threads: int) -> Any:
@@ -148,39 +148,37 @@ def _open_named(name: str, threads: int) -> Any:
     session_class = known.get(name)
     if session_class is None or name in _NOT_ONE_MASK:
         near = difflib.get_close_matches(name, [HANDMASK, NONE, *known], n=1, cutoff=0.0)[0]
-        raise BackgroundError(
-            f"no background named {name!r}: give 'handmask', 'none', the path of an .onnx file or a local rembg "
-            f"session such as 'u2net' (nearest: {near!r})"
-        )
+        raise BackgroundError.of("background.unknown", given=name, near=near)
     if not session_class.is_local() or session_class.requires_credentials():
-        raise BackgroundError(f"background {name!r} would send the radiograph to a remote service: use a local one")
+        raise BackgroundError.of("background.remote", name=name)
     known_file = published(name)
     try:
         if known_file is not None:  # rembg takes any file that lies in the place
             here(known_file)
         return rembg.new_session(name, sess_opts=_options(threads))
     except WeightsError as error:
-        raise BackgroundError(str(error)) from error
+        raise BackgroundError(error.sentence) from error
     except (OSError, ValueError, RuntimeError) as error:
         fetched = f"run `boneage weights fetch {name}`, " if known_file is not None else ""
-        raise BackgroundError(
-            f"the weights of background {name!r} are neither here nor could be downloaded ({type(error).__name__}): "
-            f"{fetched}put {name}.onnx into {session_class.model_dir()} or give its path as preprocess.background"
+        raise BackgroundError.of(
+            "background.download",
+            name=name,
+            fetch=fetched,
+            reason=type(error).__name__,
+            file=name,
+            folder=session_class.model_dir(),
         ) from error
 
 
 def _local_file(name: str) -> Path | None:
     """Return the file behind `handmask` or an `.onnx` path; None for rembg's named sessions and `none`."""
     if name == HANDMASK:
-        try:
-            return handmask.model_path()
-        except (FileNotFoundError, ValueError) as error:
-            raise BackgroundError(f"background 'handmask' cannot be used: {error}") from error
+        return handmask.model_path()
     if not name.lower().endswith(".onnx"):
         return None
     path = Path(name).expanduser()
     if not path.is_file():
-        raise BackgroundError(f"no mask network at {path}: check preprocess.background")
+        raise BackgroundError.of("background.missing", file=path)
     return path
 
 
@@ -222,7 +220,7 @@ def _local_session_class() -> Any:
 def _rembg() -> Any:
     """Import rembg once, with numba's compiler off."""
     if not installed("rembg"):
-        raise BackgroundError(f"this mask network is run by rembg, which is not installed: {how_to_install()}")
+        raise BackgroundError.of("background.rembg", how=how_to_install())
     with _IMPORT_LOCK, _numba_compiler_off():
         import rembg
     return rembg

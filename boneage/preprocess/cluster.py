@@ -37,16 +37,13 @@ def connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ClusterError("--ray needs Ray, which is not installed: pip install 'boneage[cluster]'") from error
+        raise ClusterError.of("cluster.no_ray") from error
     if ray.is_initialized():
         return ray
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise ClusterError(
-            f"no Ray cluster answers at {address!r} ({_first_line(error)}): start one with `ray start --head` and give "
-            "its address, or `auto` on one of its machines"
-        ) from error
+        raise ClusterError.of("cluster.no_answer", address=address, reason=_first_line(error)) from error
     return ray
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from boneage.errors import BoneageError
 from boneage.files import WriteError
+from boneage.notices import sentence_of
 from boneage.processes import WorkerPool, core_count
 
 T = TypeVar("T")
@@ -66,14 +67,14 @@ def attempt(work: Callable[[T], R], task: T) -> R | Failure:
     except MemoryError:
         return Failure("not enough memory for this image")
     except (BoneageError, OSError) as error:
-        return Failure(str(error))
+        return Failure(sentence_of(error))
 
 
 def _drain(work: Callable[[T], R], waiting: list[T], count: int, suspects: list[T]) -> Iterator[tuple[T, R | Failure]]:
     """Feed one pool from `waiting` until it is empty or the pool breaks; what was under way then goes to `suspects`."""
     with WorkerPool(count) as pool:
         if not _starts(pool):
-            raise BoneageError("worker processes cannot be started here: prepare with one worker (--workers 1)")
+            raise BoneageError.of("prepare.no_workers")
         running: dict[Future[R | Failure], T] = {}
         try:
             while waiting or running:

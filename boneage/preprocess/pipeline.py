@@ -73,7 +73,7 @@ class PreparedSet:
             with Image.open(self.files[image_id]) as picture:
                 return np.array(picture, dtype=np.uint8)
         except (OSError, SyntaxError) as error:
-            raise DataError(f"the prepared film {self.files[image_id]} cannot be read: prepare again") from error
+            raise DataError.of("prepare.unreadable", file=self.files[image_id]) from error
 
     def stack(self, ids: Sequence[str]) -> NDArray[np.uint8]:
         """Return prepared films, uint8 (N, S, S), read from one memory-mapped file beside them.
@@ -99,7 +99,7 @@ class PreparedSet:
 
     def _key(self, image_id: str) -> str:
         if image_id not in self.files:
-            raise DataError(f"no prepared film {image_id!r}: it is not in the table or could not be prepared")
+            raise DataError.of("prepare.no_film", name=image_id)
         return f"{self.files[image_id].parent.name}{self.files[image_id].stem}"
 
 
@@ -109,7 +109,7 @@ def _shape(file: Path) -> tuple[int, int]:
         with Image.open(file) as picture:
             return picture.height, picture.width
     except (OSError, SyntaxError) as error:
-        raise DataError(f"the prepared film {file} cannot be read: prepare again") from error
+        raise DataError.of("prepare.unreadable", file=file) from error
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _on_cluster(tasks: list[_Task], identity: str, ray: str) -> Iterator[tuple[_
 def _prepare_parcel(parcel: _Parcel) -> bytes:
     """Prepare one film on another machine, which must do it just as this one would."""
     if _identity(parcel.config) != parcel.identity:
-        raise DataError("a machine of the cluster has another version of boneage: install the same one everywhere")
+        raise DataError.of("cluster.version")
     return prepare_png(parcel.source, parcel.config, parcel.data)
 
 

@@ -101,7 +101,7 @@ class Preparer:
             BackgroundError: when the mask network cannot be opened.
         """
         if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:
-            raise ImageError(f"a film must be grey uint8 (H, W), but {image.dtype} {image.shape} was given")
+            raise ImageError.of("image.not_grey", kind=image.dtype, shape=image.shape)
         show = show or _unseen
         show("film", image)
         mask, warnings = self._hand(image, show, soft)

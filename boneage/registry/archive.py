@@ -92,7 +92,7 @@ def export_version(
     }
     archive = out if out.suffix == ".zip" else out / f"{name}-{info.version}.zip"
     if archive.exists():
-        raise RegistryError(f"{archive} exists already: remove it, or give another place")
+        raise RegistryError.of("archive.exists", file=archive)
     left_out = {f"{BUNDLE}/{each}" for each in leave_out(bundle)} if lean else set()
     with replacing(archive) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(MANIFEST, json.dumps(manifest, indent=2))

@@ -59,13 +59,10 @@ def assemble_heads(client: MlflowClient, base: VersionInfo, chosen: Mapping[Mode
     present = {ModelKey.parse(name): version for name, version in base.heads.items()}
     changed = {key: version for key, version in chosen.items() if present.get(key) != version}
     if not changed:
-        raise RegistryError(f"{base.name} version {base.version} has these heads already: nothing would be replaced")
+        raise RegistryError.of("assembly.nothing", name=base.name, version=base.version)
     cascade, donors = load_cascade(base.uri, client), {}
     if cascade.calibration is not None:
-        raise RegistryError(
-            f"{base.name} version {base.version} carries a site's correction of its own heads: assemble from the "
-            "version that it was made from, then run `boneage recalibrate` again"
-        )
+        raise RegistryError.of("assembly.corrected", name=base.name, version=base.version)
     heads, intervals = dict(cascade.heads), cascade.intervals
     for key, version in changed.items():
         donors[key] = donor = _donor(client, base, key, version)
@@ -93,10 +90,7 @@ def of_unseen(assembly: Assembly, table: pd.DataFrame) -> pd.DataFrame:
     """
     kept = table[table["id"].astype(str).isin(assembly.unseen)].reset_index(drop=True)
     if kept.empty:
-        raise RegistryError(
-            "none of these images was a validation image of every version that a head comes from, so no figure on them "
-            "would be honest: give the CONFIG of the study"
-        )
+        raise RegistryError.of("assembly.no_honest_image")
     return kept
 
 
@@ -108,7 +102,7 @@ def check_films(assembly: Assembly, per_image: pd.DataFrame) -> None:
     """
     for name, sha256 in zip(per_image["id"], per_image["content_sha256"], strict=True):
         if assembly.unseen[str(name)] != sha256:
-            raise RegistryError(f"image {name} of this data is not the one that the versions were validated on")
+            raise RegistryError.of("assembly.other_image", name=name)
 
 
 def _donor(client: MlflowClient, base: VersionInfo, key: ModelKey, version: int) -> VersionInfo:
@@ -119,7 +113,7 @@ def _donor(client: MlflowClient, base: VersionInfo, key: ModelKey, version: int)
             known.setdefault(info.heads[key.name], info)
     if version not in known:
         numbers = ", ".join(f"{number} (in version {known[number].version})" for number in sorted(known)) or "none"
-        raise RegistryError(f"no cascade of {base.name} holds version {version} of {key}; there are: {numbers}")
+        raise RegistryError.of("assembly.no_head", name=base.name, version=version, head=key, versions=numbers)
     return known[version]
 
 
@@ -132,10 +126,7 @@ def _refuse_other_ground(client: MlflowClient, base: VersionInfo, donor: Version
     }
     for what, equal in same.items():
         if not equal:
-            raise RegistryError(
-                f"version {donor.version} was made on another {what} than version {base.version}: their heads do not "
-                "take the same features"
-            )
+            raise RegistryError.of("assembly.other_features", version=donor.version, what=what, base=base.version)
 
 
 def _widest(mine: Intervals | None, theirs: Intervals | None, key: ModelKey) -> Intervals | None:

@@ -170,7 +170,7 @@ def stress_of(info: VersionInfo) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise RegistryError(f"the tag {STRESS_TAG!r} of {info.name} version {info.version} is damaged") from error
+        raise RegistryError.of("registry.damaged_tag", tag=STRESS_TAG, name=info.name, version=info.version) from error
 
 
 def compare_stress(challenger: VersionInfo, champion: VersionInfo) -> tuple[bool, str]:
@@ -216,20 +216,17 @@ def _champions_table(
         if wanted <= set(theirs["content_sha256"]):
             return theirs
     except RegistryError as error:
-        reason = str(error)
+        reason = error.sentence
     if rescore is None:
-        raise RegistryError(
-            f"{reason}; give the challenger's study (--config CONFIG), so that the champion can be scored on its "
-            "images, or override with --force REASON"
-        )
+        raise RegistryError.of("promotion.other_images", reason=reason)
     return rescore(champion, mine)
 
 
 def _sound(table: pd.DataFrame, info: VersionInfo) -> pd.DataFrame:
     """Return the table, or say what is wrong with it: no row, or an estimate or age that is not a number."""
     if table.empty:
-        raise RegistryError(f"{info.name} version {info.version} was validated on no image")
+        raise RegistryError.of("validation.empty", name=info.name, version=info.version)
     numbers = table[["age_months", "bone_age_months"]].to_numpy(dtype=float)
     if not np.isfinite(numbers).all():
-        raise RegistryError(f"{info.name} version {info.version}: an estimate or an age is not a number")
+        raise RegistryError.of("validation.no_number", name=info.name, version=info.version)
     return table

@@ -107,14 +107,14 @@ def compare_tables(first: pd.DataFrame, second: pd.DataFrame, seed: int = 0) -> 
     theirs = second.drop_duplicates("content_sha256").set_index("content_sha256")
     if first.empty or not set(first["content_sha256"]) <= set(theirs.index):
         covered = int(first["content_sha256"].isin(theirs.index).sum())
-        raise ComparisonError(f"only {covered} of {len(first)} images are in both tables")
+        raise ComparisonError.of("compare.few_images", count=covered, all=len(first))
     theirs = theirs.loc[first["content_sha256"]]
     _refuse_other_labels(first, theirs)
     true = first["age_months"].to_numpy(dtype=float)
     ours = np.abs(first["bone_age_months"].to_numpy(dtype=float) - true)
     others = np.abs(theirs["bone_age_months"].to_numpy(dtype=float) - true)
     if not (np.isfinite(ours).all() and np.isfinite(others).all()):
-        raise ComparisonError("an estimate or an age is not a number")
+        raise ComparisonError.of("compare.no_number")
     chosen = _parts(first["sex"].to_numpy(), true)
     return Comparison(tuple(_compared(name, ours[rows], others[rows], seed) for name, rows in chosen))
 
@@ -151,7 +151,7 @@ def _refuse_other_labels(first: pd.DataFrame, theirs: pd.DataFrame) -> None:
     }
     for what, rows in differ.items():
         if rows.any():
-            raise ComparisonError(f"the tables give {int(rows.sum())} of {len(first)} images another {what}")
+            raise ComparisonError.of("compare.differ", count=int(rows.sum()), all=len(first), what=what)
 
 
 def _parts(sexes: np.ndarray, true_months: NDArray[np.float64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -51,7 +51,7 @@ def convert_version(
     """
     bundle = bundle_folder(client, info)
     if GRAPH_FILE in read_bundle(bundle).values["files"]:
-        raise RegistryError(f"{info.name} version {info.version} has a graph for serving already: nothing to convert")
+        raise RegistryError.of("registry.has_graph", name=info.name, version=info.version)
     import_keras_quietly()
     from boneage.learn.frozen import FrozenBackbone
 

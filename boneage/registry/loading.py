@@ -50,5 +50,5 @@ def bundle_folder(client: MlflowClient, info: VersionInfo) -> Path:
     artifacts = version_folder(client, info) / "artifacts"
     found = sorted(artifacts.glob(f"*/{BUNDLE_FILE}"))
     if not found:
-        raise RegistryError(f"{info.name} version {info.version} is no cascade: it holds no {BUNDLE_FILE}")
+        raise RegistryError.of("registry.no_cascade", name=info.name, version=info.version, file=BUNDLE_FILE)
     return found[0].parent

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from boneage.groups import ModelKey
+from boneage.notices import fault
 from boneage.registry.champions import HISTORY_TAG, Tenure, begin_tenure
 from boneage.registry.checks import Rescore, Verdict, judge
 from boneage.registry.versions import (
@@ -35,7 +36,7 @@ class PromotionError(RegistryError):
     """The gate refused a promotion; `verdict` says why, `outcome` in one sentence what was refused and what stays."""
 
     def __init__(self, outcome: str, verdict: Verdict) -> None:
-        super().__init__(f"{outcome}: {verdict.reason}")
+        super().__init__(fault("promotion.refused", outcome=outcome, reason=verdict.reason))
         self.outcome, self.verdict = outcome, verdict
 
 
@@ -80,7 +81,7 @@ def promote(
         RegistryError: when there is no such version, or the reason is empty.
     """
     if force_reason is not None and not force_reason.strip():
-        raise RegistryError("overriding the gate needs a reason: --force 'why'")
+        raise RegistryError.of("promotion.no_reason")
     candidate = show(client, name, CHALLENGER if version is None else version)
     champion = find(client, name, CHAMPION)
     if champion is not None and champion.version == candidate.version:
@@ -91,7 +92,7 @@ def promote(
     if not verdict.allowed:
         if force_reason is None:
             stays = f"version {champion.version} stays the champion" if champion else "there is still no champion"
-            raise PromotionError(f"promotion of {name} version {candidate.version} refused, {stays}", verdict)
+            raise PromotionError(fault("promotion.outcome", name=name, version=candidate.version, stays=stays), verdict)
         _tag(client, candidate, promotion_forced_by=who, promotion_forced_reason=force_reason.strip())
     # The history first: a process killed before the alias moves leaves a history that rollback still reads.
     history = _history(client, name, champion) if champion else []
@@ -117,10 +118,7 @@ def rollback(client: MlflowClient, name: str = "boneage-cascade", *, by: str | N
     while history and history[-1] not in there:
         history.pop()  # deleted meanwhile
     if not history:
-        raise RegistryError(
-            f"{name} version {champion.version} is the first champion (of those that are still registered): there is "
-            "none to go back to"
-        )
+        raise RegistryError.of("promotion.first_champion", name=name, version=champion.version)
     previous = show(client, name, history[-1])
     who = by or code_tags()["mlflow.user"]
     _tag(client, champion, rolled_back_at=_now(), rolled_back_by=who)

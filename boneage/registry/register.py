@@ -117,13 +117,13 @@ def _refuse_unproven(values: Mapping[str, Any]) -> None:
         return
     proof = values.get("graph")
     if not proof or proof["films"] < 1:
-        raise RegistryError(
-            "the cascade's graph for serving was never compared with its network: give `save_bundle` films for that"
-        )
+        raise RegistryError.of("registry.graph_unproven")
     if not proof["largest_difference_months"] <= LARGEST_MONTHS:
-        raise RegistryError(
-            f"the cascade's graph for serving and its network are up to {proof['largest_difference_months']:g} months "
-            f"apart on {proof['films']} films, at most {LARGEST_MONTHS:g} are allowed: nothing was registered"
+        raise RegistryError.of(
+            "registry.graph_differs",
+            months=proof["largest_difference_months"],
+            films=proof["films"],
+            limit=LARGEST_MONTHS,
         )
 
 

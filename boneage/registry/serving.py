@@ -115,7 +115,7 @@ def _estimate_row(cascade: Cascade, row: Mapping[Any, Any]) -> dict[str, Any]:
 def _table(row: Mapping[Any, Any], months: float | None) -> SdTable | None:
     name = _given(row, "table")
     if name is not None and months is None:
-        raise BoneageError("table belongs to chronological_months, which was not given")
+        raise BoneageError.of("request.table_without_age")
     return None if name is None else built_in_table(name)
 
 
@@ -125,7 +125,7 @@ def _given(row: Mapping[Any, Any], name: str) -> str | None:
     if _missing(value) or value == "":
         return None
     if not isinstance(value, str):
-        raise BoneageError(f"{name} must be a text, but {_shown(value)} was given")
+        raise BoneageError.of("request.no_text", name=name, given=_shown(value))
     return value
 
 
@@ -135,10 +135,10 @@ def _months(row: Mapping[Any, Any]) -> float | None:
     if _missing(value):
         return None
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise BoneageError(f"chronological_months must be a number of months, but {_shown(value)} was given")
+        raise BoneageError.of("request.age_no_number", given=_shown(value))
     if not 0 <= value <= MAX_CHRONOLOGICAL_MONTHS:
         wanted = f"a number of months from 0 to {MAX_CHRONOLOGICAL_MONTHS}"
-        raise BoneageError(f"chronological_months must be {wanted}, but {_shown(value)} was given")
+        raise BoneageError.of("request.age", wanted=wanted, given=_shown(value))
     return float(value)
 
 
@@ -166,12 +166,12 @@ def _image_bytes(value: object) -> bytes:
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError) as error:
-            raise BoneageError("image must be a file's bytes or base64 of them, but other text was given") from error
+            raise BoneageError.of("request.no_base64") from error
     else:
-        raise BoneageError(f"image must be a file's bytes or base64 of them, but {_shown(value)} was given")
+        raise BoneageError.of("request.no_image", given=_shown(value))
     if len(content) > MAX_BODY_BYTES:
         found, most = len(content) / 2**20, MAX_BODY_BYTES // 2**20
-        raise BoneageError(f"the image has {found:.0f} MB: at most {most} MB are read; give a smaller file")
+        raise BoneageError.of("request.large", size=found, most=most)
     return content
 
 

@@ -32,15 +32,13 @@ def shipped_archive() -> Path:
     """Return the archive of the cascade that ships with the package, verified.
 
     Raises:
-        RegistryError: when none ships with this installation, or it is not the one that its record describes.
+        RegistryError: when none ships with this installation.
+        ShippedError: when it is not the one that its record describes.
     """
     archive = assets() / SHIPPED_FILE
     if not archive.is_file():
-        raise RegistryError("no cascade ships with this installation: run `python -m tuning CONFIG` to train one")
-    try:
-        return checked_asset(archive, archive.with_suffix(".json"))
-    except (FileNotFoundError, ValueError) as error:
-        raise RegistryError(str(error)) from error
+        raise RegistryError.of("archive.none_ships")
+    return checked_asset(archive, archive.with_suffix(".json"))
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, Any]:
@@ -55,9 +53,9 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
         with zipfile.ZipFile(archive) as file:
             manifest: dict[str, Any] = json.loads(file.read(MANIFEST))
             if manifest.get("format") != FORMAT:
-                raise RegistryError(f"{archive} has format {manifest.get('format')!r}, but this program reads {FORMAT}")
+                raise RegistryError.of("archive.format", file=archive, came=manifest.get("format"), wanted=FORMAT)
             if sum(member.file_size for member in file.infolist()) > _LARGEST_BYTES:
-                raise RegistryError(f"{archive} would unpack to more than {_LARGEST_BYTES // 2**30} GiB")
+                raise RegistryError.of("archive.large", file=archive, limit=_LARGEST_BYTES // 2**30)
             there = frozenset(file.namelist())
             for member, expected in manifest["files"].items():
                 if member in there or member not in _MAY_BE_LEFT_OUT:
@@ -65,9 +63,9 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
                 else:
                     _put_back(member, folder, expected)
     except FileNotFoundError as error:
-        raise RegistryError(f"no archive at {archive}: give the file that `boneage registry export` wrote") from error
+        raise RegistryError.of("archive.missing", file=archive) from error
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, OSError) as error:
-        raise RegistryError(f"{archive} is no exported cascade, or it is damaged: {error}") from error
+        raise RegistryError.of("archive.damaged", file=archive, reason=error) from error
     return manifest
 
 
@@ -101,13 +99,13 @@ def _ships(name: str, sha256: str) -> Path | None:
 def _extract(file: zipfile.ZipFile, member: str, folder: Path, expected: str) -> None:
     pure = PurePosixPath(member)
     if pure.is_absolute() or ".." in pure.parts or "\\" in member:
-        raise RegistryError(f"the archive names {member!r}, which lies outside of it")
+        raise RegistryError.of("archive.outside", name=member)
     path = folder / member
     path.parent.mkdir(parents=True, exist_ok=True)
     with file.open(member) as source, path.open("wb") as target:
         shutil.copyfileobj(source, target)
     if file_sha256(path) != expected:
-        raise RegistryError(f"{member} was damaged or changed after the export: export the cascade again")
+        raise RegistryError.of("archive.changed", name=member)
 
 
 def _put_back(member: str, folder: Path, expected: str) -> None:
@@ -115,7 +113,4 @@ def _put_back(member: str, folder: Path, expected: str) -> None:
     path = folder / member
     path.parent.mkdir(parents=True, exist_ok=True)
     if not put_back(path.name, expected, path):
-        raise RegistryError(
-            f"the archive leaves out {member}, and this installation ships another one: install the version of boneage "
-            "that exported it, or export it there without --lean"
-        )
+        raise RegistryError.of("archive.other_weights", name=member)

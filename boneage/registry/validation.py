@@ -33,7 +33,7 @@ def validation_table(per_image: pd.DataFrame, content_sha256: Mapping[str, str] 
         content_sha256 = dict(zip(per_image["id"], per_image["content_sha256"], strict=True))
     missing = [name for name in per_image["id"] if name not in content_sha256]
     if missing:
-        raise RegistryError(f"{len(missing)} validation images have no content hash, the first: {missing[0]}")
+        raise RegistryError.of("validation.no_hash", count=len(missing), first=missing[0])
     return pd.DataFrame(
         {
             "id": per_image["id"].astype(str).to_numpy(),
@@ -54,7 +54,7 @@ def table_text(table: pd.DataFrame) -> str:
     """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
-        raise RegistryError(f"a validation table needs the columns {', '.join(COLUMNS)}; missing: {', '.join(absent)}")
+        raise RegistryError.of("validation.columns", columns=", ".join(COLUMNS), missing=", ".join(absent))
     return str(table[list(COLUMNS)].to_csv(index=False, lineterminator="\n"))
 
 
@@ -78,7 +78,9 @@ def read_validation(client: MlflowClient, info: VersionInfo) -> pd.DataFrame:
     try:
         text = file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{info.name} version {info.version} has no {VALIDATION_FILE}") from error
+        raise RegistryError.of(
+            "validation.missing", name=info.name, version=info.version, file=VALIDATION_FILE
+        ) from error
     if text_sha256(text) != info.tags.get(VALIDATION_TAG):
-        raise RegistryError(f"{VALIDATION_FILE} of {info.name} version {info.version} was changed after registration")
+        raise RegistryError.of("validation.changed", file=VALIDATION_FILE, name=info.name, version=info.version)
     return read_table(text)

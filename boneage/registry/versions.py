@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlparse
 
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.notices import fault
+from boneage.notices import Notice, fault
 from boneage.paths import workspace
 from boneage.tracking.reader import store_errors
 from boneage.tracking.values import every_page
@@ -117,7 +117,7 @@ def ask(get: Callable[..., Any], name: str, *details: str) -> Any:
         return get(name, *details)
     except store_errors() as error:
         if getattr(error, "error_code", "") not in _MISSING:
-            raise RegistryError(f"the registry cannot be asked for {name}: {error}") from error
+            raise RegistryError.of("registry.no_answer", name=name, reason=error) from error
         return None
 
 
@@ -135,7 +135,7 @@ def parse_uri(uri: str) -> tuple[str, str]:
     """
     match = _URI.match(uri)
     if match is None:
-        raise RegistryError(f"a model is models:/NAME@ALIAS, models:/NAME/VERSION or a bundle's folder, not {uri!r}")
+        raise RegistryError.of("registry.uri", given=uri)
     return match["name"], match["alias"] or match["version"]
 
 
@@ -152,10 +152,7 @@ def version_folder(client: MlflowClient, info: VersionInfo) -> Path:
     else:
         folder = _fetched(client, info, location)
     if not (folder / "MLmodel").is_file():
-        raise RegistryError(
-            f"the files of {info.name} version {info.version} are not at {folder}: "
-            "if the store was moved, run `boneage store relocate`"
-        )
+        raise RegistryError.of("registry.files_gone", name=info.name, version=info.version, folder=folder)
     return folder
 
 
@@ -173,7 +170,9 @@ def _fetched(client: MlflowClient, info: VersionInfo, location: str) -> Path:
             try:
                 got = mlflow.artifacts.download_artifacts(location, dst_path=part, tracking_uri=client.tracking_uri)
             except MlflowException as error:
-                raise RegistryError(f"{info.name} version {info.version} cannot be fetched: {error}") from error
+                raise RegistryError.of(
+                    "registry.not_fetched", name=info.name, version=info.version, reason=error
+                ) from error
             Path(got).rename(folder)
     return folder
 
@@ -198,7 +197,7 @@ def _info(found: ModelVersion, aliases: Mapping[str, int]) -> VersionInfo:
     )
 
 
-def _not_there(client: MlflowClient, name: str, wanted: str) -> str:
+def _not_there(client: MlflowClient, name: str, wanted: str) -> Notice:
     known = list_versions(client, name)
     if not known:
         return fault("registry.nothing", name=name, **_FIRST_VERSION)
@@ -209,4 +208,4 @@ def _not_there(client: MlflowClient, name: str, wanted: str) -> str:
         return fault("registry.alias_gone", alias=wanted, name=name, version=gone, command=command)
     if wanted == CHAMPION:
         return fault("registry.not_promoted", name=name, command="boneage registry promote", versions=numbers)
-    return f"{name} has no version or alias {wanted!r}, only versions {numbers}: run `boneage registry list`"
+    return fault("registry.no_version", name=name, wanted=wanted, versions=numbers)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boneage.files import write_whole
+from boneage.notices import Notice, note
 
 _BEGIN = b'{"op_code"'
 
@@ -52,8 +53,8 @@ def damage_of(content: bytes) -> Damage | None:
     return Damage(first, len(content) - len(kept), kept) if first else None
 
 
-def mend(path: Path) -> str:
-    """Mend a journal, which nobody else may write meanwhile; return what was done in a sentence, or "" for nothing.
+def mend(path: Path) -> Notice | None:
+    """Mend a journal, which nobody else may write meanwhile; return what was done, or None for nothing.
 
     What cannot be read is kept beside the journal.
 
@@ -63,15 +64,11 @@ def mend(path: Path) -> str:
     content = path.read_bytes() if path.is_file() else b""
     found = damage_of(content)
     if found is None:
-        return ""
+        return None
     kept = _free_name(path)
     write_whole(kept, content)
     write_whole(path, found.sound)
-    return (
-        f"the journal of trials {path} was damaged at line {found.line} (half a line or NUL bytes, as a full disk or a "
-        f"power cut leaves them): {found.bytes_lost} bytes were cut, the search goes on with the trials before; the "
-        f"damaged file is kept as {kept.name}"
-    )
+    return note("search.journal_mended", file=path, line=found.line, bytes=found.bytes_lost, kept=kept.name)
 
 
 def cut_tail(path: Path) -> int:

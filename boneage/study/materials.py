@@ -152,7 +152,7 @@ def part_table(config: Config, part: str, stage: Stage = silent) -> pd.DataFrame
     splits = _splits(training, config)
     table = training.table[training.table["id"].isin(splits.validation if part == "validation" else splits.train)]
     if table.empty:
-        raise BoneageError(f"the study {config.study.name} has no {part} images")
+        raise BoneageError.of("study.no_part", study=config.study.name, part=part)
     return table
 
 
@@ -214,10 +214,7 @@ class _Gathering:
         prepared = self.prepare(training.table, "prepare images")
         table = _readable(training.table, prepared)
         if table.empty:
-            raise BoneageError(
-                f"no usable image under {self.config.data.root}: {len(training.problems)} rows were refused; "
-                "run `boneage audit CONFIG` to see the reasons"
-            )
+            raise BoneageError.of("study.no_image", folder=self.config.data.root, count=len(training.problems))
         problems = pd.concat([training.problems, prepared.problems], ignore_index=True)
         return replace(training, table=table, problems=problems), prepared
 

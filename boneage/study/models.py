@@ -95,10 +95,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
     config = materials.config
     ids = _ids(materials, key, materials.splits.train, config.training)
     if len(ids) < config.data.folds:
-        raise BoneageError(
-            f"{key} has {len(ids)} training images, but {config.data.folds} folds need at least as many: "
-            "add images of this sex and age group, or lower data.folds"
-        )
+        raise BoneageError.of("study.few_images", head=key, count=len(ids), folds=config.data.folds)
     views = materials.training_views(ids)
     train = concatenate(views)
     validation_ids = _ids(materials, key, materials.splits.validation, TrainingConfig())

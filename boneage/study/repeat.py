@@ -72,12 +72,12 @@ def read_past(client: MlflowClient, run_id: str) -> Past:
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        raise RepeatError(f"there is no run {run_id!r} in this store: copy the id from the MLflow UI") from error
+        raise RepeatError.of("study.no_run", run=run_id) from error
     level = run.data.tags.get("level", "")
     if level == "fold":
         run, level = client.get_run(run.data.tags["mlflow.parentRunId"]), "trial"
     if level not in {"trial", "final", "model", "study"}:
-        raise RepeatError(f"run {run_id} is no run of a study, a model or a trial: copy another id from the MLflow UI")
+        raise RepeatError.of("study.other_run", run=run_id)
     runs = _models(client, run) if level == "study" else [run]
     study = _ancestor(client, run)
     return Past(
@@ -105,7 +105,7 @@ def _models(client: MlflowClient, study: Run) -> list[Run]:
     found = every_page(lambda token: client.search_runs(experiment, query, page_token=token))
     runs = [run for run in found if "width_1" in run.data.params]
     if not runs:
-        raise RepeatError(f"study run {study.info.run_id} has no model that was finished: give a trial's run")
+        raise RepeatError.of("study.no_model", run=study.info.run_id)
     return runs
 
 
@@ -138,7 +138,7 @@ def _parameters(run: Run) -> HeadParameters:
     known = {item.name: item for item in fields(HeadParameters)}
     values = {name: _value(text, known[name].default) for name, text in texts.items() if name in known}
     if not values:
-        raise RepeatError(f"run {run.info.run_id} ({run.info.run_name}) has no hyperparameters: was it interrupted?")
+        raise RepeatError.of("study.unfinished", run=run.info.run_id, name=run.info.run_name)
     return head_parameters(values, origin=f"run {run.info.run_id}")
 
 

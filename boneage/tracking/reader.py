@@ -216,5 +216,5 @@ def _filter(text: str) -> tuple[str, list[str]]:
         return "", []
     match = _NAMED.match(text)
     if match is None:
-        raise StoreError(f"the registry is searched by name alone here, but {text!r} was asked")
+        raise StoreError.of("store.search", given=text)
     return f"WHERE name {'=' if match['how'] == '=' else 'LIKE'} ?", [match["name"]]

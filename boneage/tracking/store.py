@@ -22,7 +22,7 @@ from boneage.databases import database_lock, file_lock, is_held, sqlite_file
 from boneage.errors import BoneageError
 from boneage.files import write_fault
 from boneage.needs import needed
-from boneage.notices import fault
+from boneage.notices import coded, fault, warning
 from boneage.paths import project_root
 from boneage.tracking.store_faults import open_fault
 
@@ -96,7 +96,8 @@ def open_store(uri: str | None = None) -> MlflowClient:
         except (MlflowException, SQLAlchemyError) as error:
             if not is_held(error) or time.monotonic() > end:
                 raise StoreError(open_fault(uri, error)) from error
-            log.warning("%s; trying again for %.0f seconds", open_fault(uri, error), end - time.monotonic())
+            waits = warning("store.waits", reason=open_fault(uri, error), seconds=end - time.monotonic())
+            log.warning("%s", coded(waits))
 
 
 def open_existing(uri: str | None = None) -> MlflowClient:
@@ -164,7 +165,7 @@ def relocate(folder: Path | None = None) -> dict[str, int]:
     root = (folder or store_folder()).resolve()
     file = root / "mlflow.db"
     if not file.is_file():
-        raise StoreError(f"no mlflow.db in {root}: give the folder that the store was moved to")
+        raise StoreError.of("store.no_file", folder=root)
     engine = sqlalchemy.create_engine(f"{_SQLITE}{file}")
     try:
         with engine.begin() as connection:
@@ -172,7 +173,7 @@ def relocate(folder: Path | None = None) -> dict[str, int]:
             return {f"{table}.{column}": _rewrite(connection, table, column, old_roots, root)
                     for table, column in _LOCATIONS}  # fmt: skip
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise StoreError(f"{file} is not a usable MLflow store: {error}") from error
+        raise StoreError.of("store.no_store", file=file, reason=error) from error
     finally:
         engine.dispose()
 

@@ -23,7 +23,7 @@ def open_fault(uri: str, error: Exception) -> str:
         return _other_version(masked(uri), file)
     if file is not None and "sqlite3." in str(error):
         return sqlite_fault(file, error)
-    return f"the tracking store {masked(uri)} cannot be opened: {first}"
+    return fault("store.unopened", place=masked(uri), reason=first)
 
 
 def _other_version(uri: str, file: Path | None) -> str:

@@ -10,7 +10,7 @@ import gradio as gr
 from boneage.databases import disk_fault
 from boneage.errors import BoneageError
 from boneage.languages.texts import text
-from boneage.notices import say
+from boneage.notices import coded, say
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ class Boundary:
         if isinstance(error, Exception) and not isinstance(error, gr.Error):
             known = disk_fault(error)
             if known is not None:
-                log.error("%s", error)
+                log.error("%s (%s)", coded(known), error)
                 raise visible(say(known, self._language), self._language) from error
-            log.error("an unexpected error on the page", exc_info=error)
+            log.error("an unexpected error on the page: %s", coded(error), exc_info=error)
             raise visible(text("error_unexpected", self._language), self._language) from error
 
 
@@ -68,11 +68,10 @@ class Kept:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self.failed = isinstance(error, Exception) and not (self._passes and isinstance(error, self._passes))
-        if self.failed:
-            known = disk_fault(error) if error is not None else None
-            if known is not None:
-                log.error("%s went wrong: %s", self._doing, known)
-            else:
-                log.error("%s went wrong", self._doing, exc_info=error)
-        return self.failed
+        if not isinstance(error, Exception) or (self._passes and isinstance(error, self._passes)):
+            return False
+        self.failed = True
+        known = disk_fault(error)
+        # What is known needs no traceback.
+        log.error("%s went wrong: %s", self._doing, coded(known or error), exc_info=None if known else error)
+        return True

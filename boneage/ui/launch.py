@@ -132,15 +132,10 @@ def check(options: LaunchOptions) -> None:
             path is none.
     """
     if options.root_path and not options.root_path.startswith(("/", *_WEB)):
-        raise LaunchError(
-            f"--root-path wants a path such as /boneage or a whole address, but {options.root_path!r} was given"
-        )
+        raise LaunchError.of("launch.root_path", given=options.root_path)
     if options.auth or options.insecure or _is_own(options.host):
         return
-    raise LaunchError(
-        f"{options.host} can be reached from other machines: give --auth USER:PASSWORD_FILE so that visitors must log "
-        "in, or --insecure if you really want none"
-    )
+    raise LaunchError.of("launch.no_login", host=options.host)
 
 
 def mlflow_address(given: str) -> str:
@@ -152,7 +147,7 @@ def mlflow_address(given: str) -> str:
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     address = given or (tracking if tracking.startswith(_WEB) else MLFLOW_UI)
     if not address.startswith(_WEB):
-        raise LaunchError(f"--mlflow wants a web address such as {MLFLOW_UI}, but {given!r} was given")
+        raise LaunchError.of("launch.mlflow", example=MLFLOW_UI, given=given)
     return address
 
 
@@ -206,7 +201,7 @@ def launch(page: gr.Blocks, options: LaunchOptions, examples: Path, flagged: Pat
         return str(page.launch(**settings)[1])
     except OSError as error:
         place = f"port {options.port} of {options.host}"
-        raise LaunchError(f"{place} cannot be used, perhaps another page has it: give another --port") from error
+        raise LaunchError.of("launch.port", place=place) from error
 
 
 def _is_own(host: str) -> bool:
@@ -224,13 +219,13 @@ def _login(auth: str) -> Callable[[str, str], bool] | None:
         return None
     user, separator, file = auth.partition(":")
     if not separator or not user or not file:
-        raise LaunchError(f"--auth wants USER:PASSWORD_FILE, but {auth!r} was given")
+        raise LaunchError.of("launch.login", given=auth)
     try:
         password = Path(file).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise LaunchError(f"the password file {file} cannot be read: write the password into it, alone") from error
+        raise LaunchError.of("launch.password_file", file=file) from error
     if not password:
-        raise LaunchError(f"the password file {file} is empty: write the password into it, alone")
+        raise LaunchError.of("launch.no_password", file=file)
 
     def known(given_user: str, given_password: str) -> bool:
         same_user = hmac.compare_digest(given_user.encode(), user.encode())

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def search() -> None:
         config = load_config(options.config, options.set)
         if (options.trials or config.outer.trials) < 1:
-            raise BoneageError(f"a search needs a trial or more, but {options.trials or config.outer.trials} was given")
+            raise BoneageError.of("search.no_trials", given=options.trials or config.outer.trials)
         run(config, options.trials)
 
     return run_command("python -m tuning.outer", arguments, search)
