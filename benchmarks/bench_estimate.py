@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.config import BackboneConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import AGE_GROUPS, ALL_MODELS
 from boneage.learn.backbones import open_backbone

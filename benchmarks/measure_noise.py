@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
 from boneage.cascade.noise_guard import QUANTILE, noise_level
+from boneage.cascade.routing import Head
 from boneage.commands.common import open_cascade, stage
 from boneage.config import load_config
 from boneage.data.annotations import read_row

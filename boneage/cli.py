@@ -42,7 +42,7 @@ _COMMANDS = {
     ),
     "store": ("stores", "make the tracking store, or repair it after a move"),
     "flags": ("stores", "list and check saved cases, or export them as a source for training"),
-    "licences": ("licences", "list the licence of every distribution that boneage is built on"),
+    "licences": ("doctor", "list the licence of every distribution that boneage is built on"),
     "gate": ("gate", "fit or measure the gate that refuses what is no usable hand film"),
     "ablate": ("ablate", "measure every idea beyond the paper, one by one and together"),
     "stress": ("stress", "how the estimates bear turned, cropped, noisy, inverted films"),

@@ -11,7 +11,7 @@ import pytest
 
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.config import Config, StudyConfig
 from boneage.groups import AGE_GROUPS, ALL_MODELS, Sex
 from boneage.learn.heads import initial_weights

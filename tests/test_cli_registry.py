@@ -8,7 +8,7 @@ import pytest
 
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.cli import main
 from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
 from boneage.groups import ALL_MODELS

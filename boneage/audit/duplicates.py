@@ -10,9 +10,9 @@ import pandas as pd
 
 from boneage.audit.labels import rows_of
 from boneage.data.archives import DataError
-from boneage.data.films import read_row
 from boneage.data.fingerprint import agreement, candidates, likeness, same_film
 from boneage.data.splits import SplitError, same_films
+from boneage.data.transforms import read_row
 
 _MOST_CANDIDATES = 20_000
 _SHOWN = 3

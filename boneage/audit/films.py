@@ -10,10 +10,10 @@ import pandas as pd
 
 from boneage.audit.labels import rows_of
 from boneage.data.annotations import PROBLEM_COLUMNS
-from boneage.data.films import FilmSource
 from boneage.data.fingerprint import fingerprint
 from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_image
+from boneage.data.transforms import FilmSource
 from boneage.pipeline import in_order
 from boneage.preprocess.parallel import Failure, attempt, run_parallel
 

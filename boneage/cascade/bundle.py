@@ -26,11 +26,11 @@ from boneage import __version__
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
-from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
 from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_backbones
 from boneage.cascade.provenance import portable, versions
+from boneage.cascade.routing import Head
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
 from boneage.errors import BoneageError

@@ -12,11 +12,10 @@ import numpy as np
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.case_index import CaseIndex, SimilarCase
 from boneage.cascade.estimate import Estimate, EstimateError
-from boneage.cascade.head import Head
 from boneage.cascade.inputs import Source, contradictions, known_range, known_sex, read_source
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard, noise_level
-from boneage.cascade.routing import Predictor, Routed, route
+from boneage.cascade.routing import Head, Predictor, Routed, route
 from boneage.cascade.stack import Stack
 from boneage.config import Config
 from boneage.data.radiograph import Radiograph

@@ -1,4 +1,7 @@
-"""Route each film to its regressors: the classifier's choice (hard), all by weight (soft), or the given range."""
+"""Route each film to its regressors: the classifier's choice (hard), all by weight (soft), or the given range.
+
+A `Head` is one of the ten at work: its weights, or those of an ensemble, whose answers are averaged.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from boneage.cascade.estimate import EstimateError
-from boneage.config import Routing
+from boneage.config import HeadParameters, Routing
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, RANGE_LABELS, ModelKey, Sex, Task
+from boneage.learn.heads import ARRAYS, HeadError, predict_head
 from boneage.notices import warning
 
 UNLIKELY_PROBABILITY = 0.1
@@ -133,3 +137,36 @@ def _doubt(classified: np.ndarray, given: int) -> tuple[str, ...]:
         best_share=float(classified[best - 1]),
     )
     return (said,)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted head, ready to answer.
+
+    Attributes:
+        key: which of the ten models it is.
+        params: its hyperparameters, which fix its architecture.
+        weights: its six arrays in the order that `boneage.learn` gives them; six more for every further member of an
+            ensemble.
+    """
+
+    key: ModelKey
+    params: HeadParameters
+    weights: tuple[np.ndarray, ...]
+
+    def __post_init__(self) -> None:
+        if not self.weights or len(self.weights) % ARRAYS:
+            raise HeadError.of("head.arrays", head=self.key, wanted=ARRAYS, came=len(self.weights))
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Answer for pooled features.
+
+        Args:
+            features: float32 (N, D).
+
+        Returns:
+            A classifier's probabilities, float (N, 4), or a regressor's ages in months, float (N,).
+        """
+        members = [self.weights[first : first + ARRAYS] for first in range(0, len(self.weights), ARRAYS)]
+        answers = [predict_head(self.key, member, self.params, features) for member in members]
+        return answers[0] if len(answers) == 1 else np.asarray(np.mean(answers, axis=0))

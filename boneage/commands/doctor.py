@@ -1,4 +1,4 @@
-"""`boneage doctor`: report what is installed, which weights are there, whether the store is sound.
+"""Report what is installed, which weights are there, whether the store is sound (`doctor`), and all `licences`.
 
 Everything is imported where it is used: the report must come also where a package is missing.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
 from boneage import __version__
 from boneage.commands.doctor_stores import Finding, store_findings
+from boneage.dependencies import dependencies, licence_table
+from boneage.files import write_whole
 from boneage.needs import how_to_install
 from boneage.paths import project_root
 
@@ -87,3 +91,25 @@ def _weights() -> Iterator[Finding]:
     if absent:
         words = f"{', '.join(absent)}: not here; `boneage weights list` says where they can come from"
         yield Finding("note", "further networks", words)
+
+
+def licences_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe `boneage licences`."""
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the list as a Markdown page")
+    parser.add_argument("--extra", metavar="NAME", action="append", default=[], help="with an optional group's, too")
+    parser.set_defaults(run=run_licences)
+
+
+def run_licences(args: argparse.Namespace) -> int:
+    """Print or write the list."""
+    found = dependencies(tuple(args.extra))
+    if args.out:
+        write_whole(args.out, licence_table(found))
+        print(f"written to {args.out}")
+    else:
+        width = max((len(one.name) for one in found), default=0)
+        for one in found:
+            print(f"{one.kind:<10} {one.name:<{width}} {one.version:<14} {one.licence}")
+    counts = Counter(one.kind for one in found)
+    print(f"{len(found)} distributions: " + ", ".join(f"{count} {kind}" for kind, count in counts.most_common()))
+    return 0

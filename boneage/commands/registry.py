@@ -1,4 +1,4 @@
-"""`boneage registry`: show what is registered, choose what answers by default, export and import versions."""
+"""`boneage registry`: show what is registered, choose what answers by default, export, import, sign and verify."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pandas as pd
 from boneage.commands import registry_assemble, registry_compare, registry_convert
 from boneage.commands.common import UsageError, add_overrides
 from boneage.commands.promotion import run_promote
-from boneage.commands.signatures import add_signatures
 from boneage.errors import BoneageError
 from boneage.evaluation.report import figures_table
 from boneage.hospital.audit_trail import log
@@ -21,7 +20,7 @@ from boneage.registry.lineage import heads_table, history, lineage, validation_m
 from boneage.registry.packaging import CARD_FILE
 from boneage.registry.promotion import rollback
 from boneage.registry.versions import VersionInfo, list_versions, show, version_folder
-from boneage.signing import verify
+from boneage.signing import make_keys, sign, verify
 from boneage.tables import text_table
 from boneage.tracking.reader import open_reader
 from boneage.tracking.store import open_existing, open_store
@@ -183,3 +182,44 @@ def _row(info: VersionInfo) -> dict[str, object]:
         "study": info.tags.get("study", ""),
         "created": info.created,
     }
+
+
+def add_signatures(actions: Any) -> None:
+    """Describe the three commands."""
+    keys = actions.add_parser("keys", help="make a pair of keys: a secret one to sign with, a public one to give away")
+    keys.add_argument("folder", metavar="FOLDER", type=Path)
+    keys.add_argument("--name", default="boneage", help="of both files (boneage.key, boneage.pub)")
+    keys.set_defaults(run=run_keys)
+    for name, words, key, run in (
+        ("sign", "sign an archive, or a bundle's folder", "the secret key", run_sign),
+        (
+            "verify",
+            "check an archive or a bundle's folder by its maker's key",
+            "the public key",
+            run_verify,
+        ),
+    ):
+        action = actions.add_parser(name, help=words)
+        action.add_argument("path", metavar="PATH", type=Path)
+        action.add_argument("--key", metavar="FILE", type=Path, required=True, help=key)
+        action.set_defaults(run=run)
+
+
+def run_keys(args: argparse.Namespace) -> int:
+    """Make a pair of keys."""
+    secret, public = make_keys(args.folder, args.name)
+    print(f"{secret} signs: keep it secret, and a copy of it safe\n{public} verifies: give it to whoever imports")
+    return 0
+
+
+def run_sign(args: argparse.Namespace) -> int:
+    """Sign an archive or a bundle."""
+    print(f"written to {sign(args.path, args.key)}: pass it on beside what it signs")
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Check a signature."""
+    verify(args.path, args.key)
+    print(f"{args.path} is what the owner of {args.key.name} signed")
+    return 0

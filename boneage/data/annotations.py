@@ -14,10 +14,10 @@ import pandas as pd
 
 from boneage.config import DataConfig, SourceConfig
 from boneage.data.archives import DataError
-from boneage.data.films import read_row as read_row
 from boneage.data.finder import ImageFinder
 from boneage.data.layouts import parse_age, parse_sex
 from boneage.data.sources import RawRow, read_sizes, read_source, resolve
+from boneage.data.transforms import read_row as read_row
 from boneage.groups import AGE_GROUPS, Sex, group_of
 from boneage.notices import fault
 from boneage.paths import project_root

@@ -1,4 +1,9 @@
-"""Recognise the columns of label tables: known headers, and sex and age in any usual spelling."""
+"""Recognise the columns of label tables: known headers, and sex and age in any usual spelling.
+
+The Digital Hand Atlas says both in its folders' names, `JPEGimages/ASIF/ASIF05/5262.jpg`: the number is the child's age
+in completed years, so the middle of that year is taken (5 means 66 months). The readings of its headerless table can be
+used instead by naming its columns by number, from 1, in the source's `columns`.
+"""
 
 from __future__ import annotations
 
@@ -177,3 +182,25 @@ def _layout_name(plain: Mapping[str, str], is_rhpe: bool, given: bool) -> str:
         ("image id", "dir", "patient id", "sex", "bone age"): "harmonised",
     }
     return next((name for headers, name in names.items() if set(headers) <= set(plain)), "table")
+
+
+_ATLAS_FOLDER = re.compile(r"^(?:asi|blk|cau|his)([fm])(\d{1,2})$")
+_ATLAS_SEXES = {"f": "female", "m": "male"}
+HAND_ATLAS = "Digital Hand Atlas"
+
+
+def parse_folder(image: str) -> tuple[str, str]:
+    """Read sex and age from the folder that an image of the atlas lies in.
+
+    Returns:
+        The sex word and the months as text, both empty when it is no such folder.
+
+    Example:
+        >>> parse_folder("JPEGimages/CAUM/CAUM12/7186.jpg")
+        ('male', '150')
+    """
+    for folder in reversed(image.lower().replace("\\", "/").split("/")[:-1]):
+        found = _ATLAS_FOLDER.match(folder)
+        if found:
+            return _ATLAS_SEXES[found[1]], str(12 * int(found[2]) + 6)
+    return "", ""

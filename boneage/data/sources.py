@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boneage.config import SourceConfig
-from boneage.data import handatlas
 from boneage.data.archives import DataError, is_archive, is_reference, join, list_files, mean_bytes
 from boneage.data.finder import image_files
 from boneage.data.flags import FlagStore
-from boneage.data.layouts import Columns, parse_file_name, parse_laterality, read_table, recognise
+from boneage.data.layouts import (
+    HAND_ATLAS,
+    Columns,
+    parse_file_name,
+    parse_folder,
+    parse_laterality,
+    read_table,
+    recognise,
+)
 
 _TABLE_ENDINGS = (".csv", ".tsv")
 
@@ -132,13 +139,13 @@ def _is_size_table(table: str) -> bool:
 def _table_rows(table: str, given: Mapping[str, str]) -> tuple[Columns, tuple[RawRow, ...]]:
     frame = read_table(table, headers=not (given and all(header.isdigit() for header in given.values())))
     columns = recognise([str(header) for header in frame.columns], given)
-    in_folders = columns.image and any(handatlas.parse_folder(name)[0] for name in frame[columns.image].head(1))
+    in_folders = columns.image and any(parse_folder(name)[0] for name in frame[columns.image].head(1))
     if not (columns.usable or in_folders):
         raise DataError.of("layout.columns", table=table, columns=", ".join(frame.columns))
     unit = 1.0 if columns.age_months else 12.0
     records = ({str(key): str(value) for key, value in item.items()} for item in frame.to_dict("records"))
     if in_folders and not columns.usable:
-        columns = replace(columns, recognised=handatlas.NAME)
+        columns = replace(columns, recognised=HAND_ATLAS)
     return columns, tuple(_row(item, columns, unit) for item in records)
 
 
@@ -146,7 +153,7 @@ def _row(item: Mapping[str, str], columns: Columns, unit: float) -> RawRow:
     image = item.get(columns.image, "").strip() or item.get(columns.id, "").strip()
     folder = item.get(columns.dir, "").strip()
     name = item.get(columns.id, "").strip() or image
-    sex, years = handatlas.parse_folder(image)
+    sex, years = parse_folder(image)
     return RawRow(
         id=name.removesuffix(".0"),
         image=f"{folder}/{image}" if folder else image.removesuffix(".0"),
@@ -162,7 +169,7 @@ def _named_files(place: str) -> tuple[RawRow, ...]:
     """Read sex and age from file names; images whose name says neither are no annotations."""
     rows = []
     for name in image_files(place):
-        sex, age = handatlas.parse_folder(name)
+        sex, age = parse_folder(name)
         if sex:
             rows.append(RawRow(id=name.rpartition("/")[2].rpartition(".")[0], image=name, sex=sex, age=age))
             continue
@@ -173,7 +180,7 @@ def _named_files(place: str) -> tuple[RawRow, ...]:
 
 
 def _layout_of_names(rows: tuple[RawRow, ...]) -> str:
-    return handatlas.NAME if rows and handatlas.parse_folder(rows[0].image)[0] else "file names"
+    return HAND_ATLAS if rows and parse_folder(rows[0].image)[0] else "file names"
 
 
 def _flagged(folder: Path) -> RawSource:

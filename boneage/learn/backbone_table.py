@@ -1,7 +1,8 @@
 """The table of frozen backbones: name, input side, number of features; their weights' files are `boneage.weights`'s.
 
 All take a prepared grey hand of 0-255. It is repeated to three channels and scaled as the network wants it inside the
-model, so that nobody can feed 0-1 by mistake.
+model, so that nobody can feed 0-1 by mistake. `checked_films` and `fit_input` check the films and bring
+them to its side.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from boneage.errors import BoneageError
 from boneage.learn import handnet, inverted, lite0
+from boneage.learn.embedded import ShippedWeights
 from boneage.weights.table import Network, published
 
 if TYPE_CHECKING:
@@ -33,28 +37,24 @@ class Embedded:
 
     Attributes:
         build: builds it from a weights file (None for none), for a side in pixels and so many arrays.
-        asset_path: returns the shipped file, checked.
-        is_weights: tells whether a file holds weights in the layout of the shipped ones.
+        shipped: its weights file.
         any_side: whether its input may have another side than the usual one.
     """
 
     build: Callable[[Path | None, int, int], keras.Model]
-    asset_path: Callable[[], Path]
-    is_weights: Callable[[Path], bool]
+    shipped: ShippedWeights
     any_side: bool
 
 
 EMBEDDED: dict[str, Embedded] = {
     HANDNET: Embedded(
         lambda weights, _side, arrays: handnet.build_handnet(weights, handnet.sizes_of(arrays)),
-        handnet.asset_path,
-        handnet.is_weights,
+        handnet.SHIPPED,
         any_side=False,
     ),
     HANDLITE0: Embedded(
         lambda weights, side, _arrays: lite0.build_lite0(weights, side),
-        lite0.asset_path,
-        lite0.is_weights,
+        lite0.SHIPPED,
         any_side=True,
     ),
 }
@@ -147,3 +147,23 @@ def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
     model = keras.Model(grey, network(x, training=False), name=row.name)
     model.trainable = False
     return model
+
+
+def checked_films(images: np.ndarray) -> None:
+    """Refuse anything but prepared images uint8 (N, S, S).
+
+    Raises:
+        BackboneError: when the images have another form.
+    """
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise BackboneError.of("backbone.input", kind=images.dtype, shape=images.shape)
+
+
+def fit_input(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize uint8 (N, S, S) to (N, size, size): by area when shrinking, bilinear when growing."""
+    import cv2
+
+    if images.shape[1:] == (size, size):
+        return images
+    method = cv2.INTER_AREA if min(images.shape[1:]) >= size else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(image, (size, size), interpolation=method) for image in images])

@@ -10,9 +10,9 @@ import numpy as np
 
 from boneage.config import BackboneConfig
 from boneage.learn.backbone_table import EMBEDDED, Backbone, BackboneError, blank_model, find
+from boneage.learn.embedded import set_arrays
 from boneage.learn.frozen import FrozenBackbone, assign, identify, read_saved
 from boneage.learn.inverted import SHAPES
-from boneage.learn.layer_arrays import set_arrays
 from boneage.learn.published_weights import read_published
 from boneage.weights.fetch import obtain
 from boneage.weights.files import checksum, verify
@@ -90,7 +90,7 @@ def _asset(name: str) -> Path:
     """Return the weights that ship with the package for one of its embedded networks."""
     if name not in EMBEDDED:
         raise BackboneError.of("weights.not_shipped", names=" and ".join(EMBEDDED), given=name)
-    return EMBEDDED[name].asset_path()
+    return EMBEDDED[name].shipped.path()
 
 
 def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:

@@ -15,8 +15,7 @@ import numpy as np
 
 from boneage.config import FineTuneConfig
 from boneage.groups import Sex
-from boneage.learn.backbone_input import fit_input
-from boneage.learn.backbone_table import BackboneError
+from boneage.learn.backbone_table import BackboneError, fit_input
 from boneage.learn.frozen import FrozenBackbone, identify
 from boneage.learn.global_head import BINS, SEX_FLAGS, targets_of_kind
 from boneage.stopping import Progress

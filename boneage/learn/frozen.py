@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.files import copy_whole, replacing
-from boneage.learn.backbone_input import checked_films, fit_input
-from boneage.learn.backbone_table import EMBEDDED, BackboneError, blank_model, find
+from boneage.learn.backbone_table import EMBEDDED, BackboneError, blank_model, checked_films, find, fit_input
 
 if TYPE_CHECKING:
     import keras
@@ -109,7 +108,7 @@ class FrozenBackbone:
             BackboneError: when the file is missing, damaged or of a network this version does not know.
         """
         for name, embedded in EMBEDDED.items():
-            if embedded.is_weights(path):
+            if embedded.shipped.like(path):
                 side = find(name).input_size
                 model = embedded.build(path, side, 0)
                 return cls(model, identify(name, side, model), file=path)

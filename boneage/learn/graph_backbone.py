@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from boneage.files import copy_whole
-from boneage.learn.backbone_input import checked_films, fit_input
-from boneage.learn.backbone_table import BackboneError
+from boneage.learn.backbone_table import BackboneError, checked_films, fit_input
 
 META_IDENTITY, META_ARRAYS, META_FEATURES = "identity", "arrays", "features"
 _OF_A_HEAD = "head_"

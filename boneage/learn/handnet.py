@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from boneage.learn.end_to_end import EXPECTATION, with_age_head
-from boneage.learn.layer_arrays import give_arrays, holds
-from boneage.shipped import checked_asset
+from boneage.learn.embedded import ShippedWeights, Weights, with_age_head
+from boneage.paths import assets
 
 if TYPE_CHECKING:
     import keras
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-WEIGHTS_FILE = "handnet.npz"
+SHIPPED = ShippedWeights("handnet", "block0_conv1.kernel")
 GRAPH_FILE = "handnet_graph.onnx"
 INPUT_SIZE = 128
 FEATURES = 512
@@ -46,17 +44,10 @@ SIZES = Sizes((48, 96, 192, 320), (0, 2, 4, 2))
 EARLIER = (Sizes((32, 64, 128, 256), (0, 2, 3, 2)),)
 """Those of backbones that shipped before: cascades that were registered with them still open."""
 
-Weights = Path | Literal["asset"] | None
-
 
 def sizes_of(arrays: int) -> Sizes:
     """Return the sizes of a backbone that holds so many arrays; those of the shipped one where none does."""
     return next((sizes for sizes in EARLIER if sizes.arrays == arrays), SIZES)
-
-
-def is_weights(path: Path) -> bool:
-    """Tell whether a file holds weights in the layout of the shipped ones."""
-    return holds(path, "block0_conv1.kernel")
 
 
 def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Model:
@@ -72,8 +63,7 @@ def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Mod
         above, whose average over height and width is the pooled feature. The scaling of grey levels is inside.
 
     Raises:
-        FileNotFoundError: when the weights are missing.
-        ValueError: when the weights are not those of the record or do not fit this network.
+        FileNotFoundError, ValueError: as `ShippedWeights.give`.
     """
     import keras
 
@@ -86,7 +76,7 @@ def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Mod
             x = _block(x, width, f"block{number}", stride=2 if k == 0 and stage > 0 else 1)
             number += 1
     model = keras.Model(hand, _convolve(x, FEATURES, "last", size=1), name="handnet")
-    _assign(model, weights)
+    SHIPPED.give(model, weights)
     model.trainable = False
     return model
 
@@ -98,33 +88,16 @@ def build_end_to_end(weights: Weights = "asset") -> keras.Model:
         A model from `[hand (N, 128, 128, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
 
     Raises:
-        FileNotFoundError: when the weights are missing.
-        ValueError: when the weights are not those of the record or do not fit this network.
+        FileNotFoundError, ValueError: as `ShippedWeights.give`.
     """
     model = with_age_head(build_handnet(weights), HIDDEN, [number * BIN_MONTHS for number in range(BIN_COUNT)])
-    _assign(model, weights)
+    SHIPPED.give(model, weights)
     return model
-
-
-def asset_path() -> Path:
-    """Return the shipped weights' file after comparing it with its record.
-
-    Raises:
-        FileNotFoundError: when the weights or their record are missing.
-        ValueError: when the file is not the one that the record describes.
-    """
-    return checked_asset(ASSETS / WEIGHTS_FILE, ASSETS / "handnet.json")
 
 
 def graph_path() -> Path:
     """Return the shipped graph of this network, which serves the shipped weights and any others of the same layout."""
-    return ASSETS / GRAPH_FILE
-
-
-def _assign(model: keras.Model, weights: Weights) -> None:
-    """Give every layer that stores weights its own; nothing where `weights` is None."""
-    if weights is not None:
-        give_arrays(model, asset_path() if weights == "asset" else Path(weights), fixed=(EXPECTATION,))
+    return assets() / GRAPH_FILE
 
 
 def _convolve(

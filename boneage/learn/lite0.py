@@ -7,40 +7,20 @@ three are added up. The weights ship as float16 in `assets/handlite0.npz`, batch
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from boneage.learn.end_to_end import EXPECTATION, with_age_head
+from boneage.learn.embedded import ShippedWeights, Weights, with_age_head
 from boneage.learn.inverted import LITE0, build_inverted
-from boneage.learn.layer_arrays import give_arrays, holds
-from boneage.shipped import checked_asset
 
 if TYPE_CHECKING:
     import keras
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+SHIPPED = ShippedWeights("handlite0", "block0_depth.kernel")
 INPUT_SIZE = 256
 FEATURES = LITE0.features
 HIDDEN = 256
 BINS = tuple(range(-24, 253, 6))
 """Months that the head's outputs stand for: they go on beyond 0 and 228, so that no label is cut at an end."""
-
-Weights = Path | Literal["asset"] | None
-
-
-def is_weights(path: Path) -> bool:
-    """Tell whether a file holds weights in the layout of the shipped ones."""
-    return holds(path, "block0_depth.kernel")
-
-
-def asset_path() -> Path:
-    """Return the shipped weights' file after comparing it with its record.
-
-    Raises:
-        FileNotFoundError: when the weights or their record are missing.
-        ValueError: when the file is not the one that the record describes.
-    """
-    return checked_asset(ASSETS / "handlite0.npz", ASSETS / "handlite0.json")
 
 
 def build_lite0(weights: Weights = "asset", side: int = INPUT_SIZE) -> keras.Model:
@@ -57,11 +37,10 @@ def build_lite0(weights: Weights = "asset", side: int = INPUT_SIZE) -> keras.Mod
         inside.
 
     Raises:
-        FileNotFoundError: when the weights are missing.
-        ValueError: when the weights are not those of the record or do not fit this network.
+        FileNotFoundError, ValueError: as `ShippedWeights.give`.
     """
     model = build_inverted(LITE0, side, "handlite0")
-    _assign(model, weights)
+    SHIPPED.give(model, weights)
     model.trainable = False
     return model
 
@@ -73,15 +52,8 @@ def build_end_to_end(weights: Weights = "asset", side: int = INPUT_SIZE) -> kera
         A model from `[hand (N, side, side, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
 
     Raises:
-        FileNotFoundError: when the weights are missing.
-        ValueError: when the weights are not those of the record or do not fit this network.
+        FileNotFoundError, ValueError: as `ShippedWeights.give`.
     """
     model = with_age_head(build_lite0(weights, side), HIDDEN, BINS)
-    _assign(model, weights)
+    SHIPPED.give(model, weights)
     return model
-
-
-def _assign(model: keras.Model, weights: Weights) -> None:
-    """Give every layer that stores weights its own; nothing where `weights` is None."""
-    if weights is not None:
-        give_arrays(model, asset_path() if weights == "asset" else Path(weights), fixed=(EXPECTATION,))

@@ -11,8 +11,8 @@ import numpy as np
 from boneage.config import Config
 from boneage.learn.backbone_table import EMBEDDED, BackboneError
 from boneage.learn.backbones import weights_file
+from boneage.learn.embedded import read_arrays
 from boneage.learn.global_head import GlobalHead, bins_of
-from boneage.learn.layer_arrays import read_arrays
 
 _LAYERS = ("head_hidden", "head_out")
 

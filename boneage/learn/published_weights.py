@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from boneage.learn.embedded import Arrays
 from boneage.learn.inverted import Shape
-from boneage.learn.layer_arrays import Arrays
 from boneage.learn.torch_file import read_torch_file
 from boneage.weights.table import WeightsError
 

@@ -11,6 +11,7 @@ import numpy as np
 from boneage.learn import handnet
 from boneage.learn.graph_backbone import GraphBackbone
 from boneage.needs import import_keras_quietly
+from boneage.paths import assets
 
 if TYPE_CHECKING:
     from boneage.learn.frozen import FrozenBackbone
@@ -38,7 +39,7 @@ def open_saved(weights: Path, graph: Path) -> GraphBackbone | FrozenBackbone:
 
 def _is_shipped_layout(weights: Path) -> bool:
     """Tell whether a file holds exactly the arrays that the shipped handnet has."""
-    return bool(names := _names(weights)) and names == _names(handnet.ASSETS / handnet.WEIGHTS_FILE)
+    return bool(names := _names(weights)) and names == _names(assets() / "handnet.npz")
 
 
 def _names(path: Path) -> frozenset[str]:

@@ -22,8 +22,7 @@ from PIL import Image
 from boneage.config import PreprocessConfig
 from boneage.data.annotations import PROBLEM_COLUMNS
 from boneage.data.archives import DataError, read_bytes, split_frame
-from boneage.data.films import FilmSource
-from boneage.data.transforms import SMALLEST_SIDE
+from boneage.data.transforms import SMALLEST_SIDE, FilmSource
 from boneage.files import write_whole
 from boneage.preprocess.background import mask_session
 from boneage.preprocess.cluster import run_on_cluster

@@ -11,10 +11,10 @@ from PIL import Image, PngImagePlugin
 
 from boneage.config import PreprocessConfig
 from boneage.data.archives import split_frame
-from boneage.data.films import FilmSource
 from boneage.data.fingerprint import fingerprint
 from boneage.data.flags import pixels_sha256
 from boneage.data.images import read_radiograph
+from boneage.data.transforms import FilmSource
 from boneage.preprocess.preparer import Preparer
 
 _NOTE = "boneage"

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from boneage.pretrain import figures, loader, study
-from boneage.pretrain.ema import Average, resume_training, save_training
+from boneage.pretrain.ema import Average, keep_memory, resume_training, save_training
 from boneage.pretrain.litenet import LiteAge, LiteShape, read_imagenet
 from boneage.pretrain.loader import Training
-from boneage.pretrain.memory import keep_memory
 from boneage.pretrain.torchnet import AgeLoss, months
 from boneage.shipped import write_record
 

@@ -16,7 +16,7 @@ from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, read_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.intervals import Intervals
 from boneage.groups import AGE_GROUPS, ModelKey
-from boneage.registry.loading import bundle_folder, load_cascade
+from boneage.registry.opening import bundle_folder, load_cascade
 from boneage.registry.validation import read_validation
 from boneage.registry.versions import RegistryError, VersionInfo, list_versions
 

@@ -17,7 +17,7 @@ from boneage.needs import import_keras_quietly
 from boneage.phantom.hand import draw
 from boneage.registry.checks import STRESS_TAG
 from boneage.registry.lineage import validation_metrics
-from boneage.registry.loading import bundle_folder
+from boneage.registry.opening import bundle_folder
 from boneage.registry.packaging import CARD_FILE
 from boneage.registry.register import Submission, register_cascade
 from boneage.registry.validation import read_validation

@@ -13,8 +13,8 @@ import pandas as pd
 from boneage.cascade.bundle import read_bundle
 from boneage.config import config_sha256
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.registry.loading import bundle_folder as bundle_folder
-from boneage.registry.loading import load_cascade as load_cascade
+from boneage.registry.opening import bundle_folder as bundle_folder
+from boneage.registry.opening import load_cascade as load_cascade
 from boneage.registry.packaging import CARD_FILE, VALIDATION_FILE, cascade_package, head_package, register
 from boneage.registry.validation import VALIDATION_TAG, table_text, text_sha256
 from boneage.registry.versions import (

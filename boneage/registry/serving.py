@@ -22,7 +22,7 @@ from boneage.cascade.estimate import (
     MAX_CHRONOLOGICAL_MONTHS,
     REASON_FIELDS,
 )
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.clinical.comparison import compared
 from boneage.clinical.sd_tables import SdTable, built_in_table
 from boneage.config import head_parameters

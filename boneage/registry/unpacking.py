@@ -20,7 +20,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 BUNDLE = "bundle"
 SHIPPED_NETWORKS = {
-    BACKBONE_FILE: tuple(embedded.asset_path for embedded in EMBEDDED.values()),
+    BACKBONE_FILE: tuple(embedded.shipped.path for embedded in EMBEDDED.values()),
     MASK_FILE: (handmask.model_path,),
 }
 """Per file of a bundle, the networks of this installation that it may be a copy of."""

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals, fit_intervals
-from boneage.cascade.routing import Predictor, Routed, route
+from boneage.cascade.routing import Head, Predictor, Routed, route
 from boneage.config import Config
 from boneage.groups import AGE_GROUPS, ALL_MODELS, CLASSIFIERS, RANGE_LABELS, ModelKey, Sex, Task, group_of
 from boneage.learn.fit import Samples, fit_head

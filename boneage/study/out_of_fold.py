@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals, fit_intervals
-from boneage.cascade.routing import Routed, route
+from boneage.cascade.routing import Head, Routed, route
 from boneage.cascade.stack import FEWEST, Stack, fit_lines, fit_shares, spread_out
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from boneage.cascade.head import Head
-from boneage.cascade.routing import Routed
+from boneage.cascade.routing import Head, Routed
 from boneage.cascade.stack import SHARES
 from boneage.config import Config, GlobalHeadConfig, HeadParameters
 from boneage.evaluation.metrics_table import routed_ages

@@ -67,8 +67,7 @@ class RegistryCatalogue:
         Raises:
             BoneageError: when it cannot be loaded; the message says what to do.
         """
-        from boneage.registry.loading import load_cascade
-        from boneage.registry.opening import open_cascade
+        from boneage.registry.opening import load_cascade, open_cascade
 
         return load_cascade(uri, self._open()) if uri.startswith("models:") else open_cascade(uri)
 

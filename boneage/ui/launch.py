@@ -98,12 +98,11 @@ def serve(uri: str, options: LaunchOptions) -> None:
     from boneage.data.flags import FlagStore
     from boneage.hospital.drift import default_counts
     from boneage.ui.catalogue import RegistryCatalogue
-    from boneage.ui.downloads import Downloads
     from boneage.ui.estimate.examples import Examples
     from boneage.ui.page import build_page
     from boneage.ui.page_services import PageServices
     from boneage.ui.service import ModelService
-    from boneage.ui.visit_files import Visits
+    from boneage.ui.visit_files import Downloads, Visits
     from boneage.ui.visit_log import VisitLog
 
     visits = Visits(folder)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from boneage.ui.downloads import Downloads
 from boneage.ui.estimate.examples import Examples
 from boneage.ui.estimate.recent import RecentCases
 from boneage.ui.flags.texts import TextSearch
 from boneage.ui.service import ModelService
-from boneage.ui.visit_files import Visits
+from boneage.ui.visit_files import Downloads, Visits
 
 if TYPE_CHECKING:
     from boneage.data.flags import FlagStore

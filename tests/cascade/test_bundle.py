@@ -21,10 +21,10 @@ from boneage.cascade.bundle import (
 )
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
-from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
 from boneage.cascade.parity import LARGEST_MONTHS, Films
+from boneage.cascade.routing import Head
 from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
 from boneage.gate.gate import Gate, RefusedError
 from boneage.gate.network import shipped_model

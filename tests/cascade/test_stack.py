@@ -5,7 +5,7 @@ import pytest
 
 from boneage.cascade.bundle import GLOBAL_FILE, BundleError, load_bundle, save_bundle
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.cascade.stack import Stack, fit_lines, fit_shares, spread_out
 from boneage.config import BackboneConfig, CascadeConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import ALL_MODELS, Sex

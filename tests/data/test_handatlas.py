@@ -8,7 +8,7 @@ from PIL import Image
 
 from boneage.config import SourceConfig
 from boneage.data.annotations import load_folder, load_source
-from boneage.data.handatlas import parse_folder
+from boneage.data.layouts import parse_folder
 
 PLACES = ("JPEGimages/ASIF/ASIF05/5262.jpg", "JPEGimages/CAUM/CAUM12/7186.jpg", "JPEGimages/HISM/HISM00/6001.jpg")
 

@@ -26,7 +26,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def served():
-    return GraphBackbone(handnet.asset_path(), handnet.graph_path())
+    return GraphBackbone(handnet.SHIPPED.path(), handnet.graph_path())
 
 
 @pytest.mark.parametrize("name", ["EfficientNetV2B0", "EfficientNetB0", "ResNet50", "handlite0", "MobileNetV2"])
@@ -59,7 +59,7 @@ def test_the_shipped_graph_is_the_one_that_the_network_gives_today(shipped, tmp_
 
 
 def test_old_bundles_with_the_shipped_layout_need_no_keras_and_others_say_what_they_need(tmp_path, monkeypatch):
-    weights = shutil.copyfile(handnet.asset_path(), tmp_path / "backbone.npz")
+    weights = shutil.copyfile(handnet.SHIPPED.path(), tmp_path / "backbone.npz")
     assert isinstance(open_saved(weights, tmp_path / "none.onnx"), GraphBackbone)
     monkeypatch.setattr(needs, "installed", lambda name: False)
     np.savez(tmp_path / "other.npz", w0000=np.zeros(3, np.float32))
@@ -69,7 +69,7 @@ def test_old_bundles_with_the_shipped_layout_need_no_keras_and_others_say_what_t
 
 @pytest.mark.parametrize("kind", ["no graph", "other weights", "no weights"])
 def test_files_that_do_not_fit_are_said(tmp_path, kind):
-    weights = shutil.copyfile(handnet.asset_path(), tmp_path / "backbone.npz")
+    weights = shutil.copyfile(handnet.SHIPPED.path(), tmp_path / "backbone.npz")
     graph = shutil.copyfile(handnet.graph_path(), tmp_path / "backbone.onnx")
     if kind == "no graph":
         graph.write_bytes(b"nothing of the kind")

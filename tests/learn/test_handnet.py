@@ -59,7 +59,7 @@ def test_changed_weights_are_refused(tmp_path):
 def test_the_shipped_backbone_is_saved_as_the_very_file_that_ships(tmp_path):
     backbone = open_backbone(BackboneConfig(), 500)
     saved = backbone.save(tmp_path / "backbone.npz")
-    assert saved.read_bytes() == handnet.asset_path().read_bytes()
+    assert saved.read_bytes() == handnet.SHIPPED.path().read_bytes()
     again = FrozenBackbone.load(saved)
     assert (again.name, again.input_size, again.sha256) == (backbone.name, backbone.input_size, backbone.sha256)
     images = np.random.default_rng(0).integers(0, 256, (2, 128, 128), np.uint8)

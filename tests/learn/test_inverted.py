@@ -10,8 +10,8 @@ import pytest
 from boneage.config import BackboneConfig
 from boneage.learn.backbone_table import BackboneError
 from boneage.learn.backbones import open_backbone
+from boneage.learn.embedded import set_arrays
 from boneage.learn.inverted import SHAPES, build_inverted
-from boneage.learn.layer_arrays import set_arrays
 from boneage.learn.published_weights import read_published
 from boneage.learn.torch_file import read_torch_file
 from boneage.weights.table import WeightsError

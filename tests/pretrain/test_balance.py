@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from boneage.pretrain.balance import LIMITS, drawn_places, weights_by_age
+from boneage.pretrain.loader import LIMITS, drawn_places, weights_by_age
 from boneage.pretrain.sources import Child
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from boneage.cascade.bundle import save_bundle
-from boneage.cascade.head import Head
 from boneage.cascade.intervals import Intervals
+from boneage.cascade.routing import Head
 from boneage.cli import main
 from boneage.config import PreprocessConfig
 from boneage.data.annotations import load_folder, read_row

@@ -22,7 +22,7 @@ from boneage.registry.versions import RegistryError, show
 
 
 def test_what_this_installation_has_is_left_out_and_nothing_else(tmp_path):
-    for backbone in (handnet.asset_path(), lite0.asset_path()):
+    for backbone in (handnet.SHIPPED.path(), lite0.SHIPPED.path()):
         for name, source in ((BACKBONE_FILE, backbone), (MASK_FILE, handmask.model_path())):
             assert unpacking.put_back(name, file_sha256(source), tmp_path / name)
             assert (tmp_path / name).read_bytes() == source.read_bytes()

@@ -162,8 +162,8 @@ def test_the_card_of_the_papers_way_says_what_that_is(cascade, metrics):
 
 
 def test_the_card_says_how_the_shipped_backbone_was_made(cascade, metrics):
-    record = json.loads(handnet.asset_path().with_suffix(".json").read_text(encoding="utf-8"))
-    cascade.backbone.file, cascade.backbone.name = handnet.asset_path(), "handnet"
+    record = json.loads(handnet.SHIPPED.path().with_suffix(".json").read_text(encoding="utf-8"))
+    cascade.backbone.file, cascade.backbone.name = handnet.SHIPPED.path(), "handnet"
     card = model_card(cascade, metrics)
     assert (
         "The backbone's training: 4 teachers; 2 pupils, taught by teacher-1, teacher-2, teacher-3, teacher-4; " in card

@@ -22,11 +22,10 @@ from boneage.hospital.deidentify import Cleaned, Text
 from boneage.preprocess.pipeline import Preparer
 from boneage.registry.champions import Tenure
 from boneage.ui.catalogue import asked_heads
-from boneage.ui.downloads import Downloads
 from boneage.ui.estimate.examples import Examples
 from boneage.ui.page_services import PageServices
 from boneage.ui.service import Answer, Listed, ModelService
-from boneage.ui.visit_files import Visits
+from boneage.ui.visit_files import Downloads, Visits
 from boneage.ui.visit_log import VisitLog
 
 URI = "models:/boneage-cascade@champion"
