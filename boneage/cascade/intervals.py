@@ -19,9 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from boneage.cascade.routing import Predictor, route
-from boneage.config import Routing
-from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, group_of
+from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex, group_of
 
 CONFIDENCE = 0.95
 SHORTFALL = 0.05
@@ -160,45 +158,6 @@ def _of_sex(cells: np.ndarray, name: str) -> np.ndarray:
     """Tell which cells are of the same sex as a named one, bool (N,)."""
     sex = name.rpartition("-")[0]
     return np.array([cell.rpartition("-")[0] == sex for cell in cells], dtype=bool)
-
-
-def out_of_fold_ages(
-    heads_per_fold: Sequence[Mapping[ModelKey, Predictor]],
-    features: np.ndarray,
-    sexes: Sequence[Sex],
-    fold: np.ndarray,
-    routing: Routing = "hard",
-) -> np.ndarray:
-    """Return the ages of `out_of_fold_routed` alone."""
-    return out_of_fold_routed(heads_per_fold, features, sexes, fold, routing)[0]
-
-
-def out_of_fold_routed(
-    heads_per_fold: Sequence[Mapping[ModelKey, Predictor]],
-    features: np.ndarray,
-    sexes: Sequence[Sex],
-    fold: np.ndarray,
-    routing: Routing = "hard",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate every training image with the cascade of the fold that held it out.
-
-    Args:
-        heads_per_fold: per fold k the ten heads fitted without fold k.
-        features: float32 (N, D).
-        sexes: N sexes.
-        fold: int (N,), the fold of each image.
-        routing: as the cascade will route.
-
-    Returns:
-        Ages in months, float64 (N,), NaN where no fold held the image out; the classifier's highest probability (N,).
-    """
-    ages, surest = np.full(len(sexes), np.nan), np.full(len(sexes), np.nan)
-    for number, heads in enumerate(heads_per_fold):
-        rows = np.flatnonzero(fold == number)
-        if len(rows):
-            routed = route(heads, features[rows], [sexes[int(i)] for i in rows], [None] * len(rows), routing)
-            ages[rows], surest[rows] = routed.ages, routed.probabilities.max(axis=1)
-    return ages, surest
 
 
 def _cell(sex: Sex, group: int) -> str:

@@ -1,4 +1,4 @@
-"""Weights of the embedded networks, and one together with the head for all ages that it was trained with.
+"""Weights of the embedded networks, and of the head for all ages that each was trained with.
 
 On disk they are one kernel and one bias a layer, float16, in an `.npz` file beside their training record.
 """
@@ -6,7 +6,6 @@ On disk they are one kernel and one bias a layer, float16, in an `.npz` file bes
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage.groups import MAX_AGE_MONTHS
 from boneage.paths import assets
 from boneage.shipped import checked_asset
 
@@ -93,30 +91,3 @@ def set_arrays(model: keras.Model, arrays: Arrays, origin: str) -> None:
         if any(name not in arrays for name in names):
             raise ValueError(f"{origin} should hold {names[0]} and {names[1]}, but does not")
         layer.set_weights([arrays[name] for name in names])
-
-
-def with_age_head(backbone: keras.Model, hidden: int, ages: Sequence[float]) -> keras.Model:
-    """Put pooling, the sex, one hidden layer and a distribution of age behind a backbone.
-
-    Args:
-        backbone: From a hand to a map (N, h, w, C).
-        hidden: Units of the hidden layer, `head_hidden`.
-        ages: Months that the outputs of `head_out` stand for; they may go on beyond 0 and 228.
-
-    Returns:
-        A model from `[hand, male (N, 1) of 0 or 1]` to the expected age in months (N, 1), 0-228; its head's weights are
-        random.
-    """
-    import keras
-
-    male = keras.Input((1,), name="male")
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
-    x = keras.layers.Concatenate(name="join")([pooled, male])
-    x = keras.layers.Dense(hidden, activation="relu", name="head_hidden")(x)
-    x = keras.layers.Dense(len(ages), activation="softmax", name="head_out")(x)
-    x = keras.layers.Dense(1, use_bias=False, name=EXPECTATION)(x)
-    months = keras.layers.ReLU(float(MAX_AGE_MONTHS), name="within")(x)
-    model = keras.Model([backbone.input, male], months, name=f"{backbone.name}_end_to_end")
-    model.get_layer(EXPECTATION).set_weights([np.asarray(ages, np.float32)[:, None]])
-    model.trainable = False
-    return model

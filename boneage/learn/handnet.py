@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boneage.learn.embedded import ShippedWeights, Weights, with_age_head
+from boneage.learn.embedded import ShippedWeights, Weights
 from boneage.paths import assets
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ GRAPH_FILE = "handnet_graph.onnx"
 INPUT_SIZE = 128
 FEATURES = 512
 SQUEEZE = 8
-HIDDEN = 256
-BIN_MONTHS = 6.0
-BIN_COUNT = 39
 
 
 @dataclass(frozen=True)
@@ -78,20 +75,6 @@ def build_handnet(weights: Weights = "asset", sizes: Sizes = SIZES) -> keras.Mod
     model = keras.Model(hand, _convolve(x, FEATURES, "last", size=1), name="handnet")
     SHIPPED.give(model, weights)
     model.trainable = False
-    return model
-
-
-def build_end_to_end(weights: Weights = "asset") -> keras.Model:
-    """Build backbone and end-to-end head, for comparison with the cascade.
-
-    Returns:
-        A model from `[hand (N, 128, 128, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
-
-    Raises:
-        FileNotFoundError, ValueError: as `ShippedWeights.give`.
-    """
-    model = with_age_head(build_handnet(weights), HIDDEN, [number * BIN_MONTHS for number in range(BIN_COUNT)])
-    SHIPPED.give(model, weights)
     return model
 
 

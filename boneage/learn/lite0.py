@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boneage.learn.embedded import ShippedWeights, Weights, with_age_head
+from boneage.learn.embedded import ShippedWeights, Weights
 from boneage.learn.inverted import LITE0, build_inverted
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 SHIPPED = ShippedWeights("handlite0", "block0_depth.kernel")
 INPUT_SIZE = 256
 FEATURES = LITE0.features
-HIDDEN = 256
-BINS = tuple(range(-24, 253, 6))
-"""Months that the head's outputs stand for: they go on beyond 0 and 228, so that no label is cut at an end."""
 
 
 def build_lite0(weights: Weights = "asset", side: int = INPUT_SIZE) -> keras.Model:
@@ -42,18 +39,4 @@ def build_lite0(weights: Weights = "asset", side: int = INPUT_SIZE) -> keras.Mod
     model = build_inverted(LITE0, side, "handlite0")
     SHIPPED.give(model, weights)
     model.trainable = False
-    return model
-
-
-def build_end_to_end(weights: Weights = "asset", side: int = INPUT_SIZE) -> keras.Model:
-    """Build backbone and end-to-end head, for comparison with the cascade.
-
-    Returns:
-        A model from `[hand (N, side, side, 1) of 0-255, male (N, 1) of 0 or 1]` to the age in months (N, 1), 0-228.
-
-    Raises:
-        FileNotFoundError, ValueError: as `ShippedWeights.give`.
-    """
-    model = with_age_head(build_lite0(weights, side), HIDDEN, BINS)
-    SHIPPED.give(model, weights)
     return model

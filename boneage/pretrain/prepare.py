@@ -45,8 +45,6 @@ def prepare_all(
     folder: Path,
     config: PreprocessConfig,
     progress: Callable[[str], None],
-    *,
-    unstretch: bool = True,
 ) -> Prepared:
     """Prepare films with every core, or read them from `folder` where an earlier run left the same ones."""
     listing, array = folder / f"prepared-{config.contrast}.json", folder / f"prepared-{config.contrast}.npy"
@@ -58,7 +56,7 @@ def prepare_all(
     images = np.lib.format.open_memmap(array, mode="w+", dtype=np.uint8, shape=shape)
     context = multiprocessing.get_context("spawn")
     with context.Pool(initializer=start_worker) as pool:
-        one = partial(_prepare_one, data, Preparer(config, threads=1), unstretch)
+        one = partial(_prepare_one, data, Preparer(config, threads=1))
         for row, image in enumerate(pool.imap(one, films, chunksize=64)):
             images[row] = image
             if row % 1000 == 999:
@@ -73,9 +71,9 @@ def shrink_prepared(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _prepare_one(data: Path, preparer: Preparer, unstretch: bool, film: sources.Film) -> NDArray[np.uint8]:
+def _prepare_one(data: Path, preparer: Preparer, film: sources.Film) -> NDArray[np.uint8]:
     """Prepare one film; the preparer is unpickled once per chunk and opens its network at its first film."""
-    grey = sources.read_film(data, film, sources.image_sizes(data), unstretch=unstretch)
+    grey = sources.read_film(data, film, sources.image_sizes(data))
     return shrink_prepared(_same(preparer).prepare(grey).image, CACHED_SIDE)
 
 

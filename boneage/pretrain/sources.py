@@ -95,14 +95,11 @@ def large_ids(data: Path) -> list[str]:
     return sorted((Path(n).stem for n in names if n.endswith(".jpg")), key=int)
 
 
-def read_film(
-    data: Path, film: Film, sizes: dict[str, tuple[int, int]], *, unstretch: bool = True
-) -> NDArray[np.uint8]:
+def read_film(data: Path, film: Film, sizes: dict[str, tuple[int, int]]) -> NDArray[np.uint8]:
     """Read one film as grey uint8 (H, W) in its true aspect.
 
     A large film comes as it is; a 299 px one gets the aspect of the original back by the very function that data sets
-    are read with (ids without a known size get the usual aspect). An experiment may keep it as it is, 299 x 299
-    (`unstretch=False`).
+    are read with (ids without a known size get the usual aspect).
 
     Raises:
         ValueError: when the stored bytes are no image.
@@ -110,7 +107,7 @@ def read_film(
     if film.large:
         return _decode(_archive(data / LARGE_ZIP), f"rsna_1024px/{film.id}.jpg")
     stretched = _decode(_archive(data / SMALL_ZIP), f"rsna_299px/{film.id}.webp")
-    return transforms.unstretch(stretched, *sizes.get(film.id, (USUAL_ASPECT, 1.0))) if unstretch else stretched
+    return transforms.unstretch(stretched, *sizes.get(film.id, (USUAL_ASPECT, 1.0)))
 
 
 def films_of(ids: Sequence[str], large: frozenset[str]) -> list[Film]:

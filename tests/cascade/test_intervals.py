@@ -10,9 +10,8 @@ from boneage.cascade.intervals import (
     confident_rank,
     conformal_quantile,
     fit_intervals,
-    out_of_fold_ages,
 )
-from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
+from boneage.groups import Sex
 
 
 def test_the_quantile_is_the_one_that_guarantees_coverage():
@@ -72,23 +71,6 @@ def test_intervals_survive_json():
     fitted = fit_intervals([Sex.MALE] * 30, np.full(30, 100.0), np.linspace(80, 120, 30), 0.9)
     assert Intervals.from_mapping(json.loads(json.dumps(fitted.to_mapping()))) == fitted
     assert fitted.counts["male-2"] == 30 and fitted.counts["female-1"] == 0
-
-
-def test_out_of_fold_ages_come_from_the_fold_that_held_the_image_out():
-    def shifted(shift):
-        class Shifted:
-            def __init__(self, key):
-                self.key = key
-
-            def predict(self, x):
-                return np.tile([0, 1.0, 0, 0], (len(x), 1)) if self.key.task is Task.CLASSIFIER else x[:, 0] + shift
-
-        return {key: Shifted(key) for key in ALL_MODELS}
-
-    assert ModelKey(Task.CLASSIFIER, Sex.MALE) in shifted(0)
-    features = np.array([[80.0], [80.0], [90.0]], np.float32)
-    ages = out_of_fold_ages([shifted(1), shifted(2)], features, [Sex.MALE] * 3, np.array([0, 1, 1]))
-    assert ages.tolist() == [81, 82, 92]
 
 
 def test_images_without_an_estimate_are_left_out():

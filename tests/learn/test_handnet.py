@@ -7,6 +7,8 @@ from boneage.config import BackboneConfig
 from boneage.learn import handnet
 from boneage.learn.backbones import open_backbone
 from boneage.learn.frozen import FrozenBackbone, identify
+from boneage.shipped import checked_asset
+from tests.learn.end_to_end import build_end_to_end
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def test_a_black_image_gives_finite_features(backbone):
 
 
 def test_end_to_end_stays_within_the_ages_and_heeds_the_sex():
-    model = handnet.build_end_to_end()
+    model = build_end_to_end(handnet.build_handnet())
     hands = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 1)).astype(np.float32).repeat(2, axis=0)
     girl, boy = model.predict([hands, np.array([[0.0], [1.0]])], verbose=0)[:, 0]
     assert 0 <= girl <= 228 and 0 <= boy <= 228 and girl != boy
@@ -53,7 +55,7 @@ def test_changed_weights_are_refused(tmp_path):
     weights.write_bytes(b"something else")
     record.write_text(json.dumps({"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="sha256"):
-        handnet.checked_asset(weights, record)
+        checked_asset(weights, record)
 
 
 def test_the_shipped_backbone_is_saved_as_the_very_file_that_ships(tmp_path):

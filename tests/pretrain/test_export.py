@@ -46,11 +46,12 @@ def test_backbone_gives_the_same_map(torch, trained, exported, hands):
 
 def test_end_to_end_gives_the_same_months(torch, trained, exported, hands):
     from boneage.pretrain.torchnet import months
+    from tests.learn.end_to_end import build_end_to_end
 
     male = np.array([0, 1, 1], np.float32)
     with torch.no_grad():
         wanted = months(trained(torch.from_numpy(hands.transpose(0, 3, 1, 2)), torch.from_numpy(male))).numpy()
-    found = handnet.build_end_to_end(exported).predict([hands, male[:, None]], verbose=0)[:, 0]
+    found = build_end_to_end(handnet.build_handnet(exported), exported).predict([hands, male[:, None]], verbose=0)[:, 0]
     np.testing.assert_allclose(found, wanted, atol=1.0)
 
 

@@ -44,12 +44,13 @@ def test_backbone_gives_the_same_map_at_even_and_odd_sides(torch, trained, expor
 
 def test_end_to_end_gives_the_same_months(torch, trained, exported):
     from boneage.pretrain.torchnet import months
+    from tests.learn.end_to_end import build_end_to_end
 
     hands = np.random.default_rng(1).integers(0, 256, (3, 96, 96, 1)).astype(np.float32)
     male = np.array([0, 1, 1], np.float32)
     with torch.no_grad():
         logits = trained(torch.from_numpy(hands.transpose(0, 3, 1, 2)), torch.from_numpy(male))
-    found = lite0.build_end_to_end(exported, 96)([hands, male[:, None]]).numpy()[:, 0]
+    found = build_end_to_end(lite0.build_lite0(exported, 96), exported)([hands, male[:, None]]).numpy()[:, 0]
     np.testing.assert_allclose(found, months(logits, trained.shape.bins).numpy(), atol=1e-2)
 
 
