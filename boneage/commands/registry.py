@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from boneage.commands import registry_assemble, registry_compare, registry_convert
+from boneage.commands import registry_assemble, registry_compare
 from boneage.commands.common import UsageError, add_overrides
 from boneage.commands.promotion import run_promote
 from boneage.errors import BoneageError
@@ -53,7 +53,7 @@ def registry_arguments(parser: argparse.ArgumentParser) -> None:
     words = "a new cascade from chosen head versions"
     registry_assemble.assemble_arguments(actions.add_parser("assemble", help=words), _NAME)
     words = "give an older cascade a graph, so that it serves without TensorFlow"
-    registry_convert.convert_arguments(actions.add_parser("convert", help=words), _NAME)
+    registry_assemble.convert_arguments(actions.add_parser("convert", help=words), _NAME)
     export = _named(actions, "export", "write a version as one archive", run_export, version="champion")
     export.add_argument("--out", metavar="PLACE", type=Path, required=True, help="a folder, or a new .zip file")
     lean = "leave out the networks that ship with every installation of this version"

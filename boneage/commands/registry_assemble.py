@@ -1,9 +1,13 @@
-"""`boneage registry assemble`: make, score and register a cascade from chosen versions of its heads."""
+"""Register a cascade of chosen versions of its heads (`boneage registry assemble`), or an older one with a graph.
+
+`boneage registry convert` gives an older cascade a graph that serves without TensorFlow.
+"""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +27,10 @@ from boneage.registry.versions import cascade_name, show
 from boneage.tracking.store import open_existing, single_run
 
 if TYPE_CHECKING:
+    import numpy as np
     from mlflow import MlflowClient
+
+_MOST_FILMS = 2000
 
 
 def assemble_arguments(parser: argparse.ArgumentParser, default_name: str) -> None:
@@ -101,3 +108,40 @@ def _head(text: str) -> tuple[ModelKey, int]:
         return ModelKey.parse(name), int(version)
     except ValueError as error:
         raise UsageError.of("call.head", given=text) from error
+
+
+def convert_arguments(parser: argparse.ArgumentParser, default_name: str) -> None:
+    """Describe `boneage registry convert`."""
+    parser.add_argument("name", metavar="NAME", nargs="?", default=default_name, help=f"default {default_name}")
+    parser.add_argument("--version", default="champion", help="a number or alias (default champion)")
+    words = "labelled images to compare graph and Keras on (default: drawn hands)"
+    parser.add_argument("--films", metavar="DATA", type=Path, help=words)
+    parser.set_defaults(run=run_convert)
+
+
+def run_convert(args: argparse.Namespace) -> int:
+    """Convert, register, and say how far the graph and Keras are apart."""
+    from boneage.registry.convert import convert_version
+    from boneage.registry.versions import show
+    from boneage.tracking.store import open_existing
+
+    client = open_existing()
+    info = show(client, args.name, args.version)
+    version = convert_version(client, info, None if args.films is None else _films(args.films))
+    tags = show(client, args.name, version).tags
+    print(f"{args.name} version {version}: version {info.version} with a graph that serves without TensorFlow")
+    apart, films = tags["graph_largest_difference_months"], tags["graph_films"]
+    print(f"its ages and those of Keras are at most {apart} months apart on {films} films")
+    print(f"registered as challenger; `boneage registry promote {args.name}` makes it the champion")
+    notice()
+    return 0
+
+
+def _films(data: Path) -> Iterator[tuple[np.ndarray, str]]:
+    from boneage.data.annotations import load_folder, read_row
+
+    table = load_folder(data).table
+    if table.empty:
+        raise BoneageError.of("data.no_labelled_image", name=data)
+    # One after the other: originals of a whole set would not fit into memory at once.
+    return ((read_row(row), str(row["sex"])) for _, row in table.head(_MOST_FILMS).iterrows())

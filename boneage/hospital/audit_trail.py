@@ -7,7 +7,6 @@ the newest hash is kept beside it and printed by `boneage log verify`, to be not
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from filelock import FileLock
 from boneage.errors import BoneageError
 from boneage.notices import OTHER_CODE, codes_of
 from boneage.paths import project_root
+from boneage.tracking.environment import login
 
 if TYPE_CHECKING:
     from boneage.cascade.estimate import Estimate
@@ -230,14 +230,6 @@ def _film(film: Radiograph) -> str:
     from boneage.data.flags import pixels_sha256
 
     return pixels_sha256(film.pixels)
-
-
-def login() -> str:
-    """Return the name of the machine's user, `unknown` where it has none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _hash(line: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def package_versions() -> dict[str, str]:
 @cache
 def code_tags() -> dict[str, str]:
     """Return MLflow's tags of who ran which code: user, program, package version and, in a checkout, the commit."""
-    tags = {"mlflow.user": _user(), "mlflow.source.name": "boneage", "code_version": boneage.__version__}
+    tags = {"mlflow.user": login(), "mlflow.source.name": "boneage", "code_version": boneage.__version__}
     commit = _commit()
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
 
@@ -68,7 +68,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _user() -> str:
+def login() -> str:
+    """Return the name of the machine's user, `unknown` where it has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
