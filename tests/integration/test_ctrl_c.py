@@ -133,18 +133,19 @@ def test_a_second_ctrl_c_while_tracing_stops_at_once(home, client):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", ["fold", "final"])
-def test_ctrl_c_between_folds_and_models(home, client, level):
-    study = f"later-{level}"
-    said = train(home, study).when(lambda: runs(client, study, level)).said()
+def test_ctrl_c_between_models(home, client):
+    study = "later"
+    said = train(home, study).when(lambda: runs(client, study, "final")).said()
     assert len(said) == 2 and "stopped" in said[-1]
     assert states(client, study)[("study", "KILLED")] == 1
 
 
 @pytest.mark.slow
-def test_what_was_stopped_is_trained_by_the_same_command(home, client):
+def test_ctrl_c_between_folds_and_the_same_command_goes_on(home, client):
     arguments = ("--set", "training.epochs=2", "--set", "training.patience=1")
-    train(home, "again", *arguments).when(lambda: runs(client, "again", "fold")).said()
+    said = train(home, "again", *arguments).when(lambda: runs(client, "again", "fold")).said()
+    assert len(said) == 2 and "stopped" in said[-1]
+    assert states(client, "again")[("study", "KILLED")] == 1
     done = train(home, "again", *arguments).process
     assert done.wait(SECONDS) == 0, done.communicate()[0]
     assert states(client, "again")[("study", "FINISHED")] == 1

@@ -166,14 +166,7 @@ def test_page_command_pyfunc_and_library_give_the_same_numbers(home, client, cap
 
 def test_running_the_study_again_reuses_its_trials(home, client):
     before = len(runs(client, "trial"))
-    done = subprocess.run(
-        [sys.executable, "-m", "tuning", str(home / "tiny.toml"), "--models", "classifier-male"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    assert tuning([str(home / "tiny.toml"), "--models", "classifier-male"]) == 0
     assert len(runs(client, "trial")) == before, "finished trials must not be run again"
 
 

@@ -17,16 +17,31 @@ from boneage.registry.promotion import promote, rollback
 from boneage.registry.register import register_cascade
 from boneage.registry.soundness import registry_doubts
 from boneage.registry.versions import RegistryError, show, version_folder
+from boneage.tracking.store import relocate
 
 NAME = "tiny-cascade"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the store with three champions is kept once it is made: three registrations take seconds, a copy none."""
+    return tmp_path_factory.mktemp("kept") / "mlruns"
+
+
 @pytest.fixture
-def champions(store, submit):
+def champions(store, submit, tmp_path, kept):
     """Three versions, each promoted after the other; the third was forced."""
-    for error, reason in ((5.0, None), (4.0, None), (9.0, "the new scanner needs it")):
-        register_cascade(store, submit(error))
-        promote(store, NAME, force_reason=reason, by="Dr Example")
+    mine = tmp_path / "mlruns"
+    if not kept.is_dir():
+        for error, reason in ((5.0, None), (4.0, None), (9.0, "the new scanner needs it")):
+            register_cascade(store, submit(error))
+            promote(store, NAME, force_reason=reason, by="Dr Example")
+        shutil.copytree(mine, kept)
+        return store
+    shutil.copytree(kept / "artifacts", mine / "artifacts")
+    with closing(sqlite3.connect(kept / "mlflow.db")) as made, closing(sqlite3.connect(mine / "mlflow.db")) as copy:
+        made.backup(copy)
+    relocate(mine)
     return store
 
 
