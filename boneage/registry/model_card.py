@@ -50,7 +50,6 @@ _PAPER_VALIDATION_MAE = next(figure.value for figure in PAPER if figure.metric =
 def model_card(
     cascade: Cascade,
     metrics: Mapping[str, float],
-    sets: Mapping[str, Mapping[str, float]] | None = None,
     figures: pd.DataFrame | None = None,
 ) -> str:
     """Write the card as markdown.
@@ -58,11 +57,9 @@ def model_card(
     Args:
         cascade: the cascade, its `card` holding the study's facts.
         metrics: its figures on the study's validation images, as `evaluate_estimates` names them.
-        sets: figures on further sets, by the set's name (for example `test`); by default those in the cascade's card.
         figures: the same validation figures with bootstrap intervals, from `boneage.evaluation.metrics_table.account`.
     """
     facts = cascade.card
-    others = sets if sets is not None else {"test": facts["test"]} if "test" in facts else {}
     parts = [
         f"# Bone age cascade of the study `{facts.get('study', cascade.config.study.name)}`",
         f"**{RESEARCH_NOTICE}**",
@@ -71,7 +68,7 @@ def model_card(
         "## Limits\n\n" + _bullets(_limits(metrics, facts)),
         "## Data\n\n" + _bullets(_data(cascade.config, facts)),
         "## Method\n\n" + _bullets(_method(cascade)),
-        *(_figures(f"Figures on the set `{name}`", values) for name, values in others.items()),
+        _figures("Figures on the set `test`", facts.get("test", {})),
         _stress(facts),
         _PAPER.format(metrics["mae_months"], _PAPER_VALIDATION_MAE) if "mae_months" in metrics else "",
         _checklists(cascade, metrics),

@@ -209,12 +209,12 @@ def fit_temperatures(routed: Routed, held: HeldOut) -> dict[str, float]:
         logs = np.log(np.clip(routed.probabilities[rows], 1e-12, 1.0))
         own = held.samples.groups[rows] - 1
 
-        def surprise(temperature: float, logs: np.ndarray = logs, own: np.ndarray = own) -> float:
+        def negative_log_likelihood(temperature: float, logs: np.ndarray = logs, own: np.ndarray = own) -> float:
             scaled = logs / temperature
             total = np.log(np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)) + scaled.max(axis=1)
             return float((total - scaled[np.arange(len(own)), own]).mean())
 
-        found[str(sex)] = float(min(_TEMPERATURES, key=surprise))
+        found[str(sex)] = float(min(_TEMPERATURES, key=negative_log_likelihood))
     return found
 
 

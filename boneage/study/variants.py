@@ -40,7 +40,7 @@ PAPER = "hard, the paper's heads"
 
 
 @dataclass(frozen=True)
-class Bench:
+class VariantInputs:
     """Data, settings and ten plain heads that every variant starts from."""
 
     data: AblationData
@@ -60,88 +60,88 @@ def run_ablation(
         One row per image: sex, true_months, true_group, and `<variant>_months` per variant; and how often intervals of
         the softly routed cascade, fitted on the watched images, hold.
     """
-    trio, config = data.plain, with_loss(config, "mae")
-    bench = Bench(data, config, fit_heads(trio.train, trio.watch, config))
+    sets, config = data.plain, with_loss(config, "mae")
+    given = VariantInputs(data, config, fit_heads(sets.train, sets.watch, config))
     chosen = [variant for variant in VARIANTS if ensemble or variant is not folds]
     ages: Ages = {}
     for done, variant in enumerate(chosen, start=1):
-        ages |= variant(bench)
+        ages |= variant(given)
         if progress:
             progress(done, len(chosen))
-    estimated = [_estimated(bench, part) for part in (trio.watch, trio.validation)]
+    estimated = [_estimated(given, part) for part in (sets.watch, sets.validation)]
     coverage = coverage_table(estimated[0], estimated[1], config.cascade.coverage)
-    return ablation_frame(trio.validation, ages), coverage
+    return ablation_frame(sets.validation, ages), coverage
 
 
-def routings(bench: Bench) -> Ages:
+def routings(given: VariantInputs) -> Ages:
     """Route the same heads hard, soft, by a threshold, by the true group and not at all."""
-    part = bench.data.plain.validation
-    return routed_ages(bench.base, part.samples.features, list(part.sexes), list(part.samples.groups))
+    part = given.data.plain.validation
+    return routed_ages(given.base, part.samples.features, list(part.sexes), list(part.samples.groups))
 
 
-def temperature(bench: Bench) -> Ages:
+def temperature(given: VariantInputs) -> Ages:
     """Calibrate the classifiers' probabilities."""
-    trio = bench.data.plain
-    found = fit_temperatures(route_softly(bench.base, trio.watch), as_held_out(trio.watch))
+    sets = given.data.plain
+    found = fit_temperatures(route_softly(given.base, sets.watch), as_held_out(sets.watch))
     words = ", ".join(f"{sex} {value:.2f}" for sex, value in sorted(found.items()))
-    return {f"soft, temperature ({words})": route_softly(tempered(bench.base, found), trio.validation).ages}
+    return {f"soft, temperature ({words})": route_softly(tempered(given.base, found), sets.validation).ages}
 
 
-def windows(bench: Bench) -> Ages:
+def windows(given: VariantInputs) -> Ages:
     """Train the experts on ages beyond their groups, too."""
-    trio, ages = bench.data.plain, Ages()
+    sets, ages = given.data.plain, Ages()
     for months in OVERLAPS:
-        wide = bench.base | fit_experts(trio.train, trio.watch, bench.config, overlap_months=months)
-        ages |= hard_and_soft(wide, trio.validation, f"windows +{months:g}")
+        wide = given.base | fit_experts(sets.train, sets.watch, given.config, overlap_months=months)
+        ages |= hard_and_soft(wide, sets.validation, f"windows +{months:g}")
     return ages
 
 
-def sexes_together(bench: Bench) -> Ages:
+def sexes_together(given: VariantInputs) -> Ages:
     """Fit one classifier and four experts for both sexes, with the sex as a feature."""
-    trio, heads = bench.data.plain, {}
-    train, watch = trio.train.with_sex(), trio.watch.with_sex()
+    sets, heads = given.data.plain, {}
+    train, watch = sets.train.with_sex(), sets.watch.with_sex()
     for number in (None, 1, 2, 3, 4):
         key = ModelKey(Task.REGRESSOR if number else Task.CLASSIFIER, Sex.MALE, number)
         rows = [None if number is None else part.samples.groups == number for part in (train, watch)]
-        fitted = fit_one(key, train.of(None, rows[0]), watch.of(None, rows[1]), bench.config)
+        fitted = fit_one(key, train.of(None, rows[0]), watch.of(None, rows[1]), given.config)
         for each in (each for each in ALL_MODELS if (each.task, each.group) == (key.task, number)):
             own = tuple(fold_constant(fitted.weights, SEX_FLAGS[each.sex]))
             heads[each] = Head(each, fitted.params, own)
-    return hard_and_soft(heads, trio.validation, "sexes together")
+    return hard_and_soft(heads, sets.validation, "sexes together")
 
 
-def distributions(bench: Bench) -> Ages:
+def distributions(given: VariantInputs) -> Ages:
     """Fit experts that end in a softmax over bins instead of one number."""
-    trio, config = bench.data.plain, with_loss(bench.config, "distribution")
+    sets, config = given.data.plain, with_loss(given.config, "distribution")
     return hard_and_soft(
-        bench.base | fit_experts(trio.train, trio.watch, config), trio.validation, "label distribution"
+        given.base | fit_experts(sets.train, sets.watch, config), sets.validation, "label distribution"
     )
 
 
-def whole_range(bench: Bench) -> Ages:
+def whole_range(given: VariantInputs) -> Ages:
     """Fit one head for all ages; take it alone and stacked with the softly routed experts."""
-    trio, ages = bench.data.plain, Ages()
-    experts = [route_softly(bench.base, part).ages for part in (trio.watch, trio.validation)]
+    sets, ages = given.data.plain, Ages()
+    experts = [route_softly(given.base, part).ages for part in (sets.watch, sets.validation)]
     names = {"regression": "one regressor for all ages", "distribution": "label distribution for all ages"}
     for kind, name in names.items():
-        settings = GlobalHeadConfig(kind, epochs=bench.config.training.epochs)  # type: ignore[arg-type]
-        train, watch = trio.train.with_sex().samples, trio.watch.with_sex().samples
-        head = fit_global_head(kind, train, watch, settings, seed=bench.config.study.seed)  # type: ignore[arg-type]
-        own = [head.predict(part.samples.features, part.sexes) for part in (trio.watch, trio.validation)]
+        settings = GlobalHeadConfig(kind, epochs=given.config.training.epochs)  # type: ignore[arg-type]
+        train, watch = sets.train.with_sex().samples, sets.watch.with_sex().samples
+        head = fit_global_head(kind, train, watch, settings, seed=given.config.study.seed)  # type: ignore[arg-type]
+        own = [head.predict(part.samples.features, part.sexes) for part in (sets.watch, sets.validation)]
         mixed = np.outer(1 - SHARES, experts[0]) + np.outer(SHARES, own[0])
-        share = float(SHARES[np.abs(mixed - trio.watch.samples.ages).mean(axis=1).argmin()])
+        share = float(SHARES[np.abs(mixed - sets.watch.samples.ages).mean(axis=1).argmin()])
         ages |= {f"global: {name}": own[1]}
         ages |= {f"soft stacked with {name} ({share:.2f})": (1 - share) * experts[1] + share * own[1]}
     return ages
 
 
-def backbones_own_head(bench: Bench) -> Ages:
+def backbones_own_head(given: VariantInputs) -> Ages:
     """Take the head that the backbone was trained with, alone and averaged over the views; nothing is fitted."""
     try:
-        head = own_head(bench.config)
+        head = own_head(given.config)
     except BackboneError:
         return {}
-    name, data = "global: the network's own head", bench.data
+    name, data = "global: the network's own head", given.data
     if head.features != data.plain.validation.samples.features.shape[1]:
         return {}  # features of another backbone than the configuration's: none of it
     ages = {name: head.predict(data.plain.validation.samples.features, data.plain.validation.sexes)}
@@ -151,39 +151,39 @@ def backbones_own_head(bench: Bench) -> Ages:
     return ages
 
 
-def views(bench: Bench) -> Ages:
+def views(given: VariantInputs) -> Ages:
     """Average features over views at estimate time, and let heads learn from views."""
-    data, trio = bench.data, bench.data.averaged
-    if trio is None:
+    data, sets = given.data, given.data.averaged
+    if sets is None:
         return {}
     count = len(data.views)
-    ages = hard_and_soft(bench.base, trio.validation, f"{count} views averaged at estimate time")
-    taught = fit_heads(trio.train, trio.watch, bench.config)
-    ages |= hard_and_soft(taught, trio.validation, f"{count} views averaged in training and at estimate time")
+    ages = hard_and_soft(given.base, sets.validation, f"{count} views averaged at estimate time")
+    taught = fit_heads(sets.train, sets.watch, given.config)
+    ages |= hard_and_soft(taught, sets.validation, f"{count} views averaged in training and at estimate time")
     sexes = np.concatenate([part.sexes for part in data.views])
     every = SampleSet(concatenate([part.samples for part in data.views]), sexes)
-    taught = fit_heads(every, trio.watch, bench.config)
+    taught = fit_heads(every, sets.watch, given.config)
     return ages | hard_and_soft(
-        taught, trio.validation, f"each of {count} views in training, averaged at estimate time"
+        taught, sets.validation, f"each of {count} views in training, averaged at estimate time"
     )
 
 
-def folds(bench: Bench) -> Ages:
+def folds(given: VariantInputs) -> Ages:
     """Average the heads of the folds, alone and stacked with the folds' heads for all ages."""
-    trio, data, config = bench.data.plain, bench.data, bench.config
+    sets, data, config = given.data.plain, given.data, given.config
     estimates, members = [], []
     settings = GlobalHeadConfig("distribution", epochs=config.training.epochs)
     for number in np.unique(data.fold):
         seed = config.study.seed + int(number)
         reseeded = replace(config, study=replace(config.study, seed=seed))
-        train = trio.train.take(data.fold != number)
-        estimates.append(route_softly(fit_heads(train, trio.watch, reseeded), trio.validation))
-        samples = train.with_sex().samples, trio.watch.with_sex().samples
+        train = sets.train.take(data.fold != number)
+        estimates.append(route_softly(fit_heads(train, sets.watch, reseeded), sets.validation))
+        samples = train.with_sex().samples, sets.watch.with_sex().samples
         members.append(fit_global_head("distribution", *samples, settings, seed=seed))
     ages = {f"{kind}, ensemble of folds": np.mean(found, axis=0) for kind, found in (
         ("hard", [routed.hard_ages for routed in estimates]), ("soft", [routed.ages for routed in estimates])
     )}  # fmt: skip
-    own = ensemble_of(members).predict(trio.validation.samples.features, trio.validation.sexes)
+    own = ensemble_of(members).predict(sets.validation.samples.features, sets.validation.sexes)
     name = "label distribution for all ages, ensemble of folds"
     return ages | {
         f"global: {name}": own,
@@ -191,24 +191,24 @@ def folds(bench: Bench) -> Ages:
     }
 
 
-def paper_heads(bench: Bench) -> Ages:
+def paper_heads(given: VariantInputs) -> Ages:
     """Route hard with the paper's heads (1024/512, no scaling of features) on our backbone."""
-    trio = bench.data.plain
-    config = replace(bench.config, classifier=HeadParameters(), regressor=HeadParameters())
-    return {PAPER: route_softly(fit_heads(trio.train, trio.watch, config), trio.validation).hard_ages}
+    sets = given.data.plain
+    config = replace(given.config, classifier=HeadParameters(), regressor=HeadParameters())
+    return {PAPER: route_softly(fit_heads(sets.train, sets.watch, config), sets.validation).hard_ages}
 
 
-Variant = Callable[[Bench], Ages]
+Variant = Callable[[VariantInputs], Ages]
 VARIANTS: tuple[Variant, ...] = (
     routings, paper_heads, temperature, windows, sexes_together, distributions, whole_range, backbones_own_head, views,
     folds,
 )  # fmt: skip
 
 
-def unequalised(trio: SampleSets, config: Config) -> Ages:
+def unequalised(sets: SampleSets, config: Config) -> Ages:
     """Fit hard and soft routing on features of films whose contrast was left alone."""
     config = with_loss(config, "mae")
-    return hard_and_soft(fit_heads(trio.train, trio.watch, config), trio.validation, "not equalised")
+    return hard_and_soft(fit_heads(sets.train, sets.watch, config), sets.validation, "not equalised")
 
 
 def as_held_out(part: SampleSet) -> HeldOut:
@@ -216,5 +216,5 @@ def as_held_out(part: SampleSet) -> HeldOut:
     return HeldOut(part.samples, [Sex(sex) for sex in part.sexes], np.zeros(len(part.sexes), int))
 
 
-def _estimated(bench: Bench, part: SampleSet) -> tuple[Routed, list[Sex], np.ndarray]:
-    return route_softly(bench.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)
+def _estimated(given: VariantInputs, part: SampleSet) -> tuple[Routed, list[Sex], np.ndarray]:
+    return route_softly(given.base, part), [Sex(sex) for sex in part.sexes], part.samples.ages.astype(float)
