@@ -22,8 +22,7 @@ def model_path() -> Path:
     """Return the shipped network's file after comparing it with its record.
 
     Raises:
-        FileNotFoundError: when the network or its record is missing.
-        ValueError: when the file is not the one that the record describes.
+        ShippedError: when the network or its record is missing or not the right one.
     """
     return checked_asset(ASSETS / "handmask.onnx", ASSETS / "handmask.json")
 

@@ -29,6 +29,7 @@ from boneage.config import head_parameters
 from boneage.errors import BoneageError
 from boneage.explain.reasons import estimate_record
 from boneage.groups import ModelKey
+from boneage.notices import coded
 from boneage.registry.scoring_guard import MAX_BODY_BYTES, guard_server
 from boneage.signing import refuse_strangers
 
@@ -93,7 +94,7 @@ def estimate_rows(
             answers.append({"error": str(error), "error_code": error.code})
             faults[number] = error
     if faults and len(faults) == len(answers):
-        raise _refused("; ".join(f"row {number}: {error}" for number, error in faults.items())) from faults[0]
+        raise _refused("; ".join(f"row {number}: {coded(error)}" for number, error in faults.items())) from faults[0]
     good = next((answer for answer in answers if "error" not in answer), {})
     columns = [*good, *(("error", "error_code") if faults else ())]
     return pd.DataFrame([dict.fromkeys(columns) | answer for answer in answers], dtype=object)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boneage.errors import BoneageError
 from boneage.preprocess import handmask
 
 
@@ -46,7 +47,7 @@ def test_a_changed_network_is_refused(tmp_path):
 
 
 def test_a_missing_network_names_its_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"handmask\.onnx"):
+    with pytest.raises(BoneageError, match=r"handmask\.onnx"):
         handmask.checked_asset(tmp_path / "handmask.onnx", tmp_path / "handmask.json")
 
 

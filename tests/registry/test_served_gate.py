@@ -156,7 +156,7 @@ def test_bad_rows_have_an_error_and_the_others_their_estimates(cascade, row):
 
 
 def test_what_is_too_large_is_refused_before_it_is_read(cascade, row):
-    with pytest.raises(MlflowException, match=r"row 0: the image has 49 MB: at most 48 MB are read"):
+    with pytest.raises(MlflowException, match=r"row 0: \[request.large\] the image has 49 MB: at most 48 MB are read"):
         estimate_rows(cascade, pd.DataFrame([{**row, "image": b"x" * (49 * 2**20)}]))
 
 
