@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from boneage import __version__
-from boneage.commands.common import UsageError, complain, unforeseen
-from boneage.config import ConfigError
-from boneage.errors import BoneageError
-from boneage.files import write_fault
+from boneage.commands.common import exit_status, unforeseen
 from boneage.hospital.audit_trail import switch_on
-from boneage.needs import missing_part
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 # Each command: the module of `boneage.commands` whose function `<command>_arguments` describes it, and its help.
 _COMMANDS = {
     "doctor": ("doctor", "what is installed, which weights are there, is the store sound"),
@@ -76,34 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         sys.excepthook = unforeseen
         argv = sys.argv[1:]
-    try:
-        args = build_parser(next((word for word in argv if not word.startswith("-")), "")).parse_args(argv)
-    except ModuleNotFoundError as error:
-        return _missing(error)
-    # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
+    name = next((word for word in argv if not word.startswith("-")), "")
+
+    def command() -> int:
+        args = build_parser(name).parse_args(argv)
         if args.audit:
             switch_on()
         return int(args.run(args))
-    except (UsageError, ConfigError) as error:
-        complain(error)
-        return WRONG_USAGE
-    except BrokenPipeError:
-        # Whoever read our output has gone; without this Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except BoneageError as error:
-        complain(error)
-        return FAILED
-    except OSError as error:
-        complain(write_fault(error.filename or "a file", error) if error.errno else error)
-        return FAILED
-    except ModuleNotFoundError as error:
-        return _missing(error)
-    except KeyboardInterrupt:
-        complain(_stopped(args.command))
-        return INTERRUPTED
+
+    return exit_status(command, _stopped(name))
 
 
 def build_parser(command: str) -> argparse.ArgumentParser:
@@ -122,15 +97,6 @@ def build_parser(command: str) -> argparse.ArgumentParser:
         if name == command:
             getattr(import_module(f"boneage.commands.{module}"), f"{name.replace('-', '_')}_arguments")(added)
     return parser
-
-
-def _missing(error: ModuleNotFoundError) -> int:
-    """Say which extra of boneage brings what a command lacks."""
-    missing = missing_part(error)
-    if missing is None:
-        raise error
-    complain(str(missing))
-    return FAILED
 
 
 def _stopped(command: str) -> str:

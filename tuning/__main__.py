@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -12,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boneage.commands.common import unforeseen
+from boneage.commands.common import exit_status, unforeseen
 from boneage.config import Config, load_config
 from boneage.errors import BoneageError
 from boneage.groups import ALL_MODELS, ModelKey
-from boneage.needs import missing_part
 
 if TYPE_CHECKING:
     from tuning.workers import Places
@@ -50,26 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(program: str, arguments: Sequence[str] | None, command: Callable[[], None]) -> int:
-    """Run a search's command; return its exit status: 0, 1 with the fault in a sentence, or 130 after Ctrl-C."""
+    """Run a search's command; return its exit status, as `boneage.commands.common.exit_status`."""
     if arguments is None:
         sys.excepthook = unforeseen
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
+    again = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    stopped = f"stopped; what is finished is kept. To go on: {program} {again}"
+
+    def status() -> int:
         command()
-    except BoneageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        missing = missing_part(error)
-        if missing is None:
-            raise
-        print(f"error: {missing}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-        print(f"stopped; what is finished is kept. To go on: {program} {again}", file=sys.stderr)
-        return 130
-    return 0
+        return 0
+
+    return exit_status(status, stopped)
 
 
 def run(

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from boneage import __version__
 from boneage.cascade.estimate import RESEARCH_NOTICE
+from boneage.config import ConfigError
 from boneage.databases import disk_fault
 from boneage.errors import BoneageError
+from boneage.files import write_fault
 from boneage.groups import RANGE_LABELS, Sex
 from boneage.needs import import_keras_quietly as import_keras_quietly
+from boneage.needs import missing_part
 from boneage.notices import note, warning
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
 
 Progress = Callable[[int, int], None]
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 class UsageError(BoneageError):
@@ -82,6 +86,42 @@ def notice(stream: Any = None) -> None:
 def complain(sentence: str | Exception) -> None:
     """Print one sentence for the user on stderr."""
     print(f"boneage: {sentence}", file=sys.stderr)
+
+
+def exit_status(command: Callable[[], int], stopped: str) -> int:
+    """Run a command and return its exit status; every foreseen error is said in one sentence on stderr.
+
+    Args:
+        command: what is run; it returns 0, or 1 where something failed.
+        stopped: what is said after Ctrl-C.
+
+    Returns:
+        0 all well, 1 something failed, 2 wrong usage, 130 interrupted.
+    """
+    # TensorFlow's own chatter would drown the output; whoever wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return command()
+    except (UsageError, ConfigError) as error:
+        complain(error)
+        return WRONG_USAGE
+    except BrokenPipeError:
+        # Whoever read our output has gone; without this Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except BoneageError as error:
+        complain(error)
+    except OSError as error:
+        complain(write_fault(error.filename or "a file", error) if error.errno else error)
+    except ModuleNotFoundError as error:
+        missing = missing_part(error)
+        if missing is None:
+            raise
+        complain(missing)
+    except KeyboardInterrupt:
+        complain(stopped)
+        return INTERRUPTED
+    return FAILED
 
 
 def unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
