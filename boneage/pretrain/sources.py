@@ -1,7 +1,8 @@
 """The radiographs and tables that the shipped networks are trained on, read in place from the zips of a data folder.
 
 Which ids may be trained on is decided here and nowhere else: `validation_ids.csv` is never trained on, by anything, and
-a further stratified tenth (`unseen`) is kept away from the backbone.
+a further stratified tenth (`unseen`) is kept away from the backbone. Children of rare ages are shown oftener in a pass,
+so that estimates are drawn less to the middle.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ UNSEEN_SEED = 20170
 UNSEEN_PART = 0.1
 SMALL_ZIP, LARGE_ZIP = "rsna_299px.zip", "rsna_1024px.zip"
 USUAL_ASPECT = 0.8
+KERNEL_MONTHS = 9.0
+LIMITS = (0.5, 4.0)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,35 @@ def films_of(ids: Sequence[str], large: frozenset[str]) -> list[Film]:
     return [Film(i, False) for i in ids] + [Film(i, True) for i in ids if i in large]
 
 
+def weights_by_age(kids: Sequence[Child], power: float) -> NDArray[np.float64]:
+    """Weigh each child by how rare its age is among those of its sex.
+
+    Args:
+        kids: The children to train on.
+        power: 0 weighs all alike, 1 gives every age the same share of a pass.
+
+    Returns:
+        float64 (N,) with mean about 1, within `LIMITS`.
+    """
+    ages = np.array([kid.age_months for kid in kids])
+    males = np.array([kid.male for kid in kids])
+    weights = np.ones(len(kids))
+    for sex in (0, 1):
+        rows = males == sex
+        if rows.any():
+            density = np.array([_near(ages[rows], age) for age in ages[rows]])
+            weights[rows] = (density / density.mean()) ** -power
+    for _ in range(4):  # clipping moves the mean, and the mean what is clipped
+        weights = np.clip(weights / weights.mean(), *LIMITS)
+    return weights
+
+
+def drawn_places(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the children of one pass: each comes as often as its weight says, the fraction by chance."""
+    copies = np.floor(weights + rng.random(len(weights))).astype(np.int64)
+    return np.repeat(np.arange(len(weights)), copies)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -131,3 +163,9 @@ def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
     if image is None:
         raise ValueError(f"{name} in {archive.filename} should be an image, but could not be decoded")
     return np.asarray(image, dtype=np.uint8)
+
+
+def _near(ages: NDArray[np.float64], age: float) -> float:
+    """Return the density of ages around one, the ends (0 and 228 months) mirrored so that they do not look rarer."""
+    mirrored = np.concatenate([ages, -ages, 2 * 228 - ages])
+    return float(np.exp(-(((mirrored - age) / KERNEL_MONTHS) ** 2) / 2).sum())

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from boneage.pretrain.loader import LIMITS, drawn_places, weights_by_age
-from boneage.pretrain.sources import Child
+from boneage.pretrain.sources import LIMITS, Child, drawn_places, weights_by_age
 
 
 @pytest.fixture(scope="module")
