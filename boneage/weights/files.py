@@ -47,10 +47,9 @@ def check(network: Network, path: Path) -> None:
     algorithm, wanted = network.checksum
     found = checksum(path, algorithm)
     if found != wanted:
-        raise WeightsError(
-            f"{path} should be {network.name} with {algorithm} {wanted}, but has {found}: delete it, and "
-            + ("reinstall boneage" if network.ships else f"run `boneage weights fetch {network.name}`")
-        )
+        again = "reinstall boneage" if network.ships else f"run `boneage weights fetch {network.name}`"
+        facts = {"name": network.name, "algorithm": algorithm, "wanted": wanted, "found": found}
+        raise WeightsError.of("weights.other_file", file=path, again=again, **facts)
 
 
 def put(network: Network, stream: IO[bytes], origin: str) -> Path:
@@ -66,10 +65,8 @@ def put(network: Network, stream: IO[bytes], origin: str) -> Path:
             digest.update(block)
             target.write(block)
         if digest.hexdigest() != wanted:
-            raise WeightsError(
-                f"{origin} should be {network.name} with {algorithm} {wanted}, but has {digest.hexdigest()}: "
-                "it was not taken; give the right file"
-            )
+            facts = {"name": network.name, "algorithm": algorithm, "wanted": wanted, "found": digest.hexdigest()}
+            raise WeightsError.of("weights.not_taken", file=origin, **facts)
     return network.place
 
 
@@ -80,9 +77,9 @@ def add(network: Network, file: Path) -> Path:
         WeightsError: when the network ships, or the file is missing or another one.
     """
     if network.ships:
-        raise WeightsError(f"{network.name} ships with boneage: nothing is to be added")
+        raise WeightsError.of("weights.ships", name=network.name)
     if not file.is_file():
-        raise WeightsError(f"{network.name} should be added from a file, but there is no {file}")
+        raise WeightsError.of("weights.no_file", name=network.name, file=file)
     with file.open("rb") as stream:
         return put(network, stream, str(file))
 
@@ -92,11 +89,9 @@ def missing(network: Network, why: str = "", *, tried: bool = False) -> WeightsE
     algorithm, wanted = network.checksum
     by_hand = f"download {network.url}" if network.url else f"take {network.file} from elsewhere"
     fetched = "" if tried else f"run `boneage weights fetch {network.name}`, or "
-    return WeightsError(
-        f"the weights {network.file} of {network.name} ({algorithm} {wanted}) are not in {network.place.parent}{why}: "
-        f"{fetched}{by_hand} and run "
-        f"`boneage weights add {network.name} FILE`, or name a local copy in the configuration"
-    )
+    facts = {"file": network.file, "name": network.name, "algorithm": algorithm, "wanted": wanted}
+    place = f"{network.place.parent}{why}"
+    return WeightsError.of("weights.not_here", place=place, how=f"{fetched}{by_hand}", **facts)
 
 
 def verify(path: Path, sha256: str, network: Network | None) -> Path:
@@ -108,15 +103,11 @@ def verify(path: Path, sha256: str, network: Network | None) -> Path:
     published = "{} (published with {} {})".format(network.file, *network.checksum) if network else ""
     if not path.is_file():
         hint = f"; the published file is {published}" if published else ""
-        raise WeightsError(
-            f"backbone.weights should be 'asset', 'imagenet', 'none' or a file, but there is no {path}{hint}"
-        )
+        raise WeightsError.of("weights.missing", file=path, hint=hint)
     found = checksum(path, "sha256")
     if sha256 and found != sha256.lower():
-        raise WeightsError(
-            f"{path} should have sha256 {sha256} (backbone.sha256), but has {found}: take the right file"
-        )
+        raise WeightsError.of("weights.changed", file=path, wanted=sha256, found=found)
     if sha256 or (network is not None and checksum(path, network.checksum[0]) == network.checksum[1]):
         return path
     doubt = f"is not {published}" if published else "has no known checksum"
-    raise WeightsError(f"{path} {doubt}: if it is the file you mean, set backbone.sha256 = '{found}'")
+    raise WeightsError.of("weights.doubtful", file=path, doubt=doubt, found=found)

@@ -125,7 +125,7 @@ def _recorded_sha256(record: Path) -> str:
     try:
         return str(json.loads(record.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"{record.name} should lie in {record.parent}: reinstall boneage ({error})") from error
+        raise WeightsError.of("weights.no_record", name=record.name, folder=record.parent, reason=error) from error
 
 
 def _ours(name: str, use: Use, file: str, megabytes: float) -> Network:
@@ -212,4 +212,4 @@ def find(name: str) -> Network:
         return NETWORKS[name]
     names = {row.lower(): row for row in NETWORKS}
     near = names[difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]]
-    raise WeightsError(f"there is no network {name!r} to fetch or add: `boneage weights list` has all; is it {near!r}?")
+    raise WeightsError.of("weights.unknown_network", name=name, near=near)
