@@ -219,9 +219,9 @@ def test_the_sex_of_a_dicom_file_is_the_default(fake, dicom, image, capsys):
     assert main(["predict", dicom(), image, "--format", "json"]) == 1
     girl, unknown = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert girl["sex"] == "female"
-    assert unknown["error"] == f"{image} does not say the patient's sex: give --sex"
+    assert unknown["error"] == f"{image} does not say the patient's sex: choose it (--sex)"
     assert main(["predict", dicom(PatientSex="O"), "--format", "json"]) == 1
-    assert "give --sex" in json.loads(capsys.readouterr().out)["error"]
+    assert "choose it (--sex)" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_a_sex_or_age_that_disagrees_with_the_file_is_a_warning(fake, dicom, capsys):
