@@ -16,7 +16,7 @@ import pytest
 
 from boneage.cascade.bundle import BundleError, read_bundle, save_bundle
 from boneage.cascade.cascade import Cascade
-from boneage.cascade.head import Head
+from boneage.cascade.routing import Head
 from boneage.config import HeadParameters, from_mapping
 from boneage.data.flags import FlagRecord, FlagStore
 from boneage.data.splits import load_or_draw
