@@ -32,6 +32,8 @@ _RIGHT_ANGLE_DEGREES = 2.5
 _SMALL = 0.6
 _MARGIN = 0.04
 _MOST_BORDERS = 3
+# A light box is at least so bright, and within it the tone changes by less than so much from pixel to pixel.
+_LIT, _STEP = 120, 3.0
 _THINNEST, _LEAST_SPREAD = 0.15, 3.0
 
 
@@ -132,7 +134,23 @@ def _fields(small: Film) -> list[Corners]:
         if any(tried):
             # The border that leaves least is the one all around.
             return min((fields for fields in tried if fields), key=lambda one: sum(map(cv2.contourArea, one)))
-    return []
+    return _with_content(small, _rectangles(~_light_box(small)))
+
+
+def _light_box(small: Film) -> Mask:
+    """Return the bright ground around a film, lit unevenly: what is connected with the frame without a step in tone."""
+    # The rim may still show the wall around the light box.
+    rim = max(2, round(0.015 * max(small.shape)))
+    frame = np.concatenate([small[rim], small[-1 - rim], small[:, rim], small[:, -1 - rim]])
+    if np.median(frame) < _LIT:
+        return np.zeros(small.shape, bool)
+    smooth = cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32)
+    steps = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8)
+    even = ((steps < _STEP) & (small >= _LIT - 40)).astype(np.uint8)
+    even[:rim], even[-rim:], even[:, :rim], even[:, -rim:] = 1, 1, 1, 1
+    _, labels = cv2.connectedComponents(even, connectivity=4)
+    touching = np.bincount(np.concatenate([labels[rim], labels[-1 - rim], labels[:, rim], labels[:, -1 - rim]]))
+    return np.isin(labels, 1 + np.flatnonzero(touching[1:] >= _LEAST_OF_FRAME * frame.size))
 
 
 def _with_content(small: Film, fields: list[Corners]) -> list[Corners]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from boneage.gate.frames import FRAMES
+from boneage.gate.frames import FRAMES, corners_of
 from boneage.groups import Sex
 from boneage.phantom.hand import draw
 from boneage.preprocess.field import draw_field, exposed_fields, straighten
@@ -51,3 +52,18 @@ def test_a_small_hand_on_its_own_ground_is_cropped_to_what_is_there(film):
     rows, columns = np.nonzero(square > 20)
     assert low[1] <= rows.min() and low[0] <= columns.min() and high[1] >= rows.max() and high[0] >= columns.max()
     assert field.size[0] < 1.4 * film.shape[0]
+
+
+def test_a_film_photographed_on_an_unevenly_lit_box_is_found_in_perspective(film):
+    height, width = film.shape
+    size = (round(1.6 * width), round(1.5 * height))
+    photograph = np.tile(np.linspace(190, 235, size[0]), (size[1], 1)).astype(np.uint8)
+    photograph[:30], photograph[:, :25] = 40, 40  # the wall beside the light box
+    left, top = round(0.3 * width), round(0.2 * height)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + [left, top]
+    corners += np.array([[0.06, 0], [0.95, 0.05], [1.03, 0.99], [0, 1.02]]) * [width, height] - corners + [left, top]
+    matrix = cv2.getPerspectiveTransform(corners_of(film), corners.astype(np.float32))
+    laid = cv2.warpPerspective(film, matrix, size)
+    there = cv2.warpPerspective(np.ones_like(film), matrix, size) > 0
+    field = exposed_fields(np.where(there, laid, photograph).astype(np.uint8))[0]
+    assert np.hypot(*(field.corners - corners).T).max() < 0.02 * max(film.shape)
