@@ -46,8 +46,8 @@ standardize = true
 [regressor]
 standardize = true
 [training]
-epochs = 12
-patience = 4
+epochs = 8
+patience = 3
 """
 
 
