@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from boneage.data.archives import DataError, read_bytes
+from boneage.data.transforms import LEFT_HALF
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 from boneage.tables import read_csv
 
-LEFT_HALF = "left-half"
 _HEADERS: dict[str, tuple[str, ...]] = {
     "id": ("id", "image id", "case id", "study id", "case", "imageid", "caseid"),
     "image": ("image", "file", "filename", "file name", "path", "image path"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from boneage.data.images import read_image
-from boneage.data.layouts import LEFT_HALF
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEFT_HALF = "left-half"
+"""What a table's column `crop` says of a picture of both hands whose left half counts."""
 Film = NDArray[np.uint8]
 SMALLEST_SIDE = 256
 """Pixels of the longer side to which a squeezed film grows at least."""

@@ -94,7 +94,7 @@ def test_more_pixels_than_the_limit_are_refused_before_decoding(running: Running
 
 
 def test_when_too_many_wait_the_next_is_told_that_the_page_is_busy(running: Running, hand: Path) -> None:
-    client = Client(running.url, verbose=False)
+    client = Client(running.url, verbose=False, max_workers=MAX_WAITING + 12)
     held = threading.Thread(target=running.services.service.turn.acquire)
     held.start()
     held.join()
