@@ -116,7 +116,8 @@ class Gate:
         if not found.accepted and found.field is not None:
             whole = self._in_field(film, None, laterality)
             found = whole if whole.accepted else found
-        said = _said_of(found.field, film)
+        cleared = found.field is None and fields[0][0] is not film and fields[0][1] is None
+        said = (note("gate.field"),) if cleared else _said_of(found.field, film)
         return replace(found, notes=(*said, *found.notes))
 
     def _in_field(self, film: Film, field: Field | None, laterality: str | None) -> Verdict:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from boneage.preprocess import posture
 from boneage.preprocess.field import Field, exposed_fields, straighten
 from boneage.preprocess.steps import mask_box, select_object
-from boneage.preprocess.whole_hand import fields_around_hands
+from boneage.preprocess.whole_hand import fields_around_hands, without_other_fields
 
 Film = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -25,7 +25,8 @@ _SECOND_HAND = 0.3
 def fields_of(film: Film, smallest: int, mask: Callable[[Film], Film]) -> list[tuple[Film, Field | None]]:
     """Return a film's exposed fields, cropped and straight, the hand's first; the film itself where it has none.
 
-    A field that would cut what the film's mask shows as a hand grows, or is none.
+    A field that would cut what the film's mask shows as a hand grows, or is none; fields without a hand are then
+    blacked out.
 
     Args:
         film: uint8 (H, W).
@@ -33,7 +34,10 @@ def fields_of(film: Film, smallest: int, mask: Callable[[Film], Film]) -> list[t
         mask: gives the soft mask of a film; asked only where the film has a border.
     """
     found = exposed_fields(film)[:_MOST_FIELDS]
-    found = fields_around_hands(found, mask(film)) if found else ()
+    if found:
+        soft = mask(film)
+        around = fields_around_hands(found, soft)
+        film, found = (film, around) if around else (without_other_fields(film, found, soft), ())
     fields = [(straighten(film, field), field) for field in found]
     kept: list[tuple[Film, Field | None]] = [(part, field) for part, field in fields if max(part.shape) >= smallest]
     return kept or [(film, None)]

@@ -60,6 +60,25 @@ def fields_around_hands(fields: Sequence[Field], soft: Film) -> tuple[Field, ...
     return tuple(kept[index] for index in np.argsort(-held, kind="stable"))
 
 
+def without_other_fields(film: Film, fields: Sequence[Field], soft: Film) -> Film:
+    """Black out fields that hold no part of a hand, in the tone of the edge; the film itself where there are none.
+
+    Args:
+        film: uint8 (H, W).
+        fields: what `field.exposed_fields` found.
+        soft: the mask of the whole film, uint8 (H, W), 255 for hand.
+    """
+    hands = _hands(soft)
+    others = [field for field in fields if hands and not any(_share_within(field, hand) for hand in hands)]
+    if not others:
+        return film
+    tone = int(np.median(np.concatenate([film[0], film[-1], film[:, 0], film[:, -1]])))
+    cleared = film.copy()
+    for field in others:
+        cv2.fillConvexPoly(cleared, np.rint(field.corners).astype(np.int32), tone)
+    return cleared
+
+
 def _hands(soft: Film) -> list[Points]:
     """Return the pixels of every hand of a mask, float32 (N, 2), x and y in pixels of the film."""
     scale = min(1.0, _SIDE / max(soft.shape))

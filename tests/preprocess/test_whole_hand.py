@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boneage.preprocess.field import Field
-from boneage.preprocess.whole_hand import fields_around_hands
+from boneage.preprocess.whole_hand import fields_around_hands, without_other_fields
 
 
 def field(left: int, top: int, right: int, bottom: int) -> Field:
@@ -48,3 +48,12 @@ def test_the_hands_field_comes_first_and_an_unsure_mask_says_nothing(soft):
     plate, whole = field(205, 10, 300, 390), field(50, 60, 203, 350)
     assert fields_around_hands((plate, whole), soft) == (whole, plate)
     assert fields_around_hands((plate, whole), soft // 2) == (plate, whole)
+
+
+def test_a_field_without_a_hand_is_blacked_out_and_one_with_a_hand_never(soft):
+    film = np.where(soft > 0, 180, 12).astype(np.uint8)
+    film[10:90, 210:290] = 120
+    plate, wrist = field(210, 10, 290, 90), field(60, 250, 250, 350)
+    cleared = without_other_fields(film, (plate, wrist), soft)
+    assert (cleared[10:90, 210:290] == 12).all() and np.array_equal(cleared[100:], film[100:])
+    assert without_other_fields(film, (wrist,), soft) is film and without_other_fields(film, (plate,), soft * 0) is film
