@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from boneage import stopping
 from boneage.groups import ModelKey
+from boneage.html import html_page
 from boneage.study.materials import Stage, silent
 from boneage.study.models import Choose, ModelOutcome, ModelTask
 from boneage.tracking.runs import StudyTracker
@@ -24,11 +25,6 @@ from tuning.workers import Places, train_everywhere
 PAGE = "search.html"
 K = TypeVar("K")
 FEWEST_FOR_IMPORTANCE = 3
-_HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 1100px; }}
-.plotly-graph-div {{ overflow-x: auto; }}</style></head><body>
-<h1>{title}</h1><p>{links}</p>
-"""
 
 
 def train_with_display(
@@ -72,7 +68,7 @@ def search_page(studies: Mapping[K, Any], goals: Mapping[K, str], title: str) ->
     """
     names = [str(key) for key in studies]
     links = ", ".join(f'<a href="#{name}">{name}</a>' for name in names)
-    parts = [_HEAD.format(title=html.escape(title), links=links)]
+    parts = [f"<p>{links}</p>"]
     script: bool = True
     for key, study in studies.items():
         parts.append(f'<h2 id="{key}">{key}</h2>\n<p>{html.escape(_facts(study, goals[key]))}</p>\n')
@@ -80,7 +76,7 @@ def search_page(studies: Mapping[K, Any], goals: Mapping[K, str], title: str) ->
             # The first figure brings plotly's script, the others use it.
             parts.append(figure.to_html(full_html=False, include_plotlyjs=script))
             script = False
-    return "".join([*parts, "</body></html>\n"])
+    return html_page(title, parts)
 
 
 def _facts(study: Any, goal: str) -> str:
