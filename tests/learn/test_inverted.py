@@ -84,7 +84,7 @@ def saved(torch, state, path):
     return path
 
 
-@pytest.mark.parametrize(("name", "side"), [("EfficientNetLite2", 96), ("EfficientNetLite0", 75), ("MobileNetV2", 96)])
+@pytest.mark.parametrize(("name", "side"), [("EfficientNetLite2", 75), ("MobileNetV2", 96)])
 def test_a_published_file_gives_what_it_gives_in_pytorch(torch, tmp_path, name, side):
     films = FILMS[:, :side, :side]
     given = torch.from_numpy(films[:, None].astype(np.float32))
