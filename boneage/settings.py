@@ -178,8 +178,8 @@ class GlobalHeadConfig:
 
     `kind`: `none`, `regression`, `distribution` (softmax over bins of six months, the expectation is the age), or
     `own`: the head that the embedded backbone was trained with. `width` and `epochs` matter to those that are fitted.
-    Its share in the age is fitted per sex on estimates out of fold of images that the backbone never saw.
-    `match_spread` then gives the stacked ages of each sex the mean and the deviation of the true ages, fitted likewise.
+    It counts as much as the routed experts. `match_spread` then gives the ages of each sex the mean and the deviation
+    of the true ages, fitted on estimates out of fold of images that the backbone never saw.
     """
 
     kind: GlobalKind = "none"

@@ -1,4 +1,7 @@
-"""Average the routed age with that of a head for all ages, by a share fitted per sex, and undo the pull to the middle.
+"""Average the routed age with that of a head for all ages, and undo the pull to the middle.
+
+Both count alike. A share fitted on estimates out of fold would be too high: there one fold's experts speak of each film,
+while those of all folds are averaged when serving, which errs less.
 
 Whoever minimises an error estimates less than the true spread of ages: the youngest come out too old, the oldest too
 young. A line per sex gives estimates out of fold the mean and the standard deviation of the readers' ages again.
@@ -15,7 +18,7 @@ from boneage.cascade.routing import Routed
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 from boneage.learn.global_head import GlobalHead
 
-SHARES = np.linspace(0.0, 1.0, 21)
+EQUAL_SHARE = 0.5
 FEWEST = 30
 Line = tuple[float, float]
 
@@ -44,29 +47,6 @@ class Stack:
         ages = np.where(given, ages, spread_out(ages, sexes, self.lines))
         names = tuple("stacked" if part > 0 else name for part, name in zip(share, routed.names, strict=True))
         return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS), names=names)
-
-
-def fit_shares(
-    sexes: Sequence[Sex], routed_months: np.ndarray, global_months: np.ndarray, true_months: np.ndarray
-) -> dict[str, float]:
-    """Return per sex the share of the global age with the lowest mean absolute error.
-
-    Args:
-        sexes: N sexes.
-        routed_months: float (N,), out of fold.
-        global_months: float (N,), out of fold.
-        true_months: float (N,).
-
-    Returns:
-        Shares of the sexes that have at least 30 images; too few tell nothing.
-    """
-    names, shares = np.array([str(sex) for sex in sexes], dtype=str), {}
-    for sex in Sex:
-        rows = names == str(sex)
-        if rows.sum() >= FEWEST:
-            mixed = np.outer(1 - SHARES, routed_months[rows]) + np.outer(SHARES, global_months[rows])
-            shares[str(sex)] = float(SHARES[np.abs(mixed - true_months[rows]).mean(axis=1).argmin()])
-    return shares
 
 
 def spread_out(ages: np.ndarray, sexes: Sequence[Sex], lines: Mapping[str, Line]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Fit temperatures, the share of the head for all ages and intervals on estimates of training images out of fold.
+"""Fit temperatures, the spread of ages and intervals on estimates of training images out of fold.
 
 Each image is estimated by heads that had not seen it. Only images that the backbone had not seen count, for on others
 it looks better than it is. Validation takes no part.
@@ -13,7 +13,7 @@ import numpy as np
 
 from boneage.cascade.intervals import Intervals, fit_intervals
 from boneage.cascade.routing import Head, Routed, route
-from boneage.cascade.stack import FEWEST, Stack, fit_lines, fit_shares, spread_out
+from boneage.cascade.stack import EQUAL_SHARE, FEWEST, Stack, fit_lines, spread_out
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
 from boneage.learn.crossval import fold_seed
@@ -48,7 +48,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Learnt:
-    """Heads, shares, temperatures and intervals that were fitted out of fold.
+    """Heads, temperatures, spread and intervals that were fitted out of fold.
 
     Attributes:
         heads: the ten that are served.
@@ -102,8 +102,7 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes) -> Learnt:
     members = fit_global(materials)
     if members:
         months = global_out_of_fold(members, held.samples.features, held.sexes, held.fold)
-        shares = fit_shares(held.sexes, routed.ages, months, held.samples.ages)
-        stack = stacked_head(members, shares, config)
+        stack = stacked_head(members, config)
         if config.global_head.match_spread:
             mixed = _stacked(routed, months, stack, held).ages
             stack = replace(stack, lines=fit_lines(held.sexes, mixed, held.samples.ages))
@@ -193,10 +192,11 @@ def global_out_of_fold(
     return months
 
 
-def stacked_head(members: Sequence[GlobalHead], shares: dict[str, float], config: Config) -> Stack:
-    """Return the head that is served, with its share per sex: the members' mean, or the backbone's own."""
+def stacked_head(members: Sequence[GlobalHead], config: Config) -> Stack:
+    """Return the head that is served with an equal share in every age: the members' mean, or the backbone's own."""
     head = members[0] if config.global_head.kind == "own" else ensemble_of(members)
-    return Stack(replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head, shares)
+    served = replace(head, weights=halved(head.weights)) if config.cascade.half_precision else head
+    return Stack(served, dict.fromkeys(map(str, Sex), EQUAL_SHARE))
 
 
 def fit_temperatures(routed: Routed, held: HeldOut) -> dict[str, float]:

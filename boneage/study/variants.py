@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from boneage.cascade.routing import Head, Routed
-from boneage.cascade.stack import SHARES
 from boneage.config import Config, GlobalHeadConfig, HeadParameters
 from boneage.evaluation.metrics_table import routed_ages
 from boneage.groups import ALL_MODELS, ModelKey, Sex, Task
@@ -36,6 +35,7 @@ from boneage.study.out_of_fold import HeldOut, fit_temperatures, tempered
 
 Ages = dict[str, np.ndarray]
 OVERLAPS = (12.0, 24.0)
+SHARES = np.linspace(0.0, 1.0, 21)
 PAPER = "hard, the paper's heads"
 
 

@@ -6,7 +6,7 @@ import pytest
 from boneage.cascade.bundle import GLOBAL_FILE, BundleError, load_bundle, save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.routing import Head
-from boneage.cascade.stack import Stack, fit_lines, fit_shares, spread_out
+from boneage.cascade.stack import Stack, fit_lines, spread_out
 from boneage.config import BackboneConfig, CascadeConfig, Config, HeadParameters, PreprocessConfig
 from boneage.groups import ALL_MODELS, Sex
 from boneage.learn.features import apply_view
@@ -62,12 +62,6 @@ def test_a_given_range_is_answered_by_its_expert_alone(cascade):
     cascade.stack = Stack(constant(10), {"female": 1.0})
     given = cascade.estimate_features(np.array([[100.0, 1]], np.float32), ["female"], ["58-114"])[0]
     assert (given.routing, given.bone_age_months, given.hard_months) == ("given", pytest.approx(100), None)
-
-
-def test_shares_are_those_with_the_lowest_error_and_need_some_images():
-    true = np.linspace(10, 200, 40)
-    sexes = [Sex.FEMALE] * 32 + [Sex.MALE] * 8
-    assert fit_shares(sexes, true + 12, true - 4, true) == {"female": 0.75}
 
 
 def test_a_head_of_the_wrong_number_of_arrays_is_refused():

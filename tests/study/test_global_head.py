@@ -21,7 +21,7 @@ def test_the_networks_own_head_is_every_folds_member_and_served_once():
     sexes = [Sex.FEMALE, Sex.MALE] * 5
     months = global_out_of_fold(members, features, sexes, np.arange(10) % 5)
     np.testing.assert_allclose(months, own_head(CONFIG).predict(features, sexes), rtol=1e-5)
-    stack = stacked_head(members, {"female": 0.5, "male": 0.5}, CONFIG)
+    stack = stacked_head(members, CONFIG)
     np.testing.assert_allclose(stack.head.predict(features, sexes), months, rtol=1e-5)
 
 
