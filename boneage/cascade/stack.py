@@ -1,7 +1,7 @@
 """Average the routed age with that of a head for all ages, and undo the pull to the middle.
 
-Both count alike. A share fitted on estimates out of fold would be too high: there one fold's experts speak of each film,
-while those of all folds are averaged when serving, which errs less.
+Both count alike. A share fitted on estimates out of fold would be too high: there one fold speaks of each film, while
+those of all folds are averaged when serving, which errs less.
 
 Whoever minimises an error estimates less than the true spread of ages: the youngest come out too old, the oldest too
 young. A line per sex gives estimates out of fold the mean and the standard deviation of the readers' ages again.
