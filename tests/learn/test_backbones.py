@@ -103,10 +103,6 @@ def test_weights_that_fit_into_half_precision_are_saved_so(tmp_path):
 
 
 def test_the_embedded_backbone_opens_without_a_network_and_stays_small(tmp_path):
-    from boneage.learn.handnet import ASSETS
-
-    if not (ASSETS / "handnet.npz").is_file():
-        pytest.skip("boneage/assets/handnet.npz is not there yet")
     backbone = open_backbone(BackboneConfig(), 70)
     path = backbone.save(tmp_path / "backbone.npz")
     assert path.stat().st_size <= 0.52 * sum(weight.nbytes for weight in backbone.model.get_weights())

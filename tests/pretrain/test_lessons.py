@@ -155,10 +155,10 @@ def test_a_pupil_learns_what_its_teacher_says(films, small, torch):
 def test_the_shipped_record_tells_the_lessons(torch):
     import json
 
-    from boneage.learn.handnet import ASSETS, SIZES
+    from boneage.learn.handnet import SHIPPED, SIZES
     from boneage.pretrain.lessons import LESSONS
 
-    record = json.loads((ASSETS / "handnet.json").read_text(encoding="utf-8"))
+    record = json.loads(SHIPPED.path().with_suffix(".json").read_text(encoding="utf-8"))
     assert list(record["lessons"]) == list(LESSONS) and list(LESSONS)[-1] == "handnet"
     for name, lesson in LESSONS.items():
         told = record["lessons"][name]["recipe"]
