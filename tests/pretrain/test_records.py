@@ -51,8 +51,10 @@ def test_the_shipped_cascade_is_the_one_of_its_record():
 def test_the_record_of_the_shipped_cascade_says_where_it_comes_from():
     from boneage.config import load_config, to_mapping
 
+    config = load_config(ASSETS.parents[1] / "configs" / "best.toml")
     record, backbone, mask = (
-        json.loads((ASSETS / f"{name}.json").read_text(encoding="utf-8")) for name in ("cascade", "handnet", "handmask")
+        json.loads((ASSETS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("cascade", config.backbone.name, "handmask")
     )
     assert record["use"] == "trained on RSNA 2017, research use only"
     assert "Halabi" in record["attribution"] and record["licence"] and record["date"]
@@ -70,7 +72,7 @@ def test_the_record_of_the_shipped_cascade_says_where_it_comes_from():
     )
     assert low < mae < high and len(record["figures"]["intervals_95"]) == 22  # 11 parts, and of the large films alone
     assert "rsna_1024px.zip, all" in record["figures"]["intervals_95"]
-    config = load_config(ASSETS.parents[1] / "configs" / f"{record['study']}.toml")
+    assert record["study"] == config.study.name
     for section in ("preprocess", "classifier", "regressor", "training", "global_head", "cascade"):
         assert record["recipe"][section] == json.loads(json.dumps(to_mapping(config)[section])), section
     assert record["command"].startswith(f"boneage train configs/{record['study']}.toml ")

@@ -128,7 +128,8 @@ def _row(service: ModelService, item: Item, wish: Wish, common: Common, language
             kept = {name: values[name] for name in CSV_COLUMNS if name in values and name not in _ROW_OWN}
             return {**kept, "warnings": notes, "warning_codes": "; ".join(values["warning_codes"])}
     except RefusedError as refused:
-        reasons = "; ".join(say(reason, language) for reason in refused.verdict.reasons)
+        said = (*refused.verdict.reasons, *refused.verdict.notes)
+        reasons = "; ".join(say(reason, language) for reason in said)
         return {"error": text("batch_withheld", language, reasons=reasons), "error_code": refused.code}
     except BoneageError as error:
         return {"error": say(error.sentence, language), "error_code": error.code}
