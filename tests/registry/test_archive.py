@@ -12,7 +12,7 @@ from boneage.registry.promotion import champions
 from boneage.registry.register import bundle_folder, load_cascade, register_cascade
 from boneage.registry.serving import open_served
 from boneage.registry.versions import RegistryError, show
-from boneage.shipped import write_record
+from boneage.shipped import ShippedError, write_record
 from boneage.signing import SignatureError, make_keys, verify
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_cascade_becomes_champion_where_there_is_none(store, archive
     with pytest.raises(RegistryError, match="python -m tuning"):
         exchange.import_shipped(store)
     shipped = archive.rename(tmp_path / unpacking.SHIPPED_FILE)
-    with pytest.raises(RegistryError, match="cascade.json should lie"):
+    with pytest.raises(ShippedError, match="cascade.json should lie"):
         exchange.import_shipped(store)
     write_record(shipped, {})
     assert exchange.import_shipped(store).promoted
@@ -103,7 +103,7 @@ def test_a_shipped_cascade_that_its_record_does_not_describe_is_refused(store, a
     monkeypatch.setattr(unpacking, "assets", lambda: tmp_path)
     shipped = archive.rename(tmp_path / unpacking.SHIPPED_FILE)
     write_record(shipped, {"sha256": "0" * 64})
-    with pytest.raises(RegistryError, match="should have sha256 0000"):
+    with pytest.raises(ShippedError, match="should have sha256 0000"):
         exchange.import_shipped(store)
 
 
