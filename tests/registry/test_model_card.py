@@ -145,7 +145,7 @@ def test_the_card_of_the_shipped_configuration_says_what_it_is(cascade, metrics)
     assert "no ensemble" not in card and "best fold" not in card
     assert card.count("each head the mean of its 5 fold heads") == 2
     assert card.count("hyperparameters fixed by the configuration, none searched") == 2
-    assert "features the mean of 4 views" in card and "4 passes (views)" in card
+    assert "features the mean of 2 views" in card and "2 passes (views)" in card
     share = (
         "the backbone's own head for all ages, its share in the age: 35% (female), 100% (male, which it gives alone)"
     )
