@@ -1,13 +1,19 @@
-"""An older cascade gets a graph for serving: the shipped archive, which has none, as a user would convert it."""
+"""An older cascade gets a graph for serving: the shipped archive as it was before graphs, as a user converts it."""
+
+import hashlib
+import json
+import zipfile
 
 import pytest
 
-from boneage.cascade.bundle import GRAPH_FILE
+from boneage.cascade import bundle
+from boneage.cascade.bundle import BUNDLE_FILE, GRAPH_FILE
 from boneage.cli import main
 from boneage.groups import ALL_MODELS
+from boneage.registry import archive as exchange
 from boneage.registry import convert
 from boneage.registry import register as registry
-from boneage.registry.archive import import_shipped
+from boneage.registry.unpacking import BUNDLE, MANIFEST, shipped_archive
 from boneage.registry.versions import show
 
 
@@ -16,11 +22,27 @@ def backbones():
     """Let the real network open, not the room's stand-in."""
 
 
+def without_graph(archive, path):
+    """Write an exported cascade again as it was before graphs travelled along."""
+    graph, description = f"{BUNDLE}/{GRAPH_FILE}", f"{BUNDLE}/{BUNDLE_FILE}"
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w") as new:
+        manifest, values = json.loads(old.read(MANIFEST)), json.loads(old.read(description))
+        del values["files"][GRAPH_FILE], values["graph"], values["sha256"], manifest["files"][graph]
+        text = json.dumps({**values, "sha256": bundle._digest(values)})
+        manifest["files"][description] = hashlib.sha256(text.encode()).hexdigest()
+        changed = {MANIFEST: json.dumps(manifest), description: text}
+        for name in set(old.namelist()) - {graph}:
+            new.writestr(name, changed.get(name) or old.read(name))
+    return path
+
+
 @pytest.fixture
-def imported(store, monkeypatch):
+def imported(store, tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
     monkeypatch.setattr(convert, "DRAWN", 3)
-    return import_shipped(store)
+    before = without_graph(shipped_archive(), tmp_path / "before.zip")
+    monkeypatch.setattr(exchange, "shipped_archive", lambda: before)
+    return exchange.import_shipped(store)
 
 
 def test_a_version_without_a_graph_is_registered_again_with_one(imported, store, capsys):
