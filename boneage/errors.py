@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any, Self
 
 from boneage.notices import code_of, fault
@@ -24,3 +26,9 @@ class BoneageError(ValueError):
     def code(self) -> str:
         """The code of the message (`boneage.notices`), `other` where it has none."""
         return code_of(self.sentence)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like the one given, whatever its case; there must be some known ones."""
+    names = {each.lower(): each for each in known}
+    return names[difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]]

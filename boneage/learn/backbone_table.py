@@ -7,7 +7,6 @@ them to its side.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boneage.errors import BoneageError
+from boneage.errors import BoneageError, nearest
 from boneage.learn import handnet, inverted, lite0
 from boneage.learn.embedded import ShippedWeights
 from boneage.weights.table import Network, published
@@ -115,9 +114,7 @@ def find(name: str) -> Backbone:
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    names = {row.lower(): row for row in BACKBONES}
-    near = names[difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]]
-    raise BackboneError.of("backbone.unknown", known=", ".join(BACKBONES), given=name, near=near)
+    raise BackboneError.of("backbone.unknown", known=", ".join(BACKBONES), given=name, near=nearest(name, BACKBONES))
 
 
 def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:

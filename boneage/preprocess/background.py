@@ -8,7 +8,6 @@ service: such sessions are refused.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage.errors import BoneageError
+from boneage.errors import BoneageError, nearest
 from boneage.needs import how_to_install, installed
 from boneage.preprocess import handmask
 from boneage.weights.files import here
@@ -147,8 +146,7 @@ def _open_named(name: str, threads: int) -> Any:
     known = rembg.sessions.sessions
     session_class = known.get(name)
     if session_class is None or name in _NOT_ONE_MASK:
-        near = difflib.get_close_matches(name, [HANDMASK, NONE, *known], n=1, cutoff=0.0)[0]
-        raise BackgroundError.of("background.unknown", given=name, near=near)
+        raise BackgroundError.of("background.unknown", given=name, near=nearest(name, [HANDMASK, NONE, *known]))
     if not session_class.is_local() or session_class.requires_credentials():
         raise BackgroundError.of("background.remote", name=name)
     known_file = published(name)

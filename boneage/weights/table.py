@@ -6,14 +6,13 @@ training of `handlite0`. MD5 sums are those in Keras 3's and rembg's own sources
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from boneage.errors import BoneageError
+from boneage.errors import BoneageError, nearest
 from boneage.paths import assets
 
 Use = Literal["mask", "backbone"]
@@ -210,6 +209,4 @@ def find(name: str) -> Network:
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    names = {row.lower(): row for row in NETWORKS}
-    near = names[difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]]
-    raise WeightsError.of("weights.unknown_network", name=name, near=near)
+    raise WeightsError.of("weights.unknown_network", name=name, near=nearest(name, NETWORKS))
