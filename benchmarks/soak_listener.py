@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.hospital.films import film_bytes
-from tests.hospital.network import Archive, Process, send, until
+from tests.hospital.network import SENDER, Archive, Process, send, until
 from tests.hospital.test_listener import damaged, uid
 
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 def soak(films: list[bytes], associations: int, kills: int, folder: Path) -> None:
     archive, count, began = Archive(), folder / "estimates", time.monotonic()
-    command = ["--out", str(folder / "out"), "--send", f"127.0.0.1:{archive.port}:PACS"]
+    command = ["--out", str(folder / "out"), "--allow", SENDER, "--send", f"127.0.0.1:{archive.port}:PACS"]
     left, acknowledged, sends = [*films, damaged()], 0, 0
     for turn in range(kills + 1):
         process = Process(*command, seconds=0.02, count=str(count))

@@ -34,9 +34,9 @@ def listen_arguments(listen: argparse.ArgumentParser) -> None:
     """Describe `boneage listen`."""
     listen.add_argument("--port", type=int, default=11112)
     listen.add_argument("--ae-title", default="BONEAGE", metavar="TITLE", help="by which it is called (BONEAGE)")
-    listen.add_argument("--host", default="127.0.0.1", help="address to bind to; others than this machine need --allow")
+    listen.add_argument("--host", default="127.0.0.1", help="address to bind to (127.0.0.1)")
     listen.add_argument(
-        "--allow", action="append", default=[], metavar="AE", help="AE title that may send (repeatable)"
+        "--allow", action="append", default=[], metavar="AE", help="AE title that may call (needed; repeatable)"
     )
     listen.add_argument("--max-associations", type=int, default=16, metavar="N")
     listen.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate; connections are then encrypted")

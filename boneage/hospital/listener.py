@@ -17,7 +17,6 @@ from boneage.notices import OTHER_CODE, coded, fault
 
 LOG = logging.getLogger("boneage.hospital")
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLASSES = (
     "ComputedRadiographyImageStorage",
     "DigitalXRayImageStorageForPresentation",
@@ -39,7 +38,7 @@ class Service:
         host: the address it binds to.
         port: its port; 0 for any that is free.
         title: its AE title, by which it must be called.
-        allowed: AE titles that may call; empty for all, which only a loopback address permits.
+        allowed: AE titles that may call, at least one; a call by any other is rejected.
         most_associations: at once; a further one is rejected for now.
         most_bytes: of one film; an association that sends more is aborted.
         tls: context of encrypted connections, or None.
@@ -54,8 +53,8 @@ class Service:
     tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
-        if not self.allowed and self.host not in LOOPBACK:
-            raise HospitalError.of("listener.callers", host=self.host)
+        if not self.allowed:
+            raise HospitalError.of("listener.callers")
         for title in (self.title, *self.allowed):
             if not 0 < len(title.strip()) <= 16 or not title.isascii() or "\\" in title:
                 raise HospitalError.of("listener.title", given=title)

@@ -25,7 +25,7 @@ from boneage.hospital.sender import Destination, Patience, Sender
 from boneage.hospital.spool import Spool
 from boneage.hospital.worker import Filters, Worker
 from tests.hospital.films import cascade, film_bytes
-from tests.hospital.network import Archive, Process, associate, send, storescu, until
+from tests.hospital.network import SENDER, Archive, Process, associate, send, storescu, until
 
 OUT_OF_RESOURCES = 0xA700
 
@@ -107,7 +107,7 @@ def serve(folder, **service):
     from boneage.hospital.dicom_out import write_dicom
 
     spool = Spool(folder)
-    listener = Listener(Service(port=0, **service), spool)
+    listener = Listener(Service(port=0, **{"allowed": (SENDER,), **service}), spool)
     listener.start()
     worker = Worker(
         spool, cascade(), Question(), Filters(), lambda result, key: [*write_dicom(result, folder / "results", key)]
@@ -166,11 +166,13 @@ def test_usual_transfer_syntaxes_are_taken(served, syntax):
     assert worker.counts["estimated"] > before and spool.waiting() == []
 
 
-def test_other_machines_need_names():
-    with pytest.raises(HospitalError, match="--allow"):
-        Service(host="0.0.0.0")
+def test_nobody_may_call_who_was_not_named(tmp_path, capsys):
+    from boneage.cli import main
+
+    assert main(["listen", "--port", "0", "--out", str(tmp_path / "out")]) == 1
+    assert "--allow" in capsys.readouterr().err and not (tmp_path / "out").exists()
     with pytest.raises(HospitalError, match="AE title"):
-        Service(title="A" * 17)
+        Service(title="A" * 17, allowed=(SENDER,))
     with pytest.raises(HospitalError, match="HOST:PORT:AE"):
         Destination.parse("archive")
 
