@@ -16,6 +16,7 @@ ORDER = [
     "data",
     "weights",
     "preprocess",
+    "regions",
     "audit",
     "gate",
     "learn",

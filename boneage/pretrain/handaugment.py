@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from boneage.pretrain.toneaugment import Tones, retone
 
 CLOSER = 0.15
-_CALM = Tones(details=0.0, uneven=0.0, adaptive=0.0, bones_only=0.0)
+CALM = Tones(details=0.0, uneven=0.0, adaptive=0.0, bones_only=0.0)
 
 
 def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int, *, strong: float = 1.0) -> NDArray[np.uint8]:
@@ -25,8 +25,8 @@ def augment(image: NDArray[np.uint8], rng: np.random.Generator, side: int, *, st
         uint8 (side, side), background 0.
     """
     if rng.random() >= strong:
-        return _posed(retone(image, rng, _CALM), rng, side, closer=0.0)
-    return _film_accidents(_posed(retone(image, rng), rng, side, CLOSER), rng)
+        return _posed(retone(image, rng, CALM), rng, side, closer=0.0)
+    return film_accidents(_posed(retone(image, rng), rng, side, CLOSER), rng)
 
 
 def _posed(image: NDArray[np.uint8], rng: np.random.Generator, side: int, closer: float) -> NDArray[np.uint8]:
@@ -43,7 +43,7 @@ def _enlarged(matrix: NDArray[np.float64], side: int, rng: np.random.Generator) 
     return np.column_stack([matrix[:, :2] * scale, (matrix[:, 2] - centre) * scale + centre])
 
 
-def _film_accidents(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def film_accidents(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur, coarsen, add noise or erase a patch, each now and then."""
     side = view.shape[0]
     if rng.random() < 0.1:

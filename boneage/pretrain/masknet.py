@@ -20,9 +20,9 @@ def conv(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequen
 
 
 class MaskNet(nn.Module):
-    """Film to hand: (N, 1, S, S) of -1..1 to logits (N, 1, S, S); S a multiple of 64."""
+    """Film to masks: (N, 1, S, S) of -1..1 to logits (N, outputs, S, S), hand alone by default; S a multiple of 64."""
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, outputs: int = 1) -> None:
         super().__init__()
         self.stem = conv(1, widths[0], 2)
         self.down = nn.ModuleList(
@@ -31,10 +31,10 @@ class MaskNet(nn.Module):
         self.across = conv(widths[-1], widths[-1])
         self.lift = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths[1:]))
         self.up = nn.ModuleList(conv(a, a) for a in widths[1:-1])
-        self.fine = nn.Sequential(nn.Conv2d(widths[1] + widths[0], 4, 3, 1, 1), nn.PixelShuffle(2))
+        self.fine = nn.Sequential(nn.Conv2d(widths[1] + widths[0], 4 * outputs, 3, 1, 1), nn.PixelShuffle(2))
 
     def forward(self, film: Tensor) -> Tensor:
-        """Return the logits of hand."""
+        """Return the logits."""
         stem = self.stem(film)
         x, skips = stem, []
         for stage in self.down:
@@ -48,13 +48,13 @@ class MaskNet(nn.Module):
         return logits
 
 
-def export_onnx(net: MaskNet, path: Path, side: int) -> None:
-    """Write the network with a sigmoid as ONNX (opset 17): `film` (1, 1, side, side) to `hand`, 0-1; weights halved."""
+def export_onnx(net: MaskNet, path: Path, side: int, output: str = "hand") -> None:
+    """Write the network with a sigmoid as ONNX (opset 17): `film` (1, 1, side, side) to masks, 0-1; weights halved."""
     whole = nn.Sequential(net, nn.Sigmoid()).float().eval()
     example = torch.zeros(1, 1, side, side)
     # The exporter that PyTorch now prefers needs onnxscript; this network needs nothing that the older one lacks.
     torch.onnx.export(
-        whole, (example,), str(path), opset_version=17, dynamo=False, input_names=["film"], output_names=["hand"]
+        whole, (example,), str(path), opset_version=17, dynamo=False, input_names=["film"], output_names=[output]
     )
     store_half(path)
 
