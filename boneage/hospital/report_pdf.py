@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,12 @@ from boneage.files import write_whole
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS
 from boneage.hospital.dicom_out import need
 from boneage.hospital.report_extras import Extras
+from boneage.hospital.report_film import report_film
 from boneage.hospital.report_text import Block, Report, report_of
 from boneage.hospital.result import Result
 from boneage.hospital.secondary_capture import film_with_outline
 from boneage.languages.texts import age_in_words, text
+from boneage.notices import say
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -55,7 +58,7 @@ def report_pdf(
     made: datetime | None = None,
     extras: Extras | None = None,
 ) -> bytes:
-    """Return the report as the bytes of a PDF; it names no patient.
+    """Return the report as the bytes of a PDF; it names no patient, and text burned into the film is blacked out.
 
     Args:
         result: what was estimated or refused.
@@ -65,7 +68,10 @@ def report_pdf(
         extras: what is known beyond the number.
     """
     need("fpdf")
-    report = report_of(result, language, made, extras)
+    film, more = report_film(result.film.pixels), extras or Extras()
+    more = replace(more, notes=(*more.notes, *(say(one, language) for one in film.notes)))
+    result = replace(result, film=replace(result.film, pixels=film.pixels))
+    report = report_of(result, language, made, more)
     scale = 1.0
     while True:
         sheet = _Sheet(result, report, language, paper, scale)
@@ -84,7 +90,7 @@ class _Sheet:
         film = _FILM_SHARE * self.width
         top = self._head()
         left = self._picture(
-            film_with_outline(result), (_MARGIN, top), film, _FILM_HEIGHT, text("report_film", language)
+            film_with_outline(result), (_MARGIN, top), film, _FILM_HEIGHT, text("step_film", language)
         )
         right = self._answer(_MARGIN + film + _GAP, top, self.width - film - _GAP)
         low = self._middle(max(left, right) + _GAP)

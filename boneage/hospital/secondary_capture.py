@@ -115,7 +115,7 @@ def lines(result: Result) -> list[tuple[str, tuple[int, int, int]]]:
         said.append((report.height.lines[0], _WHITE))
     if report.warnings is not None:
         said += [(line, _AMBER) for line in report.warnings.lines]
-    return [*said, (f"{report.model}. {text('report_film', language)}.", _WHITE)]
+    return [*said, (f"{report.model}. {text('step_film', language)}.", _WHITE)]
 
 
 def panel(said: list[tuple[str, tuple[int, int, int]]], width: int) -> Canvas:

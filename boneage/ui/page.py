@@ -121,11 +121,11 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
     """Let every text follow the language: chosen in the page, or brought by the browser."""
     services, language = estimate.services, shell.language
 
-    def translate(code: str, shown: Any, request: gr.Request) -> list[Any]:
+    def translate(code: str, shown: Any) -> list[Any]:
         return [
             *shell.labels.updates(code),
             status_line(services.service, code),
-            *estimate.shown(shown, code, request.session_hash),
+            *estimate.shown(shown, code),
             estimate_tab.example_gallery(services.examples, code),
             estimate_tab.model_switch(services.service, code),
             *flags.translated(shown, code),
@@ -134,7 +134,7 @@ def _follow_language(shell: Shell, estimate: EstimateTab, flags: FlagTab, models
     def greet(request: gr.Request) -> list[Any]:
         code = preferred_language(request.headers.get("accept-language", ""))
         # Gradio's number fields begin at 0, and a newborn is not what an empty field means.
-        return [gr.update(value=code), *[None] * len(numbers), *translate(code, None, request)]
+        return [gr.update(value=code), *[None] * len(numbers), *translate(code, None)]
 
     def again(code: str, tables: str) -> list[Any]:
         return [flag_tab.cases_html(services.flags, code), *(models.shown(code) if tables else [gr.skip()] * 4)]

@@ -339,7 +339,9 @@ def test_the_report_is_whole_and_names_nobody(page, phantom) -> None:
         page.click("#report")
     report = Path(got.value.path()).read_text(encoding="utf-8")
     assert "7 years 2 months" in report
-    assert report.count("data:image/jpeg;base64,") == 8  # four steps, the film again beside three drawn hands
+    assert (
+        report.count("data:image/jpeg;base64,") == 7
+    )  # film, prepared image, heat map, the film again beside three drawn hands
     assert "Research use only" in report
     assert "phantom.png" not in report
     assert "http" not in report

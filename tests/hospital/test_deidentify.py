@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import cv2
@@ -11,8 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from boneage.groups import Sex
 from boneage.hospital.deidentify import clean
+from boneage.hospital.report_pdf import report_pdf
+from boneage.hospital.report_text import report_of
+from boneage.hospital.result import Question, judge
 from boneage.phantom.hand import draw
 from boneage.phantom.options import PhantomOptions
+from tests.hospital.films import cascade, film_bytes
 
 pytest.importorskip("rapidocr")
 
@@ -70,3 +75,31 @@ def test_the_command_shows_before_it_writes(plate, cleaned, monkeypatch, tmp_pat
     assert preview.name.endswith(".preview.png") and "nothing was changed" in capsys.readouterr().out
     assert main(["deidentify", str(path), "--out", str(out), "--apply"]) == 0
     assert len(list(out.iterdir())) == 2 and not list(out.glob("*muster*"))
+
+
+def pictures(pdf):
+    """Return the pictures of a PDF, uint8 (h, w) each."""
+    found = re.findall(rb"stream\n(\xff\xd8\xff.*?)\nendstream", pdf, re.DOTALL)
+    return [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_GRAYSCALE) for one in found]
+
+
+def test_a_report_shows_no_name_and_says_so(plate, cleaned, monkeypatch):
+    film, _, names, letter = plate
+    result = judge(cascade(), film_bytes(131), Question())
+    result = replace(result, film=replace(result.film, pixels=film), mask=None)
+    seen = {}
+
+    def noted(*given):
+        seen[case] = given[3].notes
+        return report_of(*given)
+
+    for case, found in (("gone", cleaned), ("reached", replace(cleaned, over_the_hand=1)), ("not there", None)):
+        monkeypatch.setattr("boneage.hospital.report_film.look", lambda film, found=found: found)
+        monkeypatch.setattr("boneage.hospital.report_pdf.report_of", noted)
+        shown = pictures(report_pdf(result, "en"))[0]
+        where = cv2.resize(names.astype(np.uint8), shown.shape[::-1], interpolation=cv2.INTER_AREA) > 0
+        bright = float(shown[where].mean())
+        assert bright > 150 if case == "not there" else bright < 20
+        assert shown[cv2.resize(letter.astype(np.uint8), shown.shape[::-1]) > 0].mean() > 180
+    assert seen["gone"] == (f"Text on the film was blacked out in this report (pieces: {cleaned.texts})",)
+    assert "reaches over the hand" in seen["reached"][1] and "not installed" in seen["not there"][0]

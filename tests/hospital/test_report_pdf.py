@@ -19,6 +19,7 @@ from tests.hospital.films import cascade, film_bytes
 from tests.hospital.test_results import refusing
 
 pytest.importorskip("fpdf")
+pytestmark = pytest.mark.usefixtures("no_text")
 MADE = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 

@@ -20,6 +20,7 @@ from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.service import ModelService
 
+pytestmark = pytest.mark.usefixtures("no_text")
 HEAD = "chronological_months,sex,sd_months\n"
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from base64 import b64decode
 from dataclasses import replace
 from html import escape
 from io import BytesIO
 
+import cv2
+import numpy as np
 import pydicom
 import pytest
 from page_fakes import FakeCatalogue
@@ -24,10 +27,13 @@ from boneage.ui.service import Answer, ModelService
 
 pytest.importorskip("highdicom")
 
+from boneage.hospital.deidentify import Cleaned, Text
 from boneage.hospital.dicom_out import encoded
 from boneage.hospital.example import example_film
 from boneage.hospital.report_pdf import report_pdf
 from boneage.hospital.report_text import report_of
+
+pytestmark = pytest.mark.usefixtures("no_text")
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +117,29 @@ def test_report_and_card_show_adult_height_and_drawn_hands(case, language, heigh
     with pytest.raises(PageError):
         read_heights(125.0, 180.0, None, 90.0, language)
     assert read_heights(None, None, None, None, language) == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "was blacked out"), ("pt", "coberto de preto"), ("es", "se tapó")]
+)
+def test_no_picture_of_a_report_shows_text_of_the_film(case, language, words, monkeypatch):
+    def look(film):
+        removed = np.zeros(film.shape, bool)
+        removed[: len(film) // 3] = True
+        return Cleaned(
+            np.where(removed, 0, film).astype(np.uint8), (Text(np.zeros((4, 2)), "MUSTER", False),), removed, 0
+        )
+
+    monkeypatch.setattr("boneage.hospital.report_film.look", look)
+    report, extras = report_html(replace(case, hand=b"", border=None), language), extras_of(case, language)
+    sources = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', report)
+    # The film with its outline, the prepared image, the film again beside three drawn hands.
+    assert len(sources) == 6 and words in report
+    film, prepared, again = (decoded(sources[at]) for at in (0, 1, 2))
+    assert np.array_equal(film, again) and film[: len(film) // 3 - 8].max() < 12 and film.max() > 150
+    for picture in (prepared, extras.pictures[0][1]):
+        assert picture[: len(picture) // 3 - 8].max() < 12 and picture.max() > 100
+
+
+def decoded(source):
+    return cv2.imdecode(np.frombuffer(b64decode(source), np.uint8), cv2.IMREAD_GRAYSCALE)

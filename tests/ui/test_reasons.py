@@ -24,6 +24,8 @@ from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
 from boneage.ui.service import ModelService
 
+pytestmark = pytest.mark.usefixtures("no_text")
+
 
 class Known(FakeCatalogue):
     """Loads one cascade that has an index of cases and a guard that finds every film noisy."""

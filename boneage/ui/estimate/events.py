@@ -20,6 +20,7 @@ from boneage.ui.estimate.case import Case, Refusal, explained, make_shown, read_
 from boneage.ui.estimate.chronological import OWN_TABLE, chosen_table
 from boneage.ui.estimate.hospital import dicom_of, fhir_of, pdf_of
 from boneage.ui.estimate.pictures import preview
+from boneage.ui.estimate.report import html_of
 from boneage.ui.estimate.steps import preview_html
 from boneage.ui.estimate.tab import EstimateTab
 from boneage.ui.flags.tab import FlagTab
@@ -49,7 +50,7 @@ def _connect_file(tab: EstimateTab, flags: FlagTab, case: gr.State, language: gr
 
     def forget(file: str | None, code: str, request: gr.Request) -> list[Any]:
         tab.services.recent.turn(request.session_hash, file)
-        return [None, *tab.shown(None, code, request.session_hash), *flags.shown(None, code)]
+        return [None, *tab.shown(None, code), *flags.shown(None, code)]
 
     def choose(code: str, event: gr.SelectData) -> list[Any]:
         example = tab.services.examples.ready()[event.index]
@@ -103,7 +104,7 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
                 made = make_shown(service, asked, code, lambda share, words: progress(share, desc=words))
                 if isinstance(made, Case) and not recent.keep_shown(request.session_hash, asked.source, made):
                     return [gr.skip()] * len(fresh)  # another film lies there by now
-                return [made, *tab.shown(made, code, request.session_hash), *flags.shown(made, code)]
+                return [made, *tab.shown(made, code), *flags.shown(made, code)]
 
         return estimate
 
@@ -113,7 +114,7 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
             more = explained(service, shown) if isinstance(shown, Case) else shown
             if isinstance(more, Case) and recent.last(request.session_hash) != more.key:
                 return [gr.skip()] * (len(fresh) - len(flags.shows))  # another film lies there by now
-            return [more, *tab.shown(more, code, request.session_hash)]
+            return [more, *tab.shown(more, code)]
 
     fresh = [case, *tab.shows, *flags.shows]
     asked_for = (inputs.sex, inputs.age_range, inputs.chronological, inputs.table, inputs.table_file, inputs.model)
@@ -125,7 +126,7 @@ def _connect_estimate(tab: EstimateTab, flags: FlagTab, case: gr.State, language
 
 
 def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) -> None:
-    """Make the PDF, the DICOM objects or the FHIR resource when they are asked for, and hand them to the browser."""
+    """Make report, PDF, DICOM objects or FHIR resource when they are asked for, and hand them to the browser."""
     inputs, results = tab.inputs, tab.results
 
     def making(make: Callable[[Case, str | None, str], tuple[str, bytes]]) -> Callable[..., str | None]:
@@ -138,7 +139,8 @@ def _connect_results(tab: EstimateTab, case: gr.State, language: gr.Dropdown) ->
 
         return made
 
-    for button, make in ((results.pdf, pdf_of), (results.dicom, dicom_of), (results.fhir, fhir_of)):
+    kinds = ((results.report, html_of), (results.pdf, pdf_of), (results.dicom, dicom_of), (results.fhir, fhir_of))
+    for button, make in kinds:
         done = button.click(making(make), [case, inputs.file, language], results.made, **_PRIVATE)
         done.success(None, None, None, js=_FETCH, **_PRIVATE)
 

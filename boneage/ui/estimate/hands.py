@@ -9,12 +9,12 @@ from boneage.groups import Sex
 from boneage.hospital.report_text import centre_lines
 from boneage.languages.texts import age_in_words, text
 from boneage.ui.estimate.case import Case
-from boneage.ui.estimate.pictures import drawn_picture
+from boneage.ui.estimate.pictures import Picture, drawn_picture
 from boneage.ui.estimate.steps import figure_html
 
 
-def hands_html(case: Case | None, language: str) -> str:
-    """Draw the film beside the phantom at the estimate and at the standards below and above it.
+def hands_html(case: Case | None, language: str, shown: Picture | None = None) -> str:
+    """Draw the film (or `shown` for it) beside the phantom at the estimate and at the standards below and above it.
 
     Below them stand the ossification centres that should be there, missing and fusing at that age. Nothing where there
     is no estimate.
@@ -22,7 +22,7 @@ def hands_html(case: Case | None, language: str) -> str:
     if case is None or not case.pictures:
         return ""
     sex, age = Sex.parse(case.estimate.sex), case.estimate.bone_age_months
-    film = case.pictures[0]
+    film = shown or case.pictures[0]
     figures = figure_html(film, text(film.key, language), text(f"{film.key}_alt", language), language)
     for hand in reference_hands(age, sex):
         words = age_in_words(hand.age_months, language)

@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from boneage.data.archives import read_bytes
 from boneage.data.dicom import is_dicom
 from boneage.data.flags import pixels_sha256
@@ -15,6 +17,7 @@ from boneage.data.images import read_radiograph
 from boneage.data.radiograph import Radiograph
 from boneage.groups import Sex
 from boneage.hospital.report_extras import Extras
+from boneage.hospital.report_film import without_text
 from boneage.hospital.result import Result, read_header
 from boneage.languages.texts import age_in_words, number, text
 from boneage.notices import say
@@ -39,7 +42,6 @@ def pdf_of(case: Case, _file: str | None, language: str) -> tuple[str, bytes]:
 
 def extras_of(case: Case, language: str) -> Extras:
     """Return what the report on the page says beyond the number, for the PDF."""
-    shown = [one for one in case.pictures if one.key in ("step_prepared", HEAT)]
     other = case.beside
     rival: tuple[str, ...] = ()
     if other is not None:
@@ -48,12 +50,23 @@ def extras_of(case: Case, language: str) -> Extras:
                  interval_words(other, language), _model(other, language))  # fmt: skip
     return Extras(
         routing=routing_words(case, language),
-        pictures=tuple((text(one.key, language), decode_picture(one)) for one in shown),
+        pictures=tuple((text(key, language), pixels) for key, pixels in prepared_pictures(case)),
         believed="" if case.faithfulness is None else f"{say(case.faithfulness.sentence(), language)}.",
         rival=rival,
         answered=tuple(_answer(one, language) for one in (*case.answers, *(other.answers if other else ()))),
         notes=tuple(all_warnings(case, language)),
     )
+
+
+def prepared_pictures(case: Case) -> list[tuple[str, np.ndarray]]:
+    """Return the prepared image and, once it is made, the heat map over it, without burned-in text.
+
+    Returns:
+        The keys of their captions, and pixels uint8 (h, w, 3) RGB.
+    """
+    shown = [one for one in case.pictures if one.key in ("step_prepared", HEAT)]
+    pixels = without_text(tuple(decode_picture(one) for one in shown))
+    return [(one.key, picture) for one, picture in zip(shown, pixels, strict=True)]
 
 
 def _model(case: Case, language: str) -> str:

@@ -89,6 +89,11 @@ def heat_picture(coloured: np.ndarray) -> Picture:
     return _picture(HEAT, coloured)
 
 
+def report_picture(key: str, pixels: np.ndarray) -> Picture:
+    """Picture what a report shows, uint8 (H, W) or (H, W, 3) RGB; `key` names its caption."""
+    return _picture(key, shrink(pixels, LONGER_SIDE))
+
+
 def drawn_picture(image: np.ndarray) -> Picture:
     """Picture a drawn hand, uint8 (H, W)."""
     return _picture("drawn", image)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+from boneage.hospital.report_film import report_film
+from boneage.hospital.secondary_capture import film_with_outline
 from boneage.languages.texts import text
+from boneage.notices import say as say_notice
 from boneage.ui.estimate.case import Case
 from boneage.ui.estimate.hands import hands_html
+from boneage.ui.estimate.hospital import prepared_pictures, result_of
+from boneage.ui.estimate.pictures import report_picture
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import faithfulness_html
 
@@ -28,22 +34,35 @@ figcaption { font-size: 13px; color: #4c6067 }
 
 
 def report_html(case: Case, language: str) -> str:
-    """Write the report of a case in a language; the file's name is left out, for it may name the patient."""
+    """Write the report of a case in a language.
+
+    The file's name is left out and text burned into the film is blacked out, for both may name the patient.
+    """
 
     def say(key: str, **values: object) -> str:
         return escape(text(key, language, **values))
 
+    result = result_of(case, language)
+    film = report_film(result.film.pixels)
+    outlined = film_with_outline(replace(result, film=replace(result.film, pixels=film.pixels)))
+    shown = [report_picture(*one) for one in [("step_film", outlined), *prepared_pictures(case)]]
     pictures = "".join(
         f'<figure><img alt="{say(f"{p.key}_alt")}" src="{p.address}"><figcaption>{say(p.key)}</figcaption></figure>'
-        for p in case.pictures
+        for p in shown
     )
+    notes = "".join(f'<p class="ba-small">{escape(say_notice(one, language))}.</p>' for one in film.notes)
     made = case.made.strftime("%Y-%m-%d %H:%M UTC")
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{say("report_title")}</title>'
         f"<style>{STYLE.read_text(encoding='utf-8')}{_PRINT}</style></head><body>"
         f"<header><h1>{say('report_title')}</h1><p>{say('report_made', date=made)}</p>"
         f'<p class="notice"><b>{say("notice")}</b></p></header>'
-        f'{result_card(case, language)}<div class="pictures">{pictures}</div>'
-        f"{faithfulness_html(case, language)}{hands_html(case, language)}"
+        f'{result_card(case, language)}<div class="pictures">{pictures}</div>{notes}'
+        f"{faithfulness_html(case, language)}{hands_html(case, language, shown[0])}"
         f'<footer><p class="screen">{say("report_print")}</p></footer></body></html>\n'
     )
+
+
+def html_of(case: Case, _file: str | None, language: str) -> tuple[str, bytes]:
+    """Return name and content of the report as a page."""
+    return "boneage-report.html", report_html(case, language).encode()

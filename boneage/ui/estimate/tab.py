@@ -13,14 +13,11 @@ from boneage.ui.estimate.case import BESIDE, Case, Refusal
 from boneage.ui.estimate.chronological import table_choices
 from boneage.ui.estimate.examples import Examples
 from boneage.ui.estimate.hands import hands_html
-from boneage.ui.estimate.report import report_html
 from boneage.ui.estimate.result_card import result_card
 from boneage.ui.estimate.steps import steps_html
 from boneage.ui.labels import Labels, Words
 from boneage.ui.page_services import PageServices
 from boneage.ui.service import CHALLENGER, CHAMPION, ModelService, rivals
-
-REPORT_NAME = "boneage-report.html"
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Results:
     steps: gr.HTML
     hands: gr.HTML
     actions: gr.Row
-    report: gr.DownloadButton
+    report: gr.Button
     pdf: gr.Button
     dicom: gr.Button
     fhir: gr.Button
@@ -72,20 +69,17 @@ class EstimateTab:
     def shows(self) -> list[Any]:
         """List the components that `shown` updates."""
         results = self.results
-        return [results.card, results.anyway, results.steps, results.hands, results.actions, results.report]
+        return [results.card, results.anyway, results.steps, results.hands, results.actions]
 
-    def shown(self, case: Case | Refusal | None, language: str, visit: str | None) -> list[Any]:
+    def shown(self, case: Case | Refusal | None, language: str) -> list[Any]:
         """Return updates that show a case, a refusal or nothing in a language."""
         there = case if isinstance(case, Case) else None
-        report = report_html(there, language) if there else None
-        made = self.services.downloads.write(REPORT_NAME, report, visit) if report else None
         return [
             result_card(case, language, self.services.mlflow),
             gr.update(visible=isinstance(case, Refusal)),
             steps_html(case, language),
             hands_html(there, language),
             gr.update(visible=there is not None),
-            gr.update(value=made),
         ]
 
 
@@ -180,12 +174,11 @@ def _results(labels: Labels) -> Results:
     hands = gr.HTML("", elem_id="hands")
     with gr.Row(visible=False, elem_id="actions") as actions:
         flag = labels.made(gr.Button, {"value": "flag_open"}, size="sm", scale=0, min_width=180, elem_id="flag-open")
-        report = labels.made(gr.DownloadButton, {"label": "report"}, size="sm", scale=0, min_width=180,
-                             elem_id="report")  # fmt: skip
+        report = labels.made(gr.Button, {"value": "report"}, size="sm", scale=0, min_width=180, elem_id="report")
         pdf = labels.made(gr.Button, {"value": "report_pdf"}, size="sm", scale=0, min_width=90, elem_id="pdf")
         dicom = labels.made(gr.Button, {"value": "report_dicom"}, size="sm", scale=0, min_width=220, elem_id="dicom")
         fhir = labels.made(gr.Button, {"value": "report_fhir"}, size="sm", scale=0, min_width=90, elem_id="fhir")
-        made = gr.DownloadButton("PDF, DICOM, FHIR", elem_id="made", elem_classes="ba-unseen")
+        made = gr.DownloadButton("HTML, PDF, DICOM, FHIR", elem_id="made", elem_classes="ba-unseen")
     return Results(card, anyway, steps, hands, actions, report, pdf, dicom, fhir, made, flag)
 
 
