@@ -89,9 +89,7 @@ class _Sheet:
         self.width = self.pdf.w - 2 * _MARGIN
         film = _FILM_SHARE * self.width
         top = self._head()
-        left = self._picture(
-            film_with_outline(result), (_MARGIN, top), film, _FILM_HEIGHT, text("step_film", language)
-        )
+        left = self._picture(film_with_outline(result), (_MARGIN, top), film, _FILM_HEIGHT, text("step_film", language))
         right = self._answer(_MARGIN + film + _GAP, top, self.width - film - _GAP)
         low = self._middle(max(left, right) + _GAP)
         low = self._reasons(low + 1)
