@@ -20,6 +20,19 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def has_ended(process: int) -> bool:
+    """Tell whether a process of this number is surely no more; where that cannot be told it counts as running."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)  # asks, does not kill
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
 def start_worker(threads: int = 1) -> None:
     """Initialise a pool's worker: its share of threads, and a watch that ends it when its parent was killed.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tomllib
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,13 @@ from boneage.learn.heads import initial_weights
 from boneage.phantom import dataset
 from boneage.preprocess.mapped import GrowingTable
 from boneage.preprocess.pipeline import Preparer, prepare_table
+from boneage.registry import register as registry
+from boneage.registry.register import Submission, bundle_folder, register_cascade
+from boneage.registry.serving import registered_as
+from boneage.registry.soundness import registry_doubts
+from boneage.registry.validation import COLUMNS, read_validation
+from boneage.registry.versions import list_versions, version_folder
+from boneage.tracking.store import ensure_experiment, open_store
 from tests.data.test_splits import training_set
 from tests.power_cut import survives
 from tuning.study import export_best, open_study, storage_for
@@ -118,3 +127,44 @@ def bundle(home: Path) -> dict[str, Any]:
 
 def test_a_bundle_is_whole_or_none_wherever_it_was_cut(tmp_path: Path) -> None:
     assert survives(tmp_path, bundle, step=2) > 20
+
+
+class Lean(Network):
+    """A network without a graph, as bundles of before graphs travelled along."""
+
+    def save_graph(self, path: Path) -> None:  # type: ignore[override]
+        """Write none."""
+
+
+def test_a_version_of_the_registry_is_whole_wherever_its_registration_was_cut(
+    tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
+    whole = save_bundle(replace(cascade(), backbone=Lean()), tmp_path / "bundle")  # type: ignore[arg-type]
+    ages = np.linspace(10, 200, 20)
+    table = [[f"img-{i}" for i in range(20)], [f"{i:064x}" for i in range(20)], "female", ages, ages + 5]
+
+    def registration(home: Path) -> list[Any]:
+        """Register a cascade unless it is there, and read all that the registry's versions hold."""
+        file = home / "mlruns" / "mlflow.db"
+        if not file.is_file():
+            file.parent.mkdir()
+            shutil.copyfile(store_template, file)
+        client = open_store(f"sqlite:///{file}")
+        if not list_versions(client, "small-cascade"):
+            run = client.create_run(ensure_experiment(client, "small")).info.run_id
+            rows = pd.DataFrame(dict(zip(COLUMNS, table, strict=True)))
+            register_cascade(client, Submission(whole, run, "# A card", {"mae_months": 5.0}, rows, prefix="small"))
+        assert not list(registry_doubts(client))
+        return [read_version(client, info) for info in list_versions(client, "small-cascade")]
+
+    assert survives(tmp_path, registration, step=6) > 3
+
+
+def read_version(client: Any, info: Any) -> list[Any]:
+    """Return what a version's files say."""
+    folder = version_folder(client, info)
+    card, named = (folder / "card.md").read_text(encoding="utf-8"), registered_as(folder)
+    assert named in {(info.name, str(info.version)), (folder.name, "")}  # half a note is none
+    table = read_validation(client, info).to_numpy().tolist()
+    return [read_bundle(bundle_folder(client, info)).values["sha256"], card, table]

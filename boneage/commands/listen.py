@@ -182,6 +182,7 @@ def _worker(args: argparse.Namespace, spool: Spool) -> Worker:
     from boneage.clinical.sd_tables import open_table
     from boneage.hospital.result import Question
     from boneage.hospital.worker import Filters, Worker
+    from boneage.registry.in_use import note_versions
 
     usual = Filters()
     filters = Filters(
@@ -198,7 +199,9 @@ def _worker(args: argparse.Namespace, spool: Spool) -> Worker:
         paths = [*write_dicom(result, spool.folder / "results", key)]
         return [*paths, write_fhir(result, spool.folder / "results", key)] if args.fhir else paths
 
-    return Worker(spool, open_cascade(args.model), question, filters, write, send=args.send is not None)
+    cascade = open_cascade(args.model)
+    note_versions("listener", [(cascade.model, str(cascade.version))])
+    return Worker(spool, cascade, question, filters, write, send=args.send is not None)
 
 
 def _service(args: argparse.Namespace) -> Service:

@@ -165,6 +165,7 @@ def _note_registration(client: MlflowClient, model: LoggedModel, name: str, vers
         file = Path(folder) / REGISTERED_FILE
         file.write_text(json.dumps({"model_name": name, "model_version": version}), encoding="utf-8")
         client.log_model_artifact(model.model_id, str(file))
+    _sync(model)
     # The link from the logged model to its version, which a server sets by itself.
     link = json.dumps([{"name": name, "version": version}])
     client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": link})

@@ -35,6 +35,8 @@ from boneage.signing import refuse_strangers
 
 REGISTERED_FILE = "registered.json"
 _MLFLOW_FILE = "registered_model_meta"
+# A value that nothing ends was cut off, by a power cut while it was written.
+_NOTED = re.compile(r"""["']?(model_name|model_version)["']?: ["']?([\w.-]+)(?=["'\s,}]|\Z)""")
 _LONGEST_SHOWN = 60
 _DATA_ADDRESS = re.compile(r"^\s*data:[^,]{0,200},")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -55,9 +57,9 @@ def registered_as(folder: Path) -> tuple[str, str]:
     for file in (folder / _MLFLOW_FILE, folder / REGISTERED_FILE):
         if file.is_file():
             # Ours is JSON and MLflow's is YAML; both hold these two names and nothing that is nested.
-            noted = dict(re.findall(r'"?(model_name|model_version)"?: "?([\w.-]+)', file.read_text(encoding="utf-8")))
-            if noted.get("model_name", "null") != "null":
-                return noted["model_name"], noted.get("model_version", "")
+            noted = dict(_NOTED.findall(file.read_text(encoding="utf-8")))
+            if noted.keys() == {"model_name", "model_version"} and noted["model_name"] != "null":
+                return noted["model_name"], noted["model_version"]
     return folder.name, ""
 
 

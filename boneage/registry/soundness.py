@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from boneage.errors import BoneageError
 from boneage.groups import ModelKey
 from boneage.registry.champions import tenures
+from boneage.registry.in_use import versions_in_use
 from boneage.registry.versions import CHAMPION, VersionInfo, cascade_name, head_name, list_versions, version_folder
 from boneage.tracking.values import every_page
 
@@ -32,7 +33,8 @@ def registry_doubts(client: MlflowClient) -> Iterator[Doubt]:
     """Yield everything that an alias, a cascade or the page needs and that is not there.
 
     Looked at are the aliases of every model, whether the files of each version with an alias are there, whether a
-    champion was deleted, and whether the heads are there that such a cascade was put together from.
+    champion was deleted, whether the heads are there that such a cascade was put together from, and whether the
+    versions are there that a running page or listener answers with.
 
     Args:
         client: an open client.
@@ -52,6 +54,16 @@ def registry_doubts(client: MlflowClient) -> Iterator[Doubt]:
                 if info.aliases:
                     yield from _files(client, info)
                     yield from _heads(info, numbers)
+    yield from _in_use(numbers)
+
+
+def _in_use(numbers: dict[str, dict[int, VersionInfo]]) -> Iterator[Doubt]:
+    for one in versions_in_use():
+        if one.version not in numbers.get(one.model, {}):
+            yield Doubt(
+                f"a running {one.what} (process {one.process}) answers with {one.model} version {one.version}, which "
+                f"was deleted: {_REPAIR.format(name=one.model)}, and the {one.what} has to be started again"
+            )
 
 
 def _aliases(model: RegisteredModel, numbers: dict[int, VersionInfo]) -> Iterator[Doubt]:

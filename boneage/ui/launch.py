@@ -12,11 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boneage.errors import BoneageError
 from boneage.paths import project_root, workspace
+from boneage.processes import has_ended
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -74,15 +76,7 @@ def private_folder() -> Path:
 def _is_orphan(folder: Path) -> bool:
     """Tell whether a private folder of ours belongs to a program that has ended."""
     pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
-    if os.name != "posix" or not pid.isdigit() or folder.stat().st_uid != os.getuid():
-        return False
-    try:
-        os.kill(int(pid), 0)  # asks, does not kill
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return os.name == "posix" and pid.isdigit() and folder.stat().st_uid == os.getuid() and has_ended(int(pid))
 
 
 def serve(uri: str, options: LaunchOptions) -> None:
@@ -97,6 +91,7 @@ def serve(uri: str, options: LaunchOptions) -> None:
     folder = private_folder()
     from boneage.data.flags import FlagStore
     from boneage.hospital.drift import default_counts
+    from boneage.registry.in_use import note_versions
     from boneage.ui.catalogue import RegistryCatalogue
     from boneage.ui.estimate.examples import Examples
     from boneage.ui.page import build_page
@@ -107,7 +102,7 @@ def serve(uri: str, options: LaunchOptions) -> None:
 
     visits = Visits(folder)
     services = PageServices(
-        ModelService(RegistryCatalogue(), uri, log=VisitLog(default_counts())),
+        ModelService(RegistryCatalogue(), uri, log=VisitLog(default_counts()), noted=partial(note_versions, "page")),
         FlagStore(project_root() / "flagged"),
         Examples(workspace() / "examples"),
         Downloads(folder / "cache", visits),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -159,15 +159,29 @@ class ModelService:
     """
 
     def __init__(
-        self, catalogue: Catalogue, uri: str, *, every_seconds: float = 15.0, log: VisitLog | None = None
+        self,
+        catalogue: Catalogue,
+        uri: str,
+        *,
+        every_seconds: float = 15.0,
+        log: VisitLog | None = None,
+        noted: Callable[[list[tuple[str, str]]], None] = lambda held: None,
     ) -> None:
-        """Keep what is needed to load; nothing is loaded before `start` or the first estimate."""
+        """Keep what is needed to load; nothing is loaded before `start` or the first estimate.
+
+        Args:
+            catalogue: where models come from.
+            uri: the page's default model.
+            every_seconds: how often a promotion is looked for.
+            log: what is told of every film.
+            noted: told the names and versions of the models that are held, whenever one is loaded.
+        """
         self.uri = uri
         self.log = log or VisitLog()
         self.catalogue = catalogue
         # Held while a model computes: two estimates at once are no faster and take twice the memory.
         self.turn = threading.Lock()
-        self._every_seconds = every_seconds
+        self._every_seconds, self._noted = every_seconds, noted
         self._loaded: OrderedDict[str, tuple[str, Cascade]] = OrderedDict()
         self._lock = threading.RLock()
         self._stopped = threading.Event()
@@ -216,6 +230,8 @@ class ModelService:
                 self._loaded[uri] = held
                 while len(self._loaded) > KEPT_MODELS:
                     self._loaded.popitem(last=False)
+                with Kept("noting which versions are in use"):
+                    self._noted([(one.model, str(one.version)) for _, one in self._loaded.values()])
             self._loaded.move_to_end(uri)
             cascade = held[1]
         if uri == self.uri:

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from boneage.cli import main
 from boneage.registry.champions import HISTORY_TAG, tenures
+from boneage.registry.in_use import note_versions
 from boneage.registry.promotion import promote, rollback
 from boneage.registry.register import register_cascade
 from boneage.registry.soundness import registry_doubts
@@ -109,6 +112,21 @@ def test_an_alias_without_its_version_says_what_to_run(champions):
 def test_a_version_whose_files_are_gone_is_found(champions):
     shutil.rmtree(version_folder(champions, show(champions, NAME)))
     assert "the files of tiny-cascade version 3 are not at" in said(champions)
+
+
+def test_a_deleted_version_that_a_running_page_answers_with_is_found(champions, tmp_path):
+    note_versions("page", [(NAME, "2"), ("a bundle", "")])
+    mine = tmp_path / "workspace" / "in-use" / f"{os.getpid()}.json"
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    other = shutil.copyfile(mine, mine.with_name(f"{ended.pid}.json"))
+    assert said(champions) == "" and mine.exists() and not other.exists()
+    champions.delete_model_version(NAME, "2")
+    assert f"a running page (process {os.getpid()}) answers with tiny-cascade version 2, which was deleted" in said(
+        champions
+    )
+    note_versions("page", [(NAME, "3")])
+    assert "running page" not in said(champions)
 
 
 def test_heads_that_a_champion_was_put_together_from_are_missed(ten_heads, store, submit):

@@ -22,12 +22,14 @@ def wait_for(phase: Phase, service: ModelService) -> None:
 
 def test_a_model_is_loaded_once_and_again_after_a_promotion() -> None:
     catalogue = FakeCatalogue()
-    service = ModelService(catalogue, URI)
+    noted: list[list[tuple[str, str]]] = []
+    service = ModelService(catalogue, URI, noted=noted.append)
     assert service.status.phase is Phase.LOADING
     assert [service.cascade().version for _ in range(3)] == ["3", "3", "3"]
     catalogue.versions[URI] = "4"
     assert service.cascade().version == "4"
     assert catalogue.loads == [(URI, "3"), (URI, "4")]
+    assert [[version for _, version in held] for held in noted] == [["3"], ["4"]]
 
 
 def test_at_most_two_models_stay_in_memory() -> None:
