@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from boneage.cascade.cascade import Cascade  # noqa: E402
-from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_backbones  # noqa: E402
+from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_served  # noqa: E402
 from boneage.commands.evaluate import evaluate_arguments, labelled  # noqa: E402
 from boneage.data.annotations import read_row  # noqa: E402
 from boneage.errors import BoneageError  # noqa: E402
@@ -46,7 +46,7 @@ def main() -> int:
     compared, largest, unread = 0, 0.0, 0
     for first in range(0, len(table), AT_ONCE):
         films, refused = prepared(served, table.iloc[first : first + AT_ONCE])
-        found = compare_backbones(by_keras, served.backbone, films)
+        found = compare_served(by_keras, served, films)
         compared, unread = compared + len(films.images), unread + refused
         largest = max(largest, found["largest_difference_months"])
         said = f"{compared} films of {name}: graph and Keras at most {largest:.6f} months apart"

@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from soaking import ROOT, Tally, disk_mib, draw_films, memory_mib, run_clients, say
+from soaking import ROOT, Growth, Tally, disk_mib, draw_films, memory_mib, run_clients, say
 
 NAME = "boneage-cascade"
 
@@ -184,6 +184,8 @@ def soak(visits: Visits, page: Page, asked: argparse.Namespace) -> int:
         threading.Timer(third * 1.9, lambda: figures.append(page.figures())),
         threading.Timer(third * 2, page.kill_and_start),
     ]
+    growth = Growth(lambda: page.figures()[0], lambda: visits.tally.counts["estimates"])
+    timers.append(threading.Timer(0, growth.watch, [third * 1.9]))
     for timer in timers:
         timer.start()
     run_clients(asked.visitors, asked.seconds, visits.visit)
@@ -193,6 +195,8 @@ def soak(visits: Visits, page: Page, asked: argparse.Namespace) -> int:
     say(f"{asked.visitors} visitors, {asked.seconds:.0f} s: {dict(sorted(visits.tally.counts.items()))}")
     shown = "; ".join(f"{memory:.0f} and {disk:.1f}" for memory, disk in figures)
     say(f"memory and temporary files (MiB), twice before the page was killed, then at the end: {shown}")
+    slope, error = growth.slope()
+    say(f"before it was killed, once settled: {slope:.1f} MiB (standard error {error:.1f}) more per 100 estimates")
     say(f"the flag store: {disk_mib(page.home / 'flagged'):.1f} MiB")
     say(f"mixed up or unforeseen: {len(visits.tally.faults)}; lost: {len(lost)}")
     for sentence in (visits.tally.faults + lost)[:5]:

@@ -71,6 +71,40 @@ def memory_mib(pid: int) -> float:
     return sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 2**20
 
 
+@dataclass
+class Growth:
+    """Memory against work done, sampled while clients work.
+
+    Attributes:
+        memory: returns the server's memory in MiB.
+        work: returns how much was done so far, such as estimates.
+        points: (work, MiB) of each sample.
+    """
+
+    memory: Callable[[], float]
+    work: Callable[[], int]
+    points: list[tuple[int, float]] = field(default_factory=list)
+
+    def watch(self, seconds: float, every: float = 2.0) -> None:
+        """Sample for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.points.append((self.work(), self.memory()))
+            time.sleep(every)
+
+    def slope(self) -> tuple[float, float]:
+        """Return by how many MiB memory grows per 100 pieces of work, and the standard error, once it has settled.
+
+        The first half of the work is left out: caches fill and the allocator finds its size.
+        """
+        import numpy as np
+
+        work, memory = np.array(self.points, float).T
+        late = work >= work[-1] / 2
+        (slope, _), covariance = np.polyfit(work[late] / 100, memory[late], 1, cov=True)
+        return float(slope), float(covariance[0, 0] ** 0.5)
+
+
 def disk_mib(folder: Path) -> float:
     """Return how much the files below a folder take, in MiB."""
     size = 0

@@ -3,6 +3,7 @@
 - `bundle.json`: what is what: configuration, heads, intervals, card, versions, sha256 of every other file
 - `backbone.npz`: the shared frozen network's weights, which training goes on from
 - `backbone.onnx`: the graph along which ONNX Runtime runs these weights; older bundles have none
+- `heads.onnx`: the graph along which ONNX Runtime runs the heads; beside `backbone.onnx` only
 - `heads/<key>.npz`: the ten heads' arrays (numpy, pickle refused), six per member of an ensemble
 - `global.npz`: the head for all ages, where one is stacked with the experts
 - `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
@@ -26,9 +27,10 @@ from boneage import __version__
 from boneage.cascade.calibration import Calibration
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.case_index import CaseIndex
+from boneage.cascade.heads_graph import along_graph, write_heads_graph
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
-from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_backbones
+from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_served
 from boneage.cascade.provenance import portable, versions
 from boneage.cascade.routing import Head
 from boneage.cascade.stack import Stack
@@ -49,6 +51,7 @@ FORMAT = 1
 BUNDLE_FILE = "bundle.json"
 BACKBONE_FILE = "backbone.npz"
 GRAPH_FILE = "backbone.onnx"
+HEADS_GRAPH_FILE = "heads.onnx"
 GLOBAL_FILE = "global.npz"
 CASES_FILE = "cases.npz"
 GATE_FOLDER = "gate"
@@ -97,6 +100,8 @@ def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None
     cascade.backbone.save_graph(folder / GRAPH_FILE)
     heads = {key.name: _save_head(cascade.heads[key], folder) for key in ALL_MODELS}
     stack = _save_stack(cascade.stack, folder) if cascade.stack else None
+    if (folder / GRAPH_FILE).is_file():
+        write_heads_graph(_heads(cascade), _all_ages(cascade), folder / HEADS_GRAPH_FILE)
     if cascade.cases is not None:
         cascade.cases.save(folder / CASES_FILE)
     if cascade.config.cascade.gate:
@@ -146,7 +151,7 @@ def load_bundle(folder: str | Path) -> Cascade:
         )
     backbone = open_saved(content.folder / BACKBONE_FILE, content.folder / GRAPH_FILE)
     backbone.proof = values.get("graph")
-    return Cascade(
+    cascade = Cascade(
         preparer=preparer,
         backbone=backbone,
         heads={key: _load_head(key, values["heads"], content.folder) for key in ALL_MODELS},
@@ -163,6 +168,8 @@ def load_bundle(folder: str | Path) -> Cascade:
         gate=Gate(read_model(content.folder / GATE_FOLDER)) if f"{GATE_FOLDER}/gate.npz" in values["files"] else None,
         model=content.folder.name,
     )
+    # Heads of before graphs, and those beside a backbone that serves through Keras, answer by NumPy.
+    return _along_graph(cascade, content.folder) if HEADS_GRAPH_FILE in values["files"] else cascade
 
 
 def read_bundle(folder: str | Path) -> BundleContent:
@@ -192,12 +199,29 @@ def _proof(cascade: Cascade, folder: Path, films: Films | None) -> dict[str, flo
     """Compare the written graph with the backbone that it was made from, or hand on what was found before."""
     if films is None or not (folder / GRAPH_FILE).is_file():
         return getattr(cascade.backbone, "proof", None)
-    found = compare_backbones(cascade, GraphBackbone(folder / BACKBONE_FILE, folder / GRAPH_FILE), films)
+    graph = GraphBackbone(folder / BACKBONE_FILE, folder / GRAPH_FILE)
+    found = compare_served(cascade, replace(_along_graph(cascade, folder), backbone=graph), films)
     if cascade.config.backbone.weights == "none" and not found["largest_difference_months"] <= LARGEST_MONTHS:
         # A deep network of random weights is chaotic: the last bit of a sum changes its ages. It serves through Keras.
         (folder / GRAPH_FILE).unlink()
+        (folder / HEADS_GRAPH_FILE).unlink()
         return None
     return found
+
+
+def _heads(cascade: Cascade) -> dict[ModelKey, Head]:
+    return {key: head for key, head in cascade.heads.items() if isinstance(head, Head)}
+
+
+def _all_ages(cascade: Cascade) -> GlobalHead | None:
+    return cascade.stack.head if cascade.stack else None
+
+
+def _along_graph(cascade: Cascade, folder: Path) -> Cascade:
+    """Return a cascade whose heads answer along the graph of a bundle."""
+    heads, all_ages = along_graph(folder / HEADS_GRAPH_FILE, _heads(cascade), _all_ages(cascade))
+    stack = replace(cascade.stack, head=all_ages) if cascade.stack and all_ages else None
+    return replace(cascade, heads=heads, stack=stack)
 
 
 def _save_head(head: Any, folder: Path) -> dict[str, Any]:

@@ -184,8 +184,8 @@ class Cascade:
     def pooled(self, images: np.ndarray) -> np.ndarray:
         """Return the pooled features of prepared images uint8 (N, S, S), averaged over the views, float32 (N, D)."""
         views = self.config.cascade.views
-        passes = [self.backbone.pooled(np.stack([apply_view(image, view) for image in images])) for view in views]
-        return passes[0] if len(passes) == 1 else np.asarray(np.mean(passes, axis=0))
+        pooled = self.backbone.pooled(np.stack([apply_view(image, view) for view in views for image in images]))
+        return pooled if len(views) == 1 else np.asarray(pooled.reshape(len(views), len(images), -1).mean(axis=0))
 
     def routed(self, features: np.ndarray, sexes: Sequence[Sex], given: Sequence[int | None] | None = None) -> Routed:
         """Route N images from their features float32 (N, D), the head for all ages included; no calibration yet."""

@@ -1,16 +1,15 @@
-"""Compare a backbone's graph with the network that it was exported from: the ages that both lead to, film by film."""
+"""Compare the graphs that serve with the networks that they were exported from: the ages that both lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from boneage.cascade.cascade import Cascade
-    from boneage.learn.graph_backbone import GraphBackbone
 
 LARGEST_MONTHS = 0.01
 """How far two ages of one film may be apart."""
@@ -32,9 +31,15 @@ class Films:
     features: np.ndarray | None = None
 
 
-def compare_backbones(cascade: Cascade, graph: GraphBackbone, films: Films) -> dict[str, float]:
-    """Return `films`, how many were compared, and `largest_difference_months` between the two ages of a film."""
-    served, largest = replace(cascade, backbone=graph), 0.0
+def compare_served(cascade: Cascade, served: Cascade, films: Films) -> dict[str, float]:
+    """Return `films`, how many were compared, and `largest_difference_months` between the two ages of a film.
+
+    Args:
+        cascade: as it was made.
+        served: the same with backbone and heads as graphs.
+        films: what both estimate.
+    """
+    largest = 0.0
     for first in range(0, len(films.images), _BATCH):
         rows = slice(first, first + _BATCH)
         images, sexes = films.images[rows], list(films.sexes[rows])

@@ -22,8 +22,8 @@ ARRAYS = 4
 BINS = np.arange(0.0, MAX_AGE_MONTHS + 1, 6.0, dtype=np.float32)
 SEX_FLAGS = {Sex.FEMALE: -1.0, Sex.MALE: 1.0}
 _SPREAD = 9.0
-_CENTRE = 120.0
-_HALF = 60.0
+CENTRE = 120.0
+HALF = 60.0
 
 
 def bins_of(count: int) -> np.ndarray:
@@ -83,7 +83,7 @@ class GlobalHead:
         kernel_1, bias_1, kernel_2, bias_2 = weights
         raw = np.maximum(flagged @ kernel_1 + bias_1, 0) @ kernel_2 + bias_2
         if self.kind == "regression":
-            return np.asarray(raw[:, 0] * _HALF + _CENTRE)
+            return np.asarray(raw[:, 0] * HALF + CENTRE)
         return np.asarray(np.clip(softmax(raw) @ bins_of(raw.shape[1]), 0, MAX_AGE_MONTHS))
 
 
@@ -135,6 +135,6 @@ def _build(kind: Kind, n_features: int, width: int) -> Any:
 def targets_of_kind(kind: Kind, ages: np.ndarray) -> np.ndarray:
     """Return what a head of this kind learns from ages in months: scaled ages (N, 1), or soft labels (N, bins)."""
     if kind == "regression":
-        return ((ages - _CENTRE) / _HALF)[:, None].astype(np.float32)
+        return ((ages - CENTRE) / HALF)[:, None].astype(np.float32)
     weights = np.exp(-0.5 * ((BINS[None] - ages[:, None]) / _SPREAD) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)

@@ -63,7 +63,7 @@ class GraphBackbone:
         self.weights, self.graph, self.passes = weights, graph, 0
         self.proof: dict[str, float] | None = None
         arrays = read_arrays(weights)
-        self._session = _open(graph, arrays, threads)
+        self._session = open_session(graph, arrays, threads)
         self._facts = _facts(self._session, graph)
 
     @property
@@ -150,8 +150,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()}
 
 
-def _open(graph: Path, arrays: dict[str, np.ndarray], threads: int) -> Any:
-    """Open a session of the graph with these weights."""
+def open_session(graph: Path, arrays: dict[str, np.ndarray], threads: int) -> Any:
+    """Open a session of ONNX Runtime.
+
+    Args:
+        graph: the graph's file.
+        arrays: what it declares as external, by name.
+        threads: of ONNX Runtime; 0 for one per core.
+
+    Raises:
+        BackboneError: when the file is missing or damaged, or the arrays do not fit it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

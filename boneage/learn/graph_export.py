@@ -11,7 +11,7 @@ package `onnx`, which comes with the extra `train`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OPSET = 17
 _IR_VERSION = 9
 _ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid"}
-Emit = Callable[["_Graph", Any, Any], str]
+Emit = Callable[["Graph", Any, Any], str]
 
 
 class Exportable(Protocol):
@@ -59,27 +59,55 @@ def write_graph(backbone: Exportable, path: Path) -> Path:
     """
     onnx = needed("onnx", "export a network for serving")
     names = backbone.array_names()
-    graph = _Graph({id(variable): name for variable, name in zip(backbone.model.weights, names, strict=True)})
+    graph = Graph({id(variable): name for variable, name in zip(backbone.model.weights, names, strict=True)})
     size = backbone.input_size
     image = graph.add("Unsqueeze", ["image", graph.integers([1])])
     hand = graph.add("Cast", [image], to=onnx.TensorProto.FLOAT)
     last = graph.through(backbone.model, hand)
     graph.add("ReduceMean", [last], output="pooled", axes=[2, 3], keepdims=0)
     graph.add("Transpose", [last], output="maps", perm=[0, 2, 3, 1])
-    shape = ["N", *backbone.model.output_shape[1:]]
-    value, floats = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
-    inputs = [value("image", onnx.TensorProto.UINT8, ["N", size, size])]
-    outputs = [value("pooled", floats, ["N", backbone.features]), value("maps", floats, shape)]
-    weights = [(name, weight) for name, weight in zip(names, backbone.model.weights, strict=True) if _floats(weight)]
-    declared = [_external(name, weight) for name, weight in weights]
-    made = onnx.helper.make_graph(graph.nodes, backbone.name, inputs, outputs, [*declared, *graph.constants])
-    model = onnx.helper.make_model(
-        made, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="boneage"
-    )
+    outputs = {"pooled": ["N", backbone.features], "maps": ["N", *backbone.model.output_shape[1:]]}
+    weights = {name: one for name, one in zip(names, backbone.model.weights, strict=True) if _floats(one)}
     identity = {"name": backbone.name, "input_size": size, "batch_size": backbone.batch_size}
     facts = {META_IDENTITY: identity, META_ARRAYS: names, META_FEATURES: backbone.features}
-    onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in facts.items()})
-    return write_whole(path, model.SerializeToString(deterministic=True))
+    return write_whole(path, finished(graph, backbone.name, {"image": ["N", size, size]}, outputs, weights, facts))
+
+
+def finished(
+    graph: Graph,
+    name: str,
+    inputs: Mapping[str, list[Any]],
+    outputs: Mapping[str, list[Any]],
+    arrays: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the bytes of a graph whose nodes are all there; `image` is uint8, everything else float32.
+
+    Args:
+        graph: with its nodes.
+        name: what it is called.
+        inputs: name -> shape.
+        outputs: likewise.
+        arrays: the arrays that are handed over when it is opened, by the names that its nodes use.
+        facts: what it says of itself, as JSON.
+
+    Raises:
+        MissingPartError: when the package `onnx` is not installed.
+    """
+    onnx = needed("onnx", "export a network for serving")
+    types = onnx.TensorProto
+
+    def value(name: str, shape: list[Any]) -> Any:
+        return onnx.helper.make_tensor_value_info(name, types.UINT8 if name == "image" else types.FLOAT, shape)
+
+    given, made = ([value(*one) for one in each.items()] for each in (inputs, outputs))
+    declared = [_external(array, values) for array, values in arrays.items()]
+    whole = onnx.helper.make_graph(graph.nodes, name, given, made, [*declared, *graph.constants])
+    model = onnx.helper.make_model(
+        whole, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="boneage"
+    )
+    onnx.helper.set_model_props(model, {fact: json.dumps(said) for fact, said in (facts or {}).items()})
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _floats(variable: Any) -> bool:
@@ -96,7 +124,7 @@ def _external(name: str, variable: Any) -> Any:
     return tensor
 
 
-class _Graph:
+class Graph:
     """Nodes and constants as they are added; tensors are named, images lie as (N, C, h, w)."""
 
     def __init__(self, arrays: dict[int, str]) -> None:
@@ -162,12 +190,12 @@ class _Graph:
         return self.add(_ACTIVATIONS[name], [value])
 
 
-def _same(graph: _Graph, layer: Any, given: str) -> str:
+def _same(graph: Graph, layer: Any, given: str) -> str:
     return given
 
 
 def _merge(kind: str) -> Emit:
-    def emit(graph: _Graph, layer: Any, given: Any) -> str:
+    def emit(graph: Graph, layer: Any, given: Any) -> str:
         value, *others = given
         for other in others:
             value = graph.add(kind, [value, other])
@@ -176,16 +204,16 @@ def _merge(kind: str) -> Emit:
     return emit
 
 
-def _concatenate(graph: _Graph, layer: Any, given: Any) -> str:
+def _concatenate(graph: Graph, layer: Any, given: Any) -> str:
     return graph.add("Concat", list(given), axis=1)
 
 
-def _rescaling(graph: _Graph, layer: Any, given: str) -> str:
+def _rescaling(graph: Graph, layer: Any, given: str) -> str:
     scaled = graph.add("Mul", [given, graph.floats(layer.scale)])
     return graph.add("Add", [scaled, graph.floats(layer.offset)])
 
 
-def _normalization(graph: _Graph, layer: Any, given: str) -> str:
+def _normalization(graph: Graph, layer: Any, given: str) -> str:
     import keras
 
     if layer.input_mean is None:
@@ -199,7 +227,7 @@ def _normalization(graph: _Graph, layer: Any, given: str) -> str:
     return graph.add("Div", [graph.add("Sub", [given, mean]), deviation])
 
 
-def _padding(graph: _Graph, layer: Any, given: str) -> str:
+def _padding(graph: Graph, layer: Any, given: str) -> str:
     (top, bottom), (left, right) = layer.padding
     return graph.add("Pad", [given, graph.integers([0, 0, top, left, 0, 0, bottom, right])])
 
@@ -208,7 +236,7 @@ def _window(layer: Any) -> dict[str, Any]:
     return {"strides": list(layer.strides), "auto_pad": "SAME_UPPER" if layer.padding == "same" else "VALID"}
 
 
-def _convolution(graph: _Graph, layer: Any, given: str) -> str:
+def _convolution(graph: Graph, layer: Any, given: str) -> str:
     # Keras keeps (h, w, in, out), and per channel (h, w, channels, 1).
     deep = type(layer).__name__ == "DepthwiseConv2D"
     if (deep and layer.depth_multiplier != 1) or (not deep and layer.groups != 1) or set(layer.dilation_rate) != {1}:
@@ -220,7 +248,7 @@ def _convolution(graph: _Graph, layer: Any, given: str) -> str:
     return graph.activated(value, layer.activation)
 
 
-def _dense(graph: _Graph, layer: Any, given: str) -> str:
+def _dense(graph: Graph, layer: Any, given: str) -> str:
     # On one value per channel (N, C, 1, 1) a Dense layer is a convolution of one pixel.
     kernel = graph.add("Transpose", [graph.array(layer.kernel)], perm=[1, 0])
     kernel = graph.add("Reshape", [kernel, graph.integers([*reversed(layer.kernel.shape), 1, 1])])
@@ -228,7 +256,7 @@ def _dense(graph: _Graph, layer: Any, given: str) -> str:
     return graph.activated(graph.add("Conv", inputs, kernel_shape=[1, 1]), layer.activation)
 
 
-def _batch_normalization(graph: _Graph, layer: Any, given: str) -> str:
+def _batch_normalization(graph: Graph, layer: Any, given: str) -> str:
     channels = layer.moving_mean.shape[0]
     scale = graph.array(layer.gamma) if layer.scale else graph.constant(np.ones(channels, np.float32))
     centre = graph.array(layer.beta) if layer.center else graph.constant(np.zeros(channels, np.float32))
@@ -236,11 +264,11 @@ def _batch_normalization(graph: _Graph, layer: Any, given: str) -> str:
     return graph.add("BatchNormalization", [given, scale, centre, *moving], epsilon=float(layer.epsilon))
 
 
-def _activation(graph: _Graph, layer: Any, given: str) -> str:
+def _activation(graph: Graph, layer: Any, given: str) -> str:
     return graph.activated(given, layer.activation)
 
 
-def _relu(graph: _Graph, layer: Any, given: str) -> str:
+def _relu(graph: Graph, layer: Any, given: str) -> str:
     if layer.negative_slope or layer.threshold:
         raise BackboneError.of("graph.relu", layer=layer.name)
     if layer.max_value is not None:
@@ -248,13 +276,13 @@ def _relu(graph: _Graph, layer: Any, given: str) -> str:
     return graph.add("Relu", [given])
 
 
-def _mean(graph: _Graph, layer: Any, given: str) -> str:
+def _mean(graph: Graph, layer: Any, given: str) -> str:
     # One value per channel stays (N, C, 1, 1), so the Reshape that follows in EfficientNet has nothing to do.
     return graph.add("GlobalAveragePool", [given])
 
 
 def _pool(kind: str) -> Emit:
-    def emit(graph: _Graph, layer: Any, given: Any) -> str:
+    def emit(graph: Graph, layer: Any, given: Any) -> str:
         return graph.add(kind, [given], kernel_shape=list(layer.pool_size), **_window(layer))
 
     return emit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boneage.cascade.bundle import BACKBONE_FILE, GRAPH_FILE, load_bundle, read_bundle, save_bundle
+from boneage.cascade.bundle import BACKBONE_FILE, GRAPH_FILE, HEADS_GRAPH_FILE, load_bundle, read_bundle, save_bundle
 from boneage.cascade.parity import Films
 from boneage.groups import MAX_AGE_MONTHS, ModelKey, Sex
 from boneage.needs import import_keras_quietly
@@ -50,7 +50,7 @@ def convert_version(
         MissingPartError: when Keras is not installed.
     """
     bundle = bundle_folder(client, info)
-    if GRAPH_FILE in read_bundle(bundle).values["files"]:
+    if {GRAPH_FILE, HEADS_GRAPH_FILE} <= read_bundle(bundle).values["files"].keys():
         raise RegistryError.of("registry.has_graph", name=info.name, version=info.version)
     import_keras_quietly()
     from boneage.learn.frozen import FrozenBackbone

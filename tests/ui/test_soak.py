@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from page_fakes import URI, Running, hand_pixels, write_png
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -48,3 +49,9 @@ def test_eight_visitors_at_once_mix_up_and_lose_nothing(running: Running, tmp_pa
     assert visits.tally.counts["readings"] > 3 and visits.tally.counts["rightly refused"] > 1
     records = running.services.flags.records()
     assert set(records["version"]) <= {"3", "4"} and records["key"].str.len().eq(64).all()
+
+
+def test_growth_is_the_slope_once_memory_has_settled() -> None:
+    growth = soak_page().Growth(lambda: 0.0, lambda: 0)
+    growth.points = [(10 * n, 500.0 - 8 * max(0, 10 - n) + 0.2 * n) for n in range(30)]
+    assert growth.slope() == pytest.approx((2.0, 0.0), abs=1e-6)
