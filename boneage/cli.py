@@ -39,6 +39,7 @@ _COMMANDS = {
     "licences": ("doctor", "list the licence of every distribution that boneage is built on"),
     "gate": ("gate", "fit or measure the gate that refuses what is no usable hand film"),
     "ablate": ("ablate", "measure every idea beyond the paper, one by one and together"),
+    "methods": ("methods", "the methods of a store's studies side by side, beside their papers' figures"),
     "stress": ("stress", "how the estimates bear turned, cropped, noisy, inverted films"),
     "recalibrate": ("recalibrate", "correct a registered cascade for one's own site"),
     "explain": ("explain", "where one estimate comes from: heat maps, experts, similar cases"),

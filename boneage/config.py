@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from boneage.errors import BoneageError
 from boneage.settings import (
+    Arrange,
     BackboneConfig,
     CascadeConfig,
     ClassifierObjective,
@@ -49,6 +50,7 @@ from boneage.settings import (
 )
 
 __all__ = [
+    "Arrange",
     "BackboneConfig",
     "CascadeConfig",
     "ClassifierObjective",
@@ -125,7 +127,10 @@ def from_mapping(tree: Mapping[str, Any], origin: str = "configuration") -> Conf
     Raises:
         ConfigError: when a key is unknown or ill-typed.
     """
-    return _read(Config, tree, origin)
+    config = _read(Config, tree, origin)
+    if config.regressor.loss in {"years", "months"}:
+        raise ConfigError.of("config.whole_loss", place=origin, loss=config.regressor.loss)
+    return config
 
 
 def head_parameters(tree: Mapping[str, Any], origin: str = "parameters") -> HeadParameters:

@@ -249,11 +249,16 @@ def _with_legend_above(figure: Figure, axes: Axes) -> Figure:
 
 
 def error_against_cost(
-    names: Sequence[str], cost_ms: ArrayLike, mae_months: ArrayLike, bounds: ArrayLike, title: str
+    names: Sequence[str],
+    cost_ms: ArrayLike,
+    mae_months: ArrayLike,
+    bounds: ArrayLike,
+    title: str,
+    films: str = "out of fold",
 ) -> Figure:
-    """Draw what N networks cost, milliseconds an image (N,), against their error in months (N,).
+    """Draw what N networks or methods cost, milliseconds an image (N,), against their error in months (N,).
 
-    `bounds`: the ends of the errors' intervals, float (2, N).
+    `bounds`: the ends of the errors' intervals, float (2, N); `films`: which films the errors are of.
     """
     cost, mae = np.asarray(cost_ms, float), np.asarray(mae_months, float)
     figure, (axes,) = new_figure((7.2, 4.8))
@@ -262,7 +267,20 @@ def error_against_cost(
         axes.annotate(name, (x, y), (6, 4), textcoords="offset points", fontsize=8, color=_INK)
     axes.set_xscale("log")
     axes.margins(x=0.2)
-    _style(axes, title, "Milliseconds of one core an image", "Mean absolute error out of fold (months)")
+    _style(axes, title, "Milliseconds of one core an image", f"Mean absolute error {films} (months)")
+    return figure
+
+
+def error_by_year(table: pd.DataFrame, title: str) -> Figure:
+    """Draw the error of several methods against the true year of age: `method`, and a column of months per year."""
+    figure, (axes,) = new_figure((7.2, 4.8))
+    years = [name for name in table.columns if name != "method"]
+    for number, row in enumerate(table.to_dict("records")):
+        colour = _FOLDS[number % len(_FOLDS)]
+        axes.plot([int(year) for year in years], [row[year] for year in years], "o-", color=colour, label=row["method"])
+    _style(axes, title, "True age (years, the nearest)", "Mean absolute error (months)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 

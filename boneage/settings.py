@@ -12,11 +12,12 @@ _STRICT = ConfigDict(extra="forbid")
 
 Role = Literal["train", "test"]
 Layout = Literal["auto", "rsna", "atlas", "table", "flagged", "phantom"]
-Contrast = Literal["equalize", "clahe", "stretch", "none"]
+Contrast = Literal["equalize", "clahe", "stretch", "sharpen", "none"]
 Selection = Literal["largest", "none"]
 Mirror = Literal["none", "right"]
+Arrange = Literal["none", "upright", "mosaic"]
 View = Literal["original", "flip", "rotate-left", "rotate-right"]
-Loss = Literal["mae", "mse", "huber", "distribution"]
+Loss = Literal["mae", "mse", "huber", "distribution", "years", "months"]
 FinalStop = Literal["folds", "validation"]
 Pruner = Literal["none", "median", "wilcoxon"]
 ClassifierObjective = Literal["accuracy", "log_loss", "quadratic_kappa"]
@@ -31,6 +32,7 @@ class StudyConfig:
     """`[study]`: the study's name, the prefix of its registered models, and its seed.
 
     `stress_films`: so many validation films take the stress test that the new version's card shows; 0 for none.
+    `experiment`: the MLflow experiment of its runs, which several studies may share; "" for one of the study's name.
     """
 
     name: str = "boneage"
@@ -38,6 +40,7 @@ class StudyConfig:
     seed: int = 2024
     note: str = ""
     stress_films: int = 0
+    experiment: str = ""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -70,7 +73,8 @@ class DataConfig:
     """`[data]`: where the sources lie and how they are split.
 
     `validation_ids`: a table whose `id` column fixes the validation set; without it `validation_fraction` is drawn.
-    `limit`: use at most so many images (stratified by sex and group), 0 for all.
+    `limit`: use at most so many images (stratified by sex and group), 0 for all; the images of `validation_ids` are
+    used in any case and do not count, so that a small study is still scored on the whole fixed set.
     """
 
     root: str = ""
@@ -86,7 +90,10 @@ class PreprocessConfig:
     """`[preprocess]`: the preparation; `background` is a local rembg session, `handmask`, `none` or an ONNX path.
 
     `rotate` turns the hand upright by its mask's axis. `mirror = "right"` mirrors films that are known to show a right
-    hand (DICOM laterality, or a table's column), so that the networks only ever see left hands.
+    hand (DICOM laterality, or a table's column), so that the networks only ever see left hands. `contrast = "sharpen"`
+    standardises the hand's grey levels, takes out speckle and sharpens edges.
+    `arrange` comes last: `upright` turns and centres the hand by the key points of its joints, `mosaic` cuts out the
+    ossification centres and lays them side by side.
     """
 
     background: str = "handmask"
@@ -97,6 +104,7 @@ class PreprocessConfig:
     size: int = 500
     rotate: bool = False
     mirror: Mirror = "none"
+    arrange: Arrange = "none"
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -122,6 +130,10 @@ class HeadParameters:
     `loss` matters to regressors only (classifiers use categorical cross-entropy); with `"distribution"` a regressor
     ends in a softmax over bins of its range, learns soft labels and gives the expectation. `standardize` scales the
     features by mean and deviation of the training part before the first Dense layer; the paper does not.
+
+    `years` and `months` are losses of the classifier and make a study of one head per sex for all ages: a softmax over
+    the years 0 to 19, fitted to the year by cross-entropy, or its expectation to the months by their absolute error.
+    All five models of a sex are then parts of that head: its group probabilities, and the expectation within a group.
     """
 
     initial_learning_rate: float = 1e-3

@@ -9,6 +9,7 @@
 - `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
 - `gate/`: the network and thresholds that refuse films, where the cascade asks for a gate
 - `mask.onnx`: the mask network, where it is our own or a local file
+- `regions.onnx`: the network that finds regions, where hands are arranged by them
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ GLOBAL_FILE = "global.npz"
 CASES_FILE = "cases.npz"
 GATE_FOLDER = "gate"
 MASK_FILE = "mask.onnx"
+REGIONS_FILE = "regions.onnx"
 
 
 class BundleError(BoneageError):
@@ -109,6 +111,8 @@ def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
         copy_whole(mask, folder / MASK_FILE)
+    if cascade.preparer.config.arrange != "none":
+        copy_whole(cascade.preparer.finder.file, folder / REGIONS_FILE)
     values = {
         "format": FORMAT,
         "config": to_mapping(portable(cascade.config)),
@@ -141,7 +145,7 @@ def load_bundle(folder: str | Path) -> Cascade:
     preprocess = config.preprocess
     if MASK_FILE in values["files"]:
         preprocess = replace(preprocess, background=str(content.folder / MASK_FILE))
-    preparer = Preparer(preprocess)
+    preparer = Preparer(preprocess, regions=content.folder / REGIONS_FILE if REGIONS_FILE in values["files"] else None)
     if preparer.sha256 != values["prepare_sha256"]:
         raise BundleError.of(
             "bundle.preprocessing",

@@ -15,7 +15,7 @@ import pandas as pd
 from boneage.config import DataConfig, SourceConfig
 from boneage.data.archives import DataError
 from boneage.data.finder import ImageFinder
-from boneage.data.layouts import parse_age, parse_sex
+from boneage.data.layouts import parse_age, parse_sex, read_table
 from boneage.data.sources import RawRow, read_sizes, read_source, resolve
 from boneage.data.transforms import read_row as read_row
 from boneage.groups import AGE_GROUPS, Sex, group_of
@@ -95,8 +95,22 @@ def load_training(data: DataConfig) -> TrainingSet:
     found = _load_role(data, "train")
     if not any(source.role == "train" for source in data.sources):
         raise DataError.of("data.no_training_source")
-    limited = _limit(found.table, data.limit) if data.limit else found.table
-    return TrainingSet(limited, found.problems)
+    return TrainingSet(_limited(found.table, data) if data.limit else found.table, found.problems)
+
+
+def fixed_validation(data: DataConfig) -> set[str]:
+    """Return the ids of the table that fixes a study's validation part; nothing where it is to be drawn.
+
+    Raises:
+        DataError: when the table cannot be read or has no column `id`.
+    """
+    if not data.validation_ids:
+        return set()
+    reference = resolve(data.validation_ids, Path(data.root).expanduser() if data.root else project_root())
+    ids = read_table(reference)
+    if "id" not in ids.columns:
+        raise DataError.of("split.no_id", table=reference, columns=", ".join(ids.columns))
+    return set(ids["id"].str.strip())
 
 
 def load_test(data: DataConfig) -> TestSet:
@@ -237,6 +251,12 @@ def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame
     return frame.astype({name: kinds.get(name, object) for name in columns})
 
 
+def _limited(table: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
+    """Keep every image of the fixed validation set, and so many others as the limit says."""
+    fixed = table["id"].isin(fixed_validation(data))
+    return pd.concat([_limit(table[~fixed], data.limit), table[fixed]]).sort_index().reset_index(drop=True)
+
+
 def _limit(table: pd.DataFrame, count: int) -> pd.DataFrame:
     """Take about `count` rows, the same share of every sex and group; always the same rows for the same ids."""
     if count >= len(table):
@@ -245,4 +265,4 @@ def _limit(table: pd.DataFrame, count: int) -> pd.DataFrame:
     rank = order.groupby([table["sex"], table["group"]]).rank(method="first")
     size = order.groupby([table["sex"], table["group"]]).transform("size")
     chosen = ((rank - 0.5) / size).sort_values(kind="stable").index[:count]
-    return table.loc[sorted(chosen)].reset_index(drop=True)
+    return table.loc[sorted(chosen)]

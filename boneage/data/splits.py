@@ -14,12 +14,9 @@ import numpy as np
 import pandas as pd
 
 from boneage.config import DataConfig
-from boneage.data.annotations import TrainingSet, require_training
+from boneage.data.annotations import TrainingSet, fixed_validation, require_training
 from boneage.data.archives import DataError
-from boneage.data.layouts import read_table
-from boneage.data.sources import resolve
 from boneage.files import write_whole
-from boneage.paths import project_root
 
 _SHOWN = 3
 
@@ -123,14 +120,10 @@ def same_films(content_sha256: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def _fixed(table: pd.DataFrame, data: DataConfig) -> set[str]:
-    root = Path(data.root).expanduser() if data.root else project_root()
-    reference = resolve(data.validation_ids, root)
-    ids = read_table(reference)
-    if "id" not in ids.columns:
-        raise SplitError.of("split.no_id", table=reference, columns=", ".join(ids.columns))
-    held_out = set(table["id"]) & set(ids["id"].str.strip())
+    ids = fixed_validation(data)
+    held_out = set(table["id"]) & ids
     if not held_out:
-        raise SplitError.of("split.no_known_id", count=len(ids), table=reference, images=len(table))
+        raise SplitError.of("split.no_known_id", count=len(ids), table=data.validation_ids, images=len(table))
     return held_out
 
 

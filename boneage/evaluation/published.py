@@ -82,3 +82,17 @@ SYSTEMS: tuple[System, ...] = (
     System("chronos-msk", "MAE 8.81", "RSNA 2017 validation", "the challenge's labels"),
     System("fine-tuned, sex-conditioned ConvNeXt-Tiny", "MAE 6.18", _VALIDATION, "the challenge's labels"),
 )
+METHODS: dict[str, str] = {
+    "paper": "paper",
+    "zulkifley2021": "Zulkifley 2021",
+    "an2017": "An 2017",
+    "lee2017": "Lee 2017",
+}
+"""Which paper a study is a recipe of, by the beginning of its name; `Figure.what` begins with the paper."""
+AGES_MONTHS: dict[str, tuple[float, float]] = {"Lee 2017": (60.0, 228.0)}
+"""The ages that a paper's method was made for, where these are not all."""
+
+
+def paper_of(study: str) -> str:
+    """Return the paper that a study is a recipe of; empty for a method of ours."""
+    return next((paper for name, paper in METHODS.items() if study.startswith(name)), "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boneage.errors import BoneageError, nearest
-from boneage.learn import handnet, inverted, lite0
+from boneage.learn import attention, handnet, inverted, lite0
 from boneage.learn.embedded import ShippedWeights
 from boneage.weights.table import Network, published
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import keras
 
 HANDNET, HANDLITE0 = "handnet", "handlite0"
+ATTENTIVE = {"handlite0-attention": HANDLITE0}
+"""Networks that are another one of the table, with spatial attention behind it; their weights are the other's."""
 _CAFFE_MEANS = (-103.939, -116.779, -123.68)
 
 
@@ -82,6 +84,7 @@ class Backbone:
 _ROWS = (
     Backbone(HANDNET, handnet.INPUT_SIZE, handnet.FEATURES),
     Backbone(HANDLITE0, lite0.INPUT_SIZE, lite0.FEATURES),
+    Backbone("handlite0-attention", lite0.INPUT_SIZE, attention.LAYERS * lite0.FEATURES),
     Backbone("EfficientNetLite0", 224, 1280),
     Backbone("EfficientNetLite1", 240, 1280),
     Backbone("EfficientNetLite2", 260, 1280),
@@ -126,6 +129,8 @@ def blank_model(name: str, input_size: int, arrays: int = 0) -> keras.Model:
         BackboneError: when the name is unknown or the network cannot take this size.
     """
     row = find(name)
+    if row.name in ATTENTIVE:
+        return attention.attended(blank_model(ATTENTIVE[row.name], input_size), row.name)
     if row.name in EMBEDDED:
         embedded = EMBEDDED[row.name]
         if input_size != row.input_size and not embedded.any_side:

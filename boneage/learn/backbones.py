@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boneage.config import BackboneConfig
-from boneage.learn.backbone_table import EMBEDDED, Backbone, BackboneError, blank_model, find
-from boneage.learn.embedded import set_arrays
+from boneage.learn.attention import BLOCK
+from boneage.learn.backbone_table import ATTENTIVE, EMBEDDED, Backbone, BackboneError, blank_model, find
+from boneage.learn.embedded import read_arrays, set_arrays
 from boneage.learn.frozen import FrozenBackbone, assign, identify, read_saved
 from boneage.learn.inverted import SHAPES
 from boneage.learn.published_weights import read_published
@@ -88,6 +89,7 @@ def _source(config: BackboneConfig, row: Backbone) -> Path | None:
 
 def _asset(name: str) -> Path:
     """Return the weights that ship with the package for one of its embedded networks."""
+    name = ATTENTIVE.get(name, name)
     if name not in EMBEDDED:
         raise BackboneError.of("weights.not_shipped", names=" and ".join(EMBEDDED), given=name)
     return EMBEDDED[name].shipped.path()
@@ -101,6 +103,8 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
             _calibrate(model)
         elif row.name in EMBEDDED:
             assign(model, EMBEDDED[row.name].build(source, int(model.input_shape[1]), 0).get_weights())
+        elif row.name in ATTENTIVE and EMBEDDED[ATTENTIVE[row.name]].shipped.like(source):
+            set_arrays(_base_of(model), read_arrays(source), source.name)
         elif source.suffix == ".npz":
             assign(model, read_saved(source)[1])
         elif row.name in SHAPES:
@@ -111,6 +115,13 @@ def _load(model: keras.Model, row: Backbone, source: Path | None) -> None:
             _undo_missing_scale(network)
     except (ValueError, OSError, KeyError) as error:
         raise BackboneError.of("weights.other_network", file=source, name=row.name, reason=error) from error
+
+
+def _base_of(model: keras.Model) -> keras.Model:
+    """Return the network that spatial attention was put behind."""
+    import keras
+
+    return keras.Model(model.input, model.get_layer(f"{BLOCK}1_hidden").input)
 
 
 def _undo_missing_scale(network: keras.Model) -> None:

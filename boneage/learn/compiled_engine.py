@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from boneage.groups import AGE_GROUPS, Task
+from boneage.learn.all_ages import YEARS
 from boneage.learn.engine import HUBER_DELTA_MONTHS, Batch, FitPlan, HeadShape
 from boneage.learn.heads import POSITIONS, SPREAD, layer_shapes
 
@@ -43,7 +44,7 @@ class CompiledEngine:
         self._weights = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._momenta = [tf.Variable(tf.zeros(size)) for size in sizes]
         self._velocities = [tf.Variable(tf.zeros(size)) for size in sizes]
-        targets = len(AGE_GROUPS) if shape.task is Task.CLASSIFIER else 1
+        targets = len(AGE_GROUPS) if shape.loss == "crossentropy" else 1
         samples = (tf.TensorSpec((None, shape.n_features)), tf.TensorSpec((None, targets)))
         scalar, vector = tf.TensorSpec(()), tf.TensorSpec((None,))
         integer, order = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.int32)
@@ -103,15 +104,17 @@ class CompiledEngine:
         features, targets = samples
         output = self._forward(features, affine, None)
         loss = tf.reduce_mean(self._losses(targets, output, affine))
-        if self.shape.task is Task.CLASSIFIER:
+        if self.shape.loss == "crossentropy":
             hits = tf.equal(tf.argmax(output, axis=1), tf.argmax(targets, axis=1))
             return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
         if self.shape.loss == "distribution":
             output = tf.matmul(tf.nn.softmax(output), POSITIONS[:, None]) * affine[1] + affine[0]
+        if self.shape.whole:
+            output = tf.matmul(tf.nn.softmax(output), YEARS[:, None])
         return loss, tf.reduce_mean(tf.abs(output - targets))
 
     def _forward(self, x: Any, affine: Any, drop: tuple[Any, Any, Any] | None) -> Any:
-        """Return logits, of groups (N, 4) or of a distribution's bins (N, B), or months (N, 1)."""
+        """Return logits, of groups (N, 4), years (N, 20) or a distribution's bins (N, B), or months (N, 1)."""
         kernel_1, bias_1, kernel_2, bias_2, kernel_3, bias_3 = self._weights
         x = _dropout(tf.nn.relu(tf.matmul(x, kernel_1) + bias_1), drop, 1)
         x = tf.nn.relu(tf.matmul(x, kernel_2) + bias_2)
@@ -127,6 +130,11 @@ class CompiledEngine:
             places = (targets - affine[0]) / affine[1]
             labels = tf.nn.softmax(-0.5 * ((POSITIONS - places) / SPREAD) ** 2)
             return tf.nn.softmax_cross_entropy_with_logits(labels, outputs)
+        if self.shape.loss == "years":
+            years = tf.cast(tf.clip_by_value((targets[:, 0] + 6.0) // 12.0, 0.0, len(YEARS) - 1.0), tf.int32)
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(years, outputs)
+        if self.shape.loss == "months":
+            return keras.losses.mean_absolute_error(targets, tf.matmul(tf.nn.softmax(outputs), YEARS[:, None]))
         if self.shape.loss == "crossentropy":
             return keras.losses.categorical_crossentropy(targets, outputs, from_logits=True)
         if self.shape.loss == "huber":

@@ -13,12 +13,13 @@ import numpy as np
 
 from boneage.config import HeadParameters
 from boneage.groups import AGE_GROUPS, ModelKey, Task
+from boneage.learn import all_ages
 from boneage.learn.heads import POSITIONS, affine_of, build_head, outputs_of, soft_labels, softmax, target_of
 
 ENGINE_VERSION = 1
 """To be raised by whoever changes what a fit gives for the same samples, parameters and seed: searches begin anew."""
 HUBER_DELTA_MONTHS = 6.0
-LossName = Literal["crossentropy", "mae", "mse", "huber", "distribution"]
+LossName = Literal["crossentropy", "mae", "mse", "huber", "distribution", "years", "months"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,15 @@ class HeadShape:
     @classmethod
     def of(cls, task: Task, n_features: int, params: HeadParameters) -> HeadShape:
         """Take from hyperparameters what shapes the graph."""
-        loss: LossName = "crossentropy" if task is Task.CLASSIFIER else params.loss
-        return cls(task, n_features, params.width_1, params.width_2, loss, params.weight_decay > 0.0)
+        whole = params.loss in all_ages.LOSSES  # all five models of a sex are then parts of one head
+        loss: LossName = "crossentropy" if task is Task.CLASSIFIER and not whole else params.loss
+        widths = (params.width_1, params.width_2)
+        return cls(Task.CLASSIFIER if whole else task, n_features, *widths, loss, params.weight_decay > 0.0)
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether it is a head for all ages, whose outputs are the logits of the years."""
+        return self.loss in all_ages.LOSSES
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -106,9 +114,9 @@ class Batch:
     targets: np.ndarray
 
 
-def targets_of(key: ModelKey, ages: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def targets_of(key: ModelKey, ages: np.ndarray, groups: np.ndarray, loss: str = "") -> np.ndarray:
     """Return the targets that a head is fitted to: one-hot groups float32 (N, 4), or months float32 (N, 1)."""
-    if key.task is Task.CLASSIFIER:
+    if key.task is Task.CLASSIFIER and loss not in all_ages.LOSSES:
         return np.eye(len(AGE_GROUPS), dtype=np.float32)[np.asarray(groups, dtype=np.int64) - 1]
     return np.asarray(ages, dtype=np.float32)[:, None]
 
@@ -131,6 +139,8 @@ class StockEngine:
             "mse": keras.losses.MeanSquaredError(),
             "huber": keras.losses.Huber(delta=HUBER_DELTA_MONTHS),
             "distribution": keras.losses.CategoricalCrossentropy(from_logits=True),
+            "years": keras.losses.SparseCategoricalCrossentropy(),
+            "months": keras.losses.MeanAbsoluteError(),
         }[plan.shape.loss]
         schedule = keras.optimizers.schedules.CosineDecay(**plan.schedule.keras_arguments())
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=plan.params.weight_decay)
@@ -138,6 +148,9 @@ class StockEngine:
         self.model = build_head(shape.task, shape.n_features, plan.params, target_of(plan.key), seed=plan.seed)
         if shape.loss == "distribution":
             self.model = keras.Model(self.model.input, self.model.get_layer("dense_3").output)
+        if shape.loss == "months":
+            expected = keras.ops.matmul(self.model.output, all_ages.YEARS[:, None])
+            self.model = keras.Model(self.model.input, expected)
         self.model.set_weights(weights)
         # XLA would compile again for the last, smaller batch of an epoch.
         self.model.compile(optimizer=optimizer, loss=self._loss, jit_compile=False)
@@ -156,8 +169,10 @@ class StockEngine:
         """Score the watched set: return its loss, and accuracy (classifier) or MAE in months (regressor)."""
         output, targets = self.model.predict_on_batch(self._watched.features), self._watched.targets
         loss = float(self._loss(self._labels(targets), output))
-        if self._plan.shape.task is Task.CLASSIFIER:
+        if self._plan.shape.loss == "crossentropy":
             return loss, float(np.mean(output.argmax(axis=1) == targets.argmax(axis=1)))
+        if self._plan.shape.loss == "years":
+            output = output @ all_ages.YEARS[:, None]
         if self._plan.shape.loss == "distribution":
             centre, half = self._plan.affine
             output = softmax(output) @ POSITIONS[:, None] * half + centre
@@ -168,6 +183,8 @@ class StockEngine:
         return [np.array(weight) for weight in self.model.get_weights()]
 
     def _labels(self, targets: np.ndarray) -> np.ndarray:
-        """Return what the loss compares with: the targets, or a distribution's soft labels."""
+        """Return what the loss compares with: the targets, a distribution's soft labels, or the years (N, 1)."""
+        if self._plan.shape.loss == "years":
+            return all_ages.year_of(targets)
         centre, half = self._plan.affine
         return soft_labels((targets - centre) / half) if self._plan.shape.loss == "distribution" else targets

@@ -15,6 +15,7 @@ import numpy as np
 
 from boneage.config import FineTuneConfig
 from boneage.groups import Sex
+from boneage.learn.attention import BLOCK
 from boneage.learn.backbone_table import BackboneError, fit_input
 from boneage.learn.frozen import FrozenBackbone, identify
 from boneage.learn.global_head import BINS, SEX_FLAGS, targets_of_kind
@@ -67,7 +68,8 @@ def fine_tune(
     rng, count = np.random.default_rng(seed), len(films.ages)
     unfreeze(backbone.model, config.from_block)
     backbone.model.trainable, losses = False, []
-    learner = _learner(backbone.model)
+    first, inputs = _inputs(backbone, films, config)
+    learner = _learner(first)
     steps = config.epochs * -(-count // config.batch_size)
     rates: list[Any] = [
         _WARM_UP_RATE,
@@ -79,8 +81,8 @@ def fine_tune(
                 unfreeze(backbone.model, config.from_block)
             learner.compile(keras.optimizers.Adam(rates[epoch], clipnorm=1.0), "categorical_crossentropy")
         total = 0.0
-        for done, (inputs, targets) in _batches(films, config, backbone.input_size, rng):
-            total += float(learner.train_on_batch(inputs, targets, return_dict=True)["loss"]) * len(targets)
+        for done, (batch, targets) in _batches(films, inputs, config.batch_size, rng):
+            total += float(learner.train_on_batch(batch, targets, return_dict=True)["loss"]) * len(targets)
             learner.reset_metrics()
             if progress:
                 progress(epoch * count + done, (config.epochs + 1) * count)
@@ -126,6 +128,38 @@ def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
+def _inputs(
+    backbone: FrozenBackbone, films: Films, config: FineTuneConfig
+) -> tuple[keras.Model, Callable[[np.ndarray, np.random.Generator], np.ndarray]]:
+    """Return the network to train and what gives its inputs for some rows, float32 (n, ...).
+
+    Spatial attention stands behind a network that stays as it is: without augmentation that network's maps are the same
+    in every epoch, so they are computed once, kept as float16, and the layers behind are trained on them.
+    """
+    if config.augment or not config.from_block.startswith(BLOCK):
+        return backbone.model, lambda rows, rng: _hands(films, rows, config, backbone.input_size, rng)
+    import keras
+
+    place = backbone.model.get_layer(f"{BLOCK}1_hidden").input
+    trunk, behind = keras.Model(backbone.model.input, place), keras.Model(place, backbone.model.output)
+    rng, kept = np.random.default_rng(0), list[np.ndarray]()
+    for start in range(0, len(films.ages), config.batch_size):
+        rows = np.arange(start, min(start + config.batch_size, len(films.ages)))
+        found = trunk.predict_on_batch(_hands(films, rows, config, backbone.input_size, rng))
+        kept.append(np.asarray(found, np.float16))
+    maps = np.concatenate(kept)
+    return behind, lambda rows, rng: maps[rows].astype(np.float32)
+
+
+def _hands(films: Films, rows: np.ndarray, config: FineTuneConfig, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Read, augment where asked, and resize some films: float32 (n, size, size, 1)."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        images = list(readers.map(films.load, rows.tolist()))
+    if config.augment:
+        images = [augment(image, rng) for image in images]
+    return fit_input(np.stack(images), size)[..., None].astype(np.float32)
+
+
 def _learner(backbone: keras.Model) -> keras.Model:
     """Put pooling, the sex and a head for all ages behind a backbone."""
     import keras
@@ -138,16 +172,14 @@ def _learner(backbone: keras.Model) -> keras.Model:
 
 
 def _batches(
-    films: Films, config: FineTuneConfig, size: int, rng: np.random.Generator
+    films: Films,
+    inputs: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+    size: int,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[int, tuple[list[np.ndarray], np.ndarray]]]:
     """Yield how many films are done, and inputs and targets of one batch after the other, in a new order."""
     order, flags = rng.permutation(len(films.ages)), np.array([SEX_FLAGS[Sex(sex)] for sex in films.sexes], np.float32)
     targets = targets_of_kind("distribution", films.ages)
-    with ThreadPoolExecutor(_READERS) as readers:
-        for first in range(0, len(order), config.batch_size):
-            rows = order[first : first + config.batch_size]
-            images = list(readers.map(films.load, rows.tolist()))
-            if config.augment:
-                images = [augment(image, rng) for image in images]
-            hands = fit_input(np.stack(images), size)[..., None].astype(np.float32)
-            yield first + len(rows), ([hands, flags[rows, None]], targets[rows])
+    for first in range(0, len(order), size):
+        rows = order[first : first + size]
+        yield first + len(rows), ([inputs(rows, rng), flags[rows, None]], targets[rows])

@@ -17,7 +17,7 @@ import numpy as np
 
 from boneage.config import HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
-from boneage.groups import ModelKey, Task
+from boneage.groups import ModelKey
 from boneage.learn.engine import Batch, CosineSchedule, FitPlan, HeadShape, StockEngine, targets_of
 from boneage.learn.heads import check_weights, fold_scaling, initial_weights, scaling_of, unfold_scaling
 
@@ -156,7 +156,7 @@ def fit_head(
     if scaling is not None and start.weights is not None:
         weights = unfold_scaling(weights, *scaling)
     with _engine(plan) as engine:
-        engine.start(plan, weights, _batch(key, train, scaling), _batch(key, watch, scaling) if watch else None)
+        engine.start(plan, weights, _batch(plan, train, scaling), _batch(plan, watch, scaling) if watch else None)
         stopping = EarlyStopping(_patience(params, training)) if watch and start.epochs is None else None
         best, history = _run(engine, plan, len(train), length, stopping, observed=bool(watch))
     if scaling is not None:
@@ -171,7 +171,7 @@ def _run(
     """Run the epochs; return the weights to keep and the history."""
     rng = np.random.default_rng((plan.seed, 1))
     rates, steps = plan.schedule.rates(), math.ceil(size / plan.params.batch_size)
-    metric_name = "val_accuracy" if plan.key.task is Task.CLASSIFIER else "val_mae_months"
+    metric_name = "val_accuracy" if plan.shape.loss == "crossentropy" else "val_mae_months"
     history: dict[str, list[float]] = {"loss": [], "learning_rate": []}
     best: list[np.ndarray] | None = None
     for epoch in range(length):
@@ -204,12 +204,12 @@ def _engine(plan: FitPlan) -> Iterator[Engine]:
         yield StockEngine()
 
 
-def _batch(key: ModelKey, samples: Samples, scaling: tuple[np.ndarray, np.ndarray] | None) -> Batch:
+def _batch(plan: FitPlan, samples: Samples, scaling: tuple[np.ndarray, np.ndarray] | None) -> Batch:
     """Turn samples into what an engine takes, features scaled where wanted."""
     features = np.ascontiguousarray(samples.features, dtype=np.float32)
     if scaling is not None:
         features = (features - scaling[0]) / scaling[1]
-    return Batch(features, targets_of(key, samples.ages, samples.groups))
+    return Batch(features, targets_of(plan.key, samples.ages, samples.groups, plan.shape.loss))
 
 
 def _patience(params: HeadParameters, training: TrainingConfig) -> int:

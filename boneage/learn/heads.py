@@ -6,6 +6,9 @@ So one initial learning rate means the same in every group, and an untrained hea
 With `loss = "distribution"` the last Dense gives a softmax over 15 bins that reach 0.4 half widths beyond the group on
 either side; `z` is its expectation. Labels are heaped at multiples of six months, so soft labels may suit them.
 
+With `loss = "years"` or `"months"` there is one head per sex for all ages, and each of the sex's five models is a part
+of it (`boneage.learn.all_ages`): they share weights, and soft routing among them gives the head's own expectation.
+
 Weights travel as six arrays `[kernel, bias] * 3`. Serving needs no Keras: `predict_head` is the same forward pass in
 numpy (a test holds it to the Keras head), which costs about a millisecond an image and no graph.
 """
@@ -21,6 +24,7 @@ import numpy as np
 from boneage.config import HeadParameters
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, AgeGroup, ModelKey, Task
+from boneage.learn import all_ages
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +52,8 @@ def affine_of(target: AgeGroup | None) -> tuple[float, float]:
 
 def outputs_of(task: Task, loss: str = "mae") -> int:
     """Return the number of outputs of a head's last layer."""
+    if loss in all_ages.LOSSES:
+        return len(all_ages.YEARS)
     if task is Task.CLASSIFIER:
         return len(AGE_GROUPS)
     return len(POSITIONS) if loss == "distribution" else 1
@@ -57,6 +63,8 @@ def build_head(
     task: Task, n_features: int, params: HeadParameters, target: AgeGroup | None, *, seed: int | None = None
 ) -> keras.Model:
     """Build one head as a Keras model: pooled features float32 (N, D) -> probabilities (N, 4) or months (N, 1).
+
+    With a loss for all ages the model gives the probabilities of the years (N, 20).
 
     `seed` seeds the dropout (layer i with `seed + i`). `params.standardize` does not change the model: `fit_head` folds
     the scaling into the first Dense layer.
@@ -73,7 +81,9 @@ def build_head(
     inputs = Input((n_features,), name="features")
     x = drop(layers.Dense(params.width_1, "relu", name="dense_1")(inputs), 1)
     x = layers.Dense(params.width_2, "relu", name="dense_2")(x)
-    if task is Task.CLASSIFIER:
+    if params.loss in all_ages.LOSSES:
+        outputs = layers.Dense(outputs_of(task, params.loss), "softmax", name="years")(drop(x, 2))
+    elif task is Task.CLASSIFIER:
         outputs = layers.Dense(outputs_of(task), "softmax", name="group")(drop(x, 2))
     else:
         centre, half = affine_of(target)
@@ -138,6 +148,9 @@ def predict_head(key: ModelKey, weights: Weights, params: HeadParameters, featur
     hidden = np.maximum(_product(features, kernel_1) + bias_1, 0.0)
     hidden = np.maximum(_product(hidden, kernel_2) + bias_2, 0.0)
     raw = _product(hidden, kernel_3) + bias_3
+    if params.loss in all_ages.LOSSES:
+        years = softmax(raw)
+        return all_ages.groups_of(years) if key.group is None else all_ages.months_within(years, key.group)
     if key.task is Task.CLASSIFIER:
         return softmax(raw)
     if params.loss == "distribution":

@@ -10,7 +10,7 @@ import numpy as np
 
 from boneage.config import BackboneConfig
 from boneage.files import replacing
-from boneage.learn.backbone_table import EMBEDDED
+from boneage.learn.backbone_table import ATTENTIVE, EMBEDDED
 from boneage.paths import assets
 
 SEEN_FILE = "handnet_seen.npz"
@@ -42,7 +42,7 @@ def seen_images(backbone: BackboneConfig) -> SeenImages:
     One list serves for all of them, because they learnt from the same children.
     """
     file = assets() / SEEN_FILE
-    if backbone.name not in EMBEDDED or backbone.weights != "asset" or not file.is_file():
+    if ATTENTIVE.get(backbone.name, backbone.name) not in EMBEDDED or backbone.weights != "asset" or not file.is_file():
         return SeenImages(frozenset())
     with np.load(file, allow_pickle=False) as arrays:
         return SeenImages(frozenset(int(value) for value in arrays["sha256_prefixes"]))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,18 @@ from boneage.data.radiograph import ImageError
 from boneage.notices import warning
 from boneage.preprocess import background, posture, steps
 from boneage.preprocess.field import Field
+from boneage.regions import arrange
+from boneage.regions.network import RegionFinder
 
 # Raise when a step's result changes: everything prepared before is then prepared again.
 STEPS_VERSION = 1
 UPRIGHT_VERSION = 2  # the same for `rotate` alone
 # Settings that came later: left out of the hash while they are off, so that what was prepared before stays valid.
-_LATER = {"rotate": False, "mirror": "none"}
+_LATER = {"rotate": False, "mirror": "none", "arrange": "none"}
 SMALLEST_SHARE = 0.03
 LARGEST_SHARE = 0.98
+# Regions are found, and cut out, on a hand of so many pixels a side at least.
+_ARRANGED_FROM = 512
 _WHOLENESS = 0.6
 
 Show = Callable[[str, NDArray[np.uint8]], None]
@@ -60,15 +65,17 @@ class Preparer:
     Args:
         config: The steps.
         threads: Threads of the mask network, 0 to let it choose; worker processes use 1.
+        regions: The network that finds regions, for `arrange`; None for the one that ships.
     """
 
-    def __init__(self, config: PreprocessConfig, threads: int = 0) -> None:
+    def __init__(self, config: PreprocessConfig, threads: int = 0, regions: Path | None = None) -> None:
         self.config = config
         self.threads = threads
+        self.finder = RegionFinder(regions)
         self._session: background.MaskFunction | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "threads": self.threads, "_session": None}
+        return {"config": self.config, "threads": self.threads, "finder": self.finder, "_session": None}
 
     @property
     def sha256(self) -> str:
@@ -76,6 +83,8 @@ class Preparer:
         settings = {key: value for key, value in to_mapping(self.config).items() if _LATER.get(key, ...) != value}
         if self.config.rotate:
             settings["upright"] = UPRIGHT_VERSION
+        if self.config.arrange != "none":
+            settings["regions"] = [arrange.VERSION, hashlib.sha256(self.finder.file.read_bytes()).hexdigest()]
         settings["background"] = background.network_identity(self.config.background)
         text = json.dumps({"steps": STEPS_VERSION, **settings}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -115,9 +124,24 @@ class Preparer:
         if self.config.pad:
             film = steps.pad_to_square(film)
             show("pad", film)
-        square = steps.resize(film, self.config.size, self.config.size)
+        square, said = self._arranged(film, show)
         show("prepared", square)
-        return Prepared(square, mask, box, warnings, angle, mirrored)
+        return Prepared(square, mask, box, (*warnings, *said), angle, mirrored)
+
+    def _arranged(self, film: NDArray[np.uint8], show: Show) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """Resize to the square that is wanted, and arrange the hand by its regions where the configuration asks."""
+        size, how = self.config.size, self.config.arrange
+        if how == "none":
+            return steps.resize(film, size, size), ()
+        side = max(size, _ARRANGED_FROM)
+        hand = steps.resize(film, side, side)
+        show("whole-hand", hand)
+        found = self.finder.find(hand)
+        if found.points is None:
+            return steps.resize(film, size, size), (warning("arrange.no_joints"),)
+        if how == "upright":
+            return arrange.upright(hand, found.points, size), ()
+        return arrange.mosaic(hand, found, size), ()
 
     def _left_and_upright(
         self, film: NDArray[np.uint8], mask: NDArray[np.bool_], laterality: str | None, show: Show

@@ -19,6 +19,7 @@ Box = tuple[int, int, int, int]
 
 OPENING = 0.01
 _MARGIN = 0.02
+_DEVIATION, _BLUR = 50.0, 0.005
 
 
 def select_object(mask: Mask) -> Mask:
@@ -86,6 +87,24 @@ def stretch_contrast(film: Film, mask: Mask | None = None) -> Film:
     return _through(film, np.clip(np.rint(levels), 0, 255).astype(np.uint8), mask)
 
 
+def sharpen(film: Film, mask: Mask | None = None) -> Film:
+    """Standardise the grey levels of the pixels in the mask, take out speckle and sharpen edges; the rest is black.
+
+    Their mean becomes 128 and their standard deviation 50 grey levels, as in Lee et al. 2017 (J Digit Imaging 30:427) a
+    film's contrast is normalised, denoised and sharpened; the strengths, which are not published, are ours: a median of
+    3 x 3 pixels, and an unsharp mask whose blur has a deviation of 0.5 % of the longer side.
+    """
+    calm = cv2.medianBlur(np.ascontiguousarray(film), 3) if min(film.shape) >= 3 else film
+    chosen = calm if mask is None else calm[mask]
+    deviation = float(chosen.std()) if chosen.size else 0.0
+    if deviation == 0.0:
+        return keep_contrast(film, mask)
+    levels = (calm.astype(np.float32) - float(chosen.mean())) * (_DEVIATION / deviation)
+    blurred = cv2.GaussianBlur(levels, (0, 0), max(1.0, _BLUR * max(film.shape)))
+    sharp = np.clip(np.rint(levels + (levels - blurred) + 128.0), 0, 255).astype(np.uint8)
+    return keep_contrast(sharp, mask)
+
+
 def keep_contrast(film: Film, mask: Mask | None = None) -> Film:
     """Leave the grey levels as they are; outside the mask stays black."""
     return film if mask is None else apply_mask(film, mask)
@@ -95,6 +114,7 @@ CONTRASTS: dict[str, Callable[[Film, Mask | None], Film]] = {
     "equalize": equalise,
     "clahe": clahe,
     "stretch": stretch_contrast,
+    "sharpen": sharpen,
     "none": keep_contrast,
 }
 

@@ -70,12 +70,17 @@ def along_axis(points: KeyPoints, places: NDArray[np.float64]) -> NDArray[np.flo
 
 def crop_matrix(points: KeyPoints, crop: Crop, side: int) -> NDArray[np.float64]:
     """Return the 2 x 3 matrix from a prepared hand of `side` pixels to a crop, fingers up."""
+    centre = np.array(points.carpus) * side - 0.5 + crop.forward * points.axis * side
+    return matrix_around(points, centre, crop, side)
+
+
+def matrix_around(points: KeyPoints, centre: NDArray[np.float64], crop: Crop, side: int) -> NDArray[np.float64]:
+    """Return the 2 x 3 matrix from a prepared hand of `side` pixels to a crop around a pixel (x, y), fingers up."""
     axis = points.axis * side
     length = float(np.hypot(*axis))
     up = axis / length
     scale = crop.pixels / (crop.side * length)
     linear = scale * np.array([[-up[1], up[0]], [-up[0], -up[1]]])
-    centre = np.array(points.carpus) * side - 0.5 + crop.forward * axis
     return np.column_stack([linear, np.full(2, crop.pixels / 2 - 0.5) - linear @ centre])
 
 

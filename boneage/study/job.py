@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from boneage import stopping
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.config import Config
+from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import Evaluation
 from boneage.evaluation.metrics_table import account
-from boneage.groups import ALL_MODELS, ModelKey
+from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.paths import study_folder
 from boneage.registry.checks import stress_tags
 from boneage.registry.model_card import model_card
@@ -33,7 +35,9 @@ from boneage.study.models import (
     base_parameters,
     choose_configured,
     model_task,
+    part_of_whole,
     train_model,
+    whole_heads,
 )
 from boneage.tracking.runs import StudyTracker
 from boneage.tracking.store import open_store
@@ -89,8 +93,11 @@ def run_study(
         KeyboardInterrupt: after the image, batch or fold under way, when Ctrl-C was pressed within
             `stopping.gracefully`; what was open in the store is ended.
     """
-    client = open_store()
+    if whole_heads(config) and train_all is not None:
+        raise BoneageError.of("study.whole_searched", loss=config.classifier.loss)
+    client, begun = open_store(), time.monotonic()
     materials = gather(config, stage)
+    gathered = time.monotonic() - begun
     folder = study_folder(config.study.name)
     folder.mkdir(parents=True, exist_ok=True)
     materials.problems.to_csv(folder / "problems.csv", index=False)
@@ -98,6 +105,7 @@ def run_study(
     with tracker.study_run() as run_id:
         sweep(tracker)
         _log_materials(materials, tracker, run_id)
+        tracker.log_metrics(run_id, {"materials_seconds": gathered})
         tasks = [model_task(materials, key) for key in keys]
         try:
             outcomes = (train_all or one_by_one)(tasks, choose, tracker, stage)
@@ -112,11 +120,12 @@ def run_study(
 def one_by_one(
     tasks: Sequence[ModelTask], choose: Choose, tracker: StudyTracker, stage: Stage
 ) -> dict[ModelKey, ModelOutcome]:
-    """Train the models in this process, one after the other."""
+    """Train the models in this process, one after the other; parts of a sex's head for all ages are not fitted anew."""
     progress = stage("models")
-    outcomes = {}
+    outcomes: dict[ModelKey, ModelOutcome] = {}
     for done, task in enumerate(tasks, start=1):
-        outcomes[task.key] = train_model(task, choose, tracker)
+        whole = outcomes.get(ModelKey(Task.CLASSIFIER, task.key.sex)) if whole_heads(task.config) else None
+        outcomes[task.key] = part_of_whole(task, whole, tracker) if whole else train_model(task, choose, tracker)
         progress(done, len(tasks))
     return outcomes
 

@@ -13,6 +13,7 @@ from boneage import plots, stopping
 from boneage.config import Config, HeadParameters, TrainingConfig
 from boneage.errors import BoneageError
 from boneage.groups import AGE_GROUPS, ModelKey, Task
+from boneage.learn.all_ages import LOSSES
 from boneage.learn.crossval import (
     NO_HOOKS,
     CVResult,
@@ -93,7 +94,7 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
         BoneageError: when a model has fewer training images than folds.
     """
     config = materials.config
-    ids = _ids(materials, key, materials.splits.train, config.training)
+    ids = _ids(materials, key, materials.splits.train, config.training, learning=True)
     if len(ids) < config.data.folds:
         raise BoneageError.of("study.few_images", head=key, count=len(ids), folds=config.data.folds)
     views = materials.training_views(ids)
@@ -107,11 +108,16 @@ def model_task(materials: Materials, key: ModelKey) -> ModelTask:
     return ModelTask(key, config, train, np.tile(materials.folds(ids), len(views)), validation)
 
 
-def _ids(materials: Materials, key: ModelKey, among: tuple[str, ...], training: TrainingConfig) -> tuple[str, ...]:
-    """Return the images of a model: of its sex (or both) and of a regressor's true group (or a little more)."""
+def _ids(
+    materials: Materials, key: ModelKey, among: tuple[str, ...], training: TrainingConfig, *, learning: bool = False
+) -> tuple[str, ...]:
+    """Return the images of a model: of its sex (or both) and of a regressor's true group (or a little more).
+
+    A head for all ages, of which a regressor is a part then, learns from all images of its sex.
+    """
     rows = materials.part.table.loc[list(among)]
     wanted = pd.Series(True, rows.index) if training.joint_sexes else rows["sex"] == key.sex.value
-    if key.group is not None:
+    if key.group is not None and not (learning and whole_heads(materials.config)):
         group, months = AGE_GROUPS[key.group - 1], training.overlap_months
         near = rows["age_months"].between(group.low - months, group.high + months, inclusive="left")
         wanted &= (rows["group"] == key.group) | (near & (months > 0))
@@ -119,8 +125,13 @@ def _ids(materials: Materials, key: ModelKey, among: tuple[str, ...], training: 
 
 
 def base_parameters(config: Config, key: ModelKey) -> HeadParameters:
-    """Return the configured hyperparameters of a model's kind."""
-    return config.classifier if key.task is Task.CLASSIFIER else config.regressor
+    """Return the configured hyperparameters of a model's kind; the classifier's where one head per sex does it all."""
+    return config.classifier if key.task is Task.CLASSIFIER or whole_heads(config) else config.regressor
+
+
+def whole_heads(config: Config) -> bool:
+    """Tell whether a study has one head per sex for all ages, of which the ten models are parts."""
+    return config.classifier.loss in LOSSES
 
 
 def choose_configured(task: ModelTask, tracker: StudyTracker) -> Chosen:
@@ -169,9 +180,18 @@ def train_model(task: ModelTask, choose: Choose, tracker: StudyTracker) -> Model
     return outcome
 
 
-def _finish(task: ModelTask, chosen: Chosen, tracker: StudyTracker) -> ModelOutcome:
+def part_of_whole(task: ModelTask, whole: ModelOutcome, tracker: StudyTracker) -> ModelOutcome:
+    """Take an age group's part of its sex's head for all ages: nothing is fitted, its validation images are scored."""
+    with tracker.model_run(task.key) as model_run:
+        outcome = _finish(task, whole.chosen, tracker, whole.final)
+        tracker.log_metrics(model_run, {f"val_{name}": value for name, value in outcome.metrics.items()})
+        tracker.log_params(model_run, whole.chosen.params)
+    return outcome
+
+
+def _finish(task: ModelTask, chosen: Chosen, tracker: StudyTracker, fitted: FitResult | None = None) -> ModelOutcome:
     with tracker.final_run(task.key, chosen.params) as run_id:
-        final = task.train_final(chosen.params, chosen.cv)
+        final = fitted or task.train_final(chosen.params, chosen.cv)
         tracker.log_fit(run_id, final)
         metrics: dict[str, float] = {}
         if len(task.validation):

@@ -16,6 +16,7 @@ from boneage.cascade.routing import Head, Routed, route
 from boneage.cascade.stack import EQUAL_SHARE, FEWEST, Stack, fit_lines, spread_out
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
+from boneage.learn.all_ages import LOSSES
 from boneage.learn.crossval import fold_seed
 from boneage.learn.fit import FitResult, Samples, concatenate
 from boneage.learn.global_head import SEX_FLAGS, GlobalHead, ensemble_of, fit_global_head, samples_with_sex
@@ -219,10 +220,13 @@ def fit_temperatures(routed: Routed, held: HeldOut) -> dict[str, float]:
 
 
 def tempered(heads: Heads, temperatures: Mapping[str, float]) -> dict[ModelKey, Head]:
-    """Return the heads with their classifiers' logits divided by their sex's temperature, in every member."""
+    """Return the heads with their classifiers' logits divided by their sex's temperature, in every member.
+
+    The parts of a head for all ages share its logits, so all of them are divided.
+    """
     return {
         key: head
-        if key.task is not Task.CLASSIFIER or str(key.sex) not in temperatures
+        if str(key.sex) not in temperatures or not (key.task is Task.CLASSIFIER or head.params.loss in LOSSES)
         else replace(head, weights=_each(head.weights, temperatures[str(key.sex)]))
         for key, head in heads.items()
     }

@@ -39,7 +39,7 @@ _PARENT = "mlflow.parentRunId"
 
 
 class StudyTracker(RunLog):
-    """Logs one study into one experiment (named after the study).
+    """Logs one study into one experiment: that of `study.experiment`, or one of the study's name.
 
     Args:
         client: an open MLflow client (`store.open_store`).
@@ -64,7 +64,7 @@ class StudyTracker(RunLog):
         self.config = config
         self.split_sha256 = split_sha256
         self.study_run_id = study_run_id
-        self.experiment_id = ensure_experiment(client, config.study.name)
+        self.experiment_id = ensure_experiment(client, config.study.experiment or config.study.name)
         self._stopped: tuple[type[BaseException], ...] = (KeyboardInterrupt, *stopped)
         self._models: dict[ModelKey, str] = dict(model_run_ids or {})
         self._trials: dict[str, tuple[str, dict[str, Any]]] = {}

@@ -14,6 +14,7 @@ from boneage.cascade.bundle import (
     CASES_FILE,
     GRAPH_FILE,
     MASK_FILE,
+    REGIONS_FILE,
     BundleError,
     load_bundle,
     read_bundle,
@@ -223,16 +224,18 @@ def test_no_path_of_the_machine_goes_into_a_bundle(saved):
     assert "/home" not in text and "ages.csv" in text
 
 
-def test_a_local_mask_network_travels_along(backbone, tmp_path):
+def test_a_local_mask_network_and_the_one_that_finds_regions_travel_along(backbone, tmp_path):
     network = tmp_path / "somewhere" / "net.onnx"
     network.parent.mkdir()
     network.write_bytes(b"not opened in this test")
-    made = build(backbone, background=str(network))
+    made = build(backbone, background=str(network), arrange="mosaic")
     folder = save_bundle(made, tmp_path / "bundle")
     network.unlink()
     again = load_bundle(folder)
     assert again.preparer.config.background == str(folder / MASK_FILE)
     assert (folder / MASK_FILE).read_bytes() == b"not opened in this test"
+    assert again.preparer.finder.file == folder / REGIONS_FILE
+    assert (folder / REGIONS_FILE).read_bytes() == made.preparer.finder.file.read_bytes()
     assert save_bundle(again, tmp_path / "twice").joinpath(MASK_FILE).is_file()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -310,6 +311,9 @@ def test_a_limit_takes_the_same_share_of_every_sex_and_group(tmp_path):
     assert len(table) == 16
     assert (table.groupby(["sex", "group"]).size() == 2).all()
     pd.testing.assert_frame_equal(table, load_training(data).table)
+    write(tmp_path, **{"fixed.csv": "id\n3\n7\n11\n"})
+    fixed = load_training(replace(data, validation_ids="fixed.csv", limit=16)).table
+    assert len(fixed) == 16 + 3 and {"3", "7", "11"} <= set(fixed["id"])
 
 
 def test_the_flag_store_is_a_source_directly_and_as_exported(tmp_path):

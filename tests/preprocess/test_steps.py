@@ -61,6 +61,23 @@ def test_equalising_makes_the_histogram_flat_within_the_mask():
     assert np.histogram(flat[mask], bins=8, range=(0, 256))[0].std() < 0.35 * mask.sum() / 8
 
 
+def test_sharpening_standardises_the_hand_takes_out_speckle_and_steepens_edges():
+    rng = np.random.default_rng(0)
+    film = np.clip(rng.normal(90, 5, (120, 120)), 0, 255).astype(np.uint8)
+    film[:, 60:] += 40
+    film[30, 30] = 255
+    mask = np.zeros(film.shape, bool)
+    mask[10:110, 10:110] = True
+    found = steps.sharpen(film, mask)
+    assert not found[~mask].any()
+    assert found[mask].mean() == pytest.approx(128, abs=3)
+    assert 45 < found[mask].std() < 65
+    assert abs(int(found[30, 30]) - int(found[30, 34])) < 40  # the speckle is gone
+    left, right = found[20:100, 55:59].mean(), found[20:100, 61:65].mean()
+    assert right - left > found[20:100, 75:100].mean() - found[20:100, 20:45].mean()
+    np.testing.assert_array_equal(steps.sharpen(np.full((9, 9), 7, np.uint8)), np.full((9, 9), 7, np.uint8))
+
+
 def test_equalising_the_whole_film_is_opencvs():
     film = np.random.default_rng(0).integers(40, 120, (64, 64), dtype=np.uint8)
     assert np.abs(steps.equalise(film).astype(int) - cv2.equalizeHist(film)).max() <= 1
