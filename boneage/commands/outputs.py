@@ -83,6 +83,8 @@ class Outputs:
         result = judge(cascade, image, self._question(table))
         if self.args.height is not None and result.chronological_months is None:
             raise HospitalError.of("height.no_age")
+        if table is not None and result.chronological_months is None:
+            raise UsageError.of("call.table_without_age")
         self.write(result)
         log_result(result)
         if result.estimate is None:

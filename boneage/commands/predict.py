@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     """Print one record per image; return 0 if all were estimated, 1 if any failed."""
     asked = _asked(args)
     ages = args.chronological is not None or asked.has_ages
-    if args.table is not None and not ages:
+    # A DICOM film says the age that its results are written with.
+    if args.table is not None and not ages and not (outputs_of(args).wanted and any(map(_is_dicom, args.images))):
         raise UsageError.of("call.table_without_age")
     table = None if args.table is None else open_table(args.table)
     outputs_of(args).check()

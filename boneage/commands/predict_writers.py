@@ -151,7 +151,7 @@ class TableWriter:
     def __init__(self, layout: Layout) -> None:
         self._width = max(5, *(len(image) for image in layout.images))
         heading = f"{'image':<{self._width}}  {'bone age':>10}  {'months':>6}  {'interval':>15}  {'group':<16}"
-        print(heading + ("  difference" if layout.ages else ""), flush=True)
+        print((heading + "  difference" * layout.ages).rstrip(), flush=True)
 
     def write(self, record: dict[str, Any]) -> None:
         """Write one record."""

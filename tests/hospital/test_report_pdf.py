@@ -81,3 +81,22 @@ def test_predict_prints_reports_and_adult_height(monkeypatch, tmp_path, capsys):
     assert "belong together" in capsys.readouterr().err
     film.write_bytes(film_bytes(131, PatientBirthDate=None))
     assert main(command) == 1 and "--chronological" in capsys.readouterr().out
+
+
+def test_a_dicom_film_says_the_age_that_a_table_needs(monkeypatch, tmp_path, capsys):
+    from boneage.cli import main
+    from boneage.hospital import report_pdf as pdf
+
+    said = []
+    monkeypatch.setattr("boneage.commands.predict.open_cascade", lambda uri: cascade())
+    monkeypatch.setattr(pdf, "report_of", lambda *given: said.append(report_of(*given)) or said[-1])
+    film = tmp_path / "film.dcm"
+    film.write_bytes(film_bytes(131))
+    command = ["predict", str(film), "--table", "brush-foundation"]
+    assert main([*command, "--pdf", str(tmp_path)]) == 0
+    assert said[-1].compared.amount.startswith("z-score") and "10 years" in said[-1].difference.amount
+    assert (
+        main(command) == 2 and "--chronological" in capsys.readouterr().err
+    )  # the number alone is compared with what is given
+    film.write_bytes(film_bytes(131, PatientBirthDate=None))
+    assert main([*command, "--pdf", str(tmp_path)]) == 1 and "--chronological" in capsys.readouterr().out
