@@ -17,6 +17,7 @@ import numpy as np
 from boneage.cascade.routing import Head
 from boneage.files import write_whole
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
+from boneage.learn import all_ages as whole
 from boneage.learn import global_head
 from boneage.learn.global_head import GlobalHead, bins_of
 from boneage.learn.graph_backbone import open_session
@@ -164,12 +165,32 @@ def _add_head(graph: Any, head: Head) -> None:
     for number in range(0, ARRAYS, 2):
         raw = graph.add("Relu", [raw]) if number else raw
         raw = _layer(graph, raw, f"{name}/{number}", f"{name}/{number + 1}")
+    if head.params.loss in whole.LOSSES:
+        _add_part_of_whole(graph, graph.add("Softmax", [raw], axis=2), head.key)
+        return
     if head.key.task is Task.CLASSIFIER:
         graph.add("ReduceMean", [graph.add("Softmax", [raw], axis=2)], output=name, axes=[0], keepdims=0)
         return
     centre, half = affine_of(target_of(head.key))
     place = _expected(graph, raw, POSITIONS) if head.params.loss == "distribution" else raw
     graph.add("ReduceMean", [_scaled(graph, place, half, centre)], output=name, axes=[0, 2], keepdims=0)
+
+
+def _add_part_of_whole(graph: Any, years: str, key: ModelKey) -> None:
+    """Add what a model is of its sex's head for all ages, from the probabilities of the years."""
+    if key.group is None:
+        groups = graph.add("MatMul", [years, graph.constant(whole.SHARES.astype(np.float32))])
+        graph.add("ReduceMean", [groups], output=key.name, axes=[0], keepdims=0)
+        return
+    share, middle = (table[:, key.group - 1 : key.group] for table in (whole.SHARES, whole.MIDDLES))
+    total = graph.add("MatMul", [years, graph.constant(share.astype(np.float32))])
+    months = graph.add("MatMul", [years, graph.constant((share * middle).astype(np.float32))])
+    least = graph.floats(whole.LEAST)
+    expected = graph.add("Div", [months, graph.add("Max", [total, least])])
+    possible = graph.add(
+        "Where", [graph.add("Greater", [total, least]), expected, graph.floats(affine_of(target_of(key))[0])]
+    )
+    graph.add("ReduceMean", [possible], output=key.name, axes=[0, 2], keepdims=0)
 
 
 def _add_global_head(graph: Any, head: GlobalHead) -> None:

@@ -28,7 +28,7 @@ def groups_of(years: np.ndarray) -> np.ndarray:
 
     A year that a border divides counts for both groups, by its months on either side.
     """
-    return np.asarray(years @ _SHARES, np.float32)
+    return np.asarray(years @ SHARES, np.float32)
 
 
 def months_within(years: np.ndarray, group: int) -> np.ndarray:
@@ -38,10 +38,10 @@ def months_within(years: np.ndarray, group: int) -> np.ndarray:
         years: probabilities of the years, float (N, 20).
         group: the number of the group; where it is all but impossible, its middle is returned.
     """
-    share, middle = _SHARES[:, group - 1], _MIDDLES[:, group - 1]
+    share, middle = SHARES[:, group - 1], MIDDLES[:, group - 1]
     total, wanted = years @ share, AGE_GROUPS[group - 1]
-    months = years @ (share * middle) / np.maximum(total, _LEAST)
-    return np.where(total > _LEAST, months, (wanted.low + wanted.high) / 2).astype(np.float32)
+    months = years @ (share * middle) / np.maximum(total, LEAST)
+    return np.where(total > LEAST, months, (wanted.low + wanted.high) / 2).astype(np.float32)
 
 
 def _divided() -> tuple[np.ndarray, np.ndarray]:
@@ -54,5 +54,7 @@ def _divided() -> tuple[np.ndarray, np.ndarray]:
     return inside / (2 * _HALF), np.where(inside > 0, (start + end) / 2, 0.0)
 
 
-_LEAST = 1e-9
-_SHARES, _MIDDLES = _divided()
+LEAST = 1e-9
+"""Below this probability a group is taken to be impossible."""
+SHARES, MIDDLES = _divided()
+"""The share of each year in each group, and the middle of what lies in it in months, float64 (20, 4)."""
