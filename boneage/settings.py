@@ -74,7 +74,8 @@ class DataConfig:
 
     `validation_ids`: a table whose `id` column fixes the validation set; without it `validation_fraction` is drawn.
     `limit`: use at most so many images (stratified by sex and group), 0 for all; the images of `validation_ids` are
-    used in any case and do not count, so that a small study is still scored on the whole fixed set.
+    used in any case and do not count, so that a small study is still scored on the whole fixed set, or with
+    `validation_limit` on at most so many of it.
     """
 
     root: str = ""
@@ -83,6 +84,7 @@ class DataConfig:
     validation_ids: str = ""
     folds: int = 5
     limit: int = 0
+    validation_limit: int = 0
 
 
 @dataclass(frozen=True, config=_STRICT)

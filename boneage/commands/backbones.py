@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boneage import stopping
-from boneage.commands.common import add_config, complain, import_keras_quietly, notice, stage
+from boneage.commands.common import UsageError, add_config, complain, import_keras_quietly, notice, stage
 from boneage.config import Config, config_sha256, load_config, to_mapping
 from boneage.files import write_whole
 from boneage.plots import error_against_cost
@@ -33,6 +33,13 @@ def compare_backbones_arguments(parser: argparse.ArgumentParser) -> None:
         help="handnet:asset, EfficientNetLite0:imagenet, EfficientNetLite0:none (random) and so on; the others are "
         "compared with the first (default: every one whose weights are here, see `boneage weights list`)",
     )
+    parser.add_argument(
+        "--films",
+        type=int,
+        default=0,
+        metavar="N",
+        help="on N training images that none of them had learnt from (default: the study's training part)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write table, ages of every film and a plot here")
     parser.set_defaults(run=run)
 
@@ -42,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
     import_keras_quietly()
     config = load_config(args.config, args.overrides)
     backbones = [backbone_of(words, config) for words in args.backbones or available()]
+    if args.films < 0:
+        raise UsageError.of("call.films", given=args.films)
     with stopping.gracefully(complain):
-        found = compare_backbones(config, backbones, stopping.watched(stage))
+        found = compare_backbones(config, backbones, stopping.watched(stage), args.films)
     print(f"{len(found.frame)} training films of {config.study.name}, each estimated by heads that had not seen it;")
     print(f"{found.left_out} more were left out, because a backbone had learnt from them or a cascade gave no age")
     print(text_table(found.table))

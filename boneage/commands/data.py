@@ -61,6 +61,8 @@ def run_prepare(args: argparse.Namespace) -> int:
         import_keras_quietly()
         materials = gather(config, stage, args.ray)
     print(f"{len(materials.part.table)} images are ready for training and validation")
+    if materials.doubtful:
+        print(f"{len(materials.doubtful)} of them have a doubtful mask, for example {next(iter(materials.doubtful))}")
     if materials.test is not None:
         print(f"{len(materials.test.table)} images are ready for testing")
     if not args.ray:

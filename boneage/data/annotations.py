@@ -95,7 +95,7 @@ def load_training(data: DataConfig) -> TrainingSet:
     found = _load_role(data, "train")
     if not any(source.role == "train" for source in data.sources):
         raise DataError.of("data.no_training_source")
-    return TrainingSet(_limited(found.table, data) if data.limit else found.table, found.problems)
+    return TrainingSet(_limited(found.table, data), found.problems)
 
 
 def fixed_validation(data: DataConfig) -> set[str]:
@@ -251,18 +251,30 @@ def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame
     return frame.astype({name: kinds.get(name, object) for name in columns})
 
 
+def stratified(table: pd.DataFrame) -> pd.DataFrame:
+    """Order rows so that the first of them, however many, hold the same share of every sex and group.
+
+    The order hangs on the ids alone: a larger part of a table holds every smaller one.
+    """
+    order = table["id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
+    strata = order.groupby([table["sex"], table["group"]])
+    place = (strata.rank(method="first") - 0.5) / strata.transform("size")
+    return table.loc[place.sort_values(kind="stable").index]
+
+
 def _limited(table: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
-    """Keep every image of the fixed validation set, and so many others as the limit says."""
+    """Keep as many images of the fixed validation set, and as many others, as the limits say."""
+    if data.limit < 0 or data.validation_limit < 0:
+        raise DataError.of("data.limits", limit=data.limit, validation=data.validation_limit)
+    if data.validation_limit and not data.validation_ids:
+        raise DataError.of("data.no_validation_ids", given=data.validation_limit)
+    if not data.limit and not data.validation_limit:
+        return table
     fixed = table["id"].isin(fixed_validation(data))
-    return pd.concat([_limit(table[~fixed], data.limit), table[fixed]]).sort_index().reset_index(drop=True)
+    parts = _limit(table[~fixed], data.limit), _limit(table[fixed], data.validation_limit)
+    return pd.concat(parts).sort_index().reset_index(drop=True)
 
 
 def _limit(table: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Take about `count` rows, the same share of every sex and group; always the same rows for the same ids."""
-    if count >= len(table):
-        return table
-    order = table["id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
-    rank = order.groupby([table["sex"], table["group"]]).rank(method="first")
-    size = order.groupby([table["sex"], table["group"]]).transform("size")
-    chosen = ((rank - 0.5) / size).sort_values(kind="stable").index[:count]
-    return table.loc[sorted(chosen)]
+    """Take `count` rows, 0 for all, the same share of every sex and group; always the same rows for the same ids."""
+    return stratified(table)[:count] if 0 < count < len(table) else table

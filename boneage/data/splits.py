@@ -79,6 +79,17 @@ def draw(training: TrainingSet, data: DataConfig, seed: int) -> Splits:
     return make_splits(train["id"], sorted(held_out), _folds(train, data.folds, seed))
 
 
+def draw_folds(training: TrainingSet, data: DataConfig, seed: int) -> Splits:
+    """Divide all images into folds and keep none for validation: for comparisons that are judged out of fold.
+
+    Raises:
+        SplitError: when there are too few images.
+        TypeError: when `training` is no `TrainingSet`.
+    """
+    table = require_training(training).table.sort_values("id", kind="stable").reset_index(drop=True)
+    return make_splits(table["id"], (), _folds(table, data.folds, seed))
+
+
 def make_splits(train: Iterable[str], validation: Iterable[str], fold: Mapping[str, int]) -> Splits:
     """Put splits together and give them their hash."""
     content = {"train": list(train), "validation": list(validation), "fold": dict(fold)}

@@ -174,9 +174,13 @@ def _product(features: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def scaling_of(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation per feature, float32 (D,), the deviation at least a hundredth of the average one."""
+    """Return mean and deviation per feature, float32 (D,).
+
+    The deviation is at least a hundredth of the average one; of fewer than 300 rows, at least three average ones
+    divided by their number. A feature that happens to hardly vary among a few films would be blown up on the next film.
+    """
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    floor = max(float(deviation.mean()) / 100.0, 1e-6)
+    floor = max(float(deviation.mean()) * max(0.01, 3.0 / len(features)), 1e-6)
     return mean.astype(np.float32), np.maximum(deviation, floor).astype(np.float32)
 
 

@@ -19,6 +19,8 @@ import pandas as pd
 
 from boneage import stopping
 from boneage.config import BackboneConfig, Config, FineTuneConfig
+from boneage.data.annotations import TrainingSet, fixed_validation, load_training, read_row, stratified
+from boneage.data.flags import pixels_sha256
 from boneage.errors import BoneageError
 from boneage.learn.backbone_table import BACKBONES, EMBEDDED, find
 from boneage.learn.frozen import FrozenBackbone
@@ -26,7 +28,7 @@ from boneage.learn.graph_backbone import GraphBackbone
 from boneage.learn.seen_images import SeenImages, seen_images
 from boneage.study.ablation import SampleSet, ablation_frame, ablation_table
 from boneage.study.cross_validated import CrossValidated, cross_validate_cascade
-from boneage.study.materials import Stage, gather, silent
+from boneage.study.materials import Stage, gather, resolve_sources, silent
 from boneage.weights.files import lies_at
 
 ROUNDS = 9
@@ -71,26 +73,31 @@ def available() -> list[str]:
     return [*trained, *(f"{name}:imagenet" for name in published), f"EfficientNetLite0:{RANDOM}"]
 
 
-def compare_backbones(config: Config, backbones: Sequence[BackboneConfig], stage: Stage = silent) -> Comparison:
+def compare_backbones(
+    config: Config, backbones: Sequence[BackboneConfig], stage: Stage = silent, films: int = 0
+) -> Comparison:
     """Compare backbones on a study's training images, out of fold.
 
     Args:
         config: the study; of its backbone only the views count.
         backbones: at least two different ones.
         stage: gives a progress callable per stage.
+        films: take so many training images that none of the backbones had learnt from, of every sex and group the same
+            share, and no others; 0 for the study's training part as it is.
 
     Raises:
-        BoneageError: when there are fewer than two, or weights are missing.
+        BoneageError: when there are fewer than two backbones or too few such images, or weights are missing.
         KeyboardInterrupt: after the image, batch or fold under way, when Ctrl-C was pressed.
     """
     named = {label(each): each for each in backbones}
     if len(named) < 2:
         raise BoneageError.of("compare.few_backbones", named=", ".join(named) or "none")
     seen = SeenImages(frozenset[int]().union(*(seen_images(each).prefixes for each in named.values())))
+    only = unseen_training(config, seen, films, stage) if films else None
     found, costs, sha256, images = {}, [], "", 0
     for name, backbone in named.items():
         plain = replace(config.training, fine_tune=FineTuneConfig())
-        materials = replace(gather(replace(config, backbone=backbone, training=plain), stage), seen=seen)
+        materials = replace(gather(replace(config, backbone=backbone, training=plain), stage, only=only), seen=seen)
         found[name] = cross_validate_cascade(materials, stopping.watched(stage)(f"models on {name}"))
         costs.append({"backbone": name, **measure_cost(materials.backbone, config.preprocess.size)})
         sha256, images = materials.splits.sha256, len(materials.splits.train)
@@ -98,6 +105,33 @@ def compare_backbones(config: Config, backbones: Sequence[BackboneConfig], stage
     errors = ablation_table(frame, next(iter(named)), "minus_first").rename(columns={"variant": "backbone"})
     table = pd.DataFrame(costs).merge(errors.drop(columns=["accuracy_low", "accuracy_high"]), on="backbone")
     return Comparison(table, frame, sha256, images - len(frame))
+
+
+def unseen_training(config: Config, seen: SeenImages, count: int, stage: Stage = silent) -> TrainingSet:
+    """Draw training images that are not among those seen, the same share of every sex and group; the same every time.
+
+    Images of a fixed validation set are not drawn, since nothing may be chosen by them, nor those that cannot be read.
+
+    Raises:
+        BoneageError: when there are not so many.
+    """
+    data = resolve_sources(config, stage).data
+    training = load_training(data)
+    table = training.table[~training.table["id"].isin(fixed_validation(data))]
+    kept, progress = list[object](), stage("look for unseen images")
+    for number, row in stratified(table).iterrows():
+        if len(kept) == count:
+            break
+        try:
+            sha256 = pixels_sha256(read_row(row))
+        except BoneageError:
+            continue
+        if not seen.saw(sha256):
+            kept.append(number)
+            progress(len(kept), count)
+    if len(kept) < count:
+        raise BoneageError.of("compare.few_unseen", wanted=count, found=len(kept))
+    return replace(training, table=table.loc[kept].reset_index(drop=True))
 
 
 def label(backbone: BackboneConfig) -> str:

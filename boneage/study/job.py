@@ -18,6 +18,7 @@ from boneage.config import Config
 from boneage.errors import BoneageError
 from boneage.evaluation.evaluate import Evaluation
 from boneage.evaluation.metrics_table import account
+from boneage.files import write_whole
 from boneage.groups import ALL_MODELS, ModelKey, Task
 from boneage.paths import study_folder
 from boneage.registry.checks import stress_tags
@@ -25,7 +26,7 @@ from boneage.registry.model_card import model_card
 from boneage.registry.register import Submission, register_cascade
 from boneage.registry.validation import validation_table
 from boneage.stopping import Progress
-from boneage.study.finish import assemble, card_stress, paper_page, proof_films, report, score
+from boneage.study.finish import assemble, card_stress, paper_page, paper_table, proof_films, report, score
 from boneage.study.materials import Materials, Part, Stage, gather, silent
 from boneage.study.models import (
     Choose,
@@ -158,6 +159,7 @@ def _log_materials(materials: Materials, tracker: StudyTracker, run_id: str) -> 
         _log_set(tracker, run_id, ("test", "test"), materials.test, tuple(materials.test.table.index))
     tracker.log_text(run_id, materials.problems.to_csv(index=False), "problems.csv")
     counted = {"backbone_passes": materials.backbone.passes, "images_left_out": len(materials.problems)}
+    counted["masks_in_doubt"] = len(materials.doubtful)
     tracker.log_metrics(run_id, counted)
 
 
@@ -192,8 +194,10 @@ def _finish(
     cascade.card |= card_stress(cascade, materials, stage)
     facts = [f"{len(validation.per_image)} validation images", f"backbone saw: {cascade.card['backbone_saw_images']}"]
     page = paper_page(f"Study {config.study.name}", facts, outcomes, validation, test)
-    (folder / "paper.html").write_text(page, encoding="utf-8")
-    tracker.log_text(tracker.study_run_id or "", page, "paper.html")
+    table = paper_table(outcomes, validation, test).to_csv(index=False)
+    for name, text in (("paper.html", page), ("paper.csv", table)):
+        write_whole(folder / name, text)
+        tracker.log_text(tracker.study_run_id or "", text, name)
     with tempfile.TemporaryDirectory() as temporary:
         submission = Submission(
             bundle=save_bundle(cascade, Path(temporary) / "cascade", proof_films(materials)),

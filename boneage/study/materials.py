@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from boneage.audit.duplicates import refuse_near_copies
 from boneage.config import BackboneConfig, Config, SourceConfig, config_sha256
 from boneage.data.annotations import TrainingSet, load_test, load_training, read_row
 from boneage.data.flags import pixels_sha256
-from boneage.data.splits import Splits, check_leaks, load_or_draw
+from boneage.data.splits import Splits, check_leaks, draw_folds, load_or_draw
 from boneage.errors import BoneageError
 from boneage.learn.backbones import open_backbone
 from boneage.learn.features import Features, SpreadBackbone, extract
@@ -66,7 +66,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Materials:
-    """Data, splits and backbone that a study trains its models from; `seen` are the images the backbone learnt from."""
+    """Data, splits and backbone that a study trains its models from.
+
+    `seen` are the images the backbone learnt from; `doubtful` what was noted of training and validation films by id,
+    such as a doubtful mask.
+    """
 
     config: Config
     part: Part
@@ -75,6 +79,7 @@ class Materials:
     problems: pd.DataFrame
     test: Part | None
     seen: SeenImages = SeenImages(frozenset())
+    doubtful: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def training_views(self, ids: tuple[str, ...]) -> list[Samples]:
         """Return the training samples of some ids in every view of `backbone.views`.
@@ -106,13 +111,14 @@ def _drawn(source: SourceConfig, root: Path, stage: Stage) -> SourceConfig:
     return replace(source, layout="rsna")
 
 
-def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
+def gather(config: Config, stage: Stage = silent, ray: str = "", only: TrainingSet | None = None) -> Materials:
     """Read, prepare, split and push every image through the backbone once; all of it cached and resumable.
 
     Args:
         config: The study.
         stage: Gives the progress callable of a named stage.
         ray: The address of a Ray cluster that prepares and computes features; "" to do it here.
+        only: These images in place of the configured ones, all of them in folds and none for validation.
 
     Raises:
         BoneageError: when a source cannot be read, nothing usable is left, or a picture stands in two sets.
@@ -122,9 +128,9 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
     stopping.check()
     resolved = resolve_sources(config, stage)
     work = _Gathering(resolved, stage, ray)
-    training, prepared = work.usable(load_training(resolved.data))
+    training, prepared = work.usable(only or load_training(resolved.data))
     test, test_prepared = load_test(resolved.data), None
-    splits = _splits(training, resolved)
+    splits = draw_folds(training, resolved.data, config.study.seed) if only else _splits(training, resolved)
     if len(test.table):
         test_prepared = work.prepare(test.table, "prepare test images")
     check_leaks(splits, prepared.content_sha256, test_prepared.content_sha256.values() if test_prepared else ())
@@ -138,7 +144,8 @@ def gather(config: Config, stage: Stage = silent, ray: str = "") -> Materials:
     if test_prepared is not None:
         problems.append(test_prepared.problems)
         test_part = work.part(_readable(test.table, test_prepared), test_prepared, spread, "test features")
-    return Materials(config, part, splits, backbone, pd.concat(problems, ignore_index=True), test_part, seen)
+    left_out = pd.concat(problems, ignore_index=True)
+    return Materials(config, part, splits, backbone, left_out, test_part, seen, prepared.warnings)
 
 
 def part_table(config: Config, part: str, stage: Stage = silent) -> pd.DataFrame:

@@ -316,6 +316,26 @@ def test_a_limit_takes_the_same_share_of_every_sex_and_group(tmp_path):
     assert len(fixed) == 16 + 3 and {"3", "7", "11"} <= set(fixed["id"])
 
 
+def test_a_fixed_validation_set_is_limited_apart_from_the_other_films(tmp_path):
+    rows = [(number, (20, 80, 140, 200)[number % 4], number % 8 < 4) for number in range(96)]
+    lines = "\n".join(",".join(map(str, row)) for row in rows)
+    write(tmp_path, **{"t.csv": f"id,boneage,male\n{lines}\n"}, **images("i", *(f"{row[0]}.png" for row in rows)))
+    (tmp_path / "v.csv").write_text("id\n" + "\n".join(map(str, range(64, 96))))
+    data = DataConfig(root=str(tmp_path), sources=(SourceConfig(name="s", path="t.csv", images=("i",)),))
+    part = replace(data, validation_ids="v.csv", validation_limit=8, limit=32)
+    table = load_training(part).table
+    fixed = table["id"].astype(int) >= 64
+    assert table[fixed].groupby(["sex", "group"]).size().tolist() == [1] * 8
+    assert table[~fixed].groupby(["sex", "group"]).size().tolist() == [4] * 8
+    assert len(load_training(replace(part, limit=0)).table) == 64 + 8
+    more = load_training(replace(part, limit=48)).table
+    assert set(table["id"]) < set(more["id"]), "a larger part must hold the smaller one: what is prepared stays useful"
+    with pytest.raises(DataError, match=r"validation_limit = 8 .* data\.validation_ids"):
+        load_training(replace(part, validation_ids=""))
+    with pytest.raises(DataError, match="0 .all images. or more, but -1 and 0"):
+        load_training(replace(data, limit=-1))
+
+
 def test_the_flag_store_is_a_source_directly_and_as_exported(tmp_path):
     store = FlagStore(tmp_path / "flagged")
     film = np.arange(400, dtype=np.uint16).astype(np.uint8).reshape(20, 20)

@@ -11,7 +11,7 @@ import pytest
 
 from boneage.config import DataConfig
 from boneage.data.annotations import TestSet, TrainingSet
-from boneage.data.splits import SplitError, check_leaks, draw, load_or_draw, same_films
+from boneage.data.splits import SplitError, check_leaks, draw, draw_folds, load_or_draw, same_films
 from boneage.groups import group_of
 
 
@@ -119,6 +119,13 @@ def test_splits_changed_by_hand_are_refused(tmp_path):
     path.write_text("{")
     with pytest.raises(SplitError, match="cannot be read"):
         load_or_draw(path, training_set(100), DataConfig(), 1)
+
+
+def test_folds_alone_keep_no_image_for_validation():
+    training = training_set(100)
+    splits = draw_folds(training, DataConfig(validation_ids="v.csv"), 1)
+    assert splits.validation == () and set(splits.train) == set(splits.fold) == set(training.table["id"])
+    assert sorted(np.bincount(list(splits.fold.values()))) == [20] * 5
 
 
 def test_only_a_training_set_can_be_split(tmp_path):

@@ -7,6 +7,7 @@ comes from u2netp where the shared copy is at hand (it has the same interface); 
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from boneage.config import SourceConfig, load_config
@@ -30,7 +31,7 @@ def test_the_papers_path_runs_from_phantoms_to_a_registered_cascade(tmp_path, mo
         paper,
         data=replace(paper.data, sources=few, folds=2),
         preprocess=replace(paper.preprocess, background=str(u2netp)),
-        backbone=replace(paper.backbone, weights="none"),
+        backbone=replace(paper.backbone, weights="none", input_size=224),  # of 500 px films, to be quicker
         training=replace(paper.training, epochs=1),
     )
     from boneage.registry.register import load_cascade
@@ -39,6 +40,10 @@ def test_the_papers_path_runs_from_phantoms_to_a_registered_cascade(tmp_path, mo
     outcome = run_study(config)
     assert outcome.version == 1
     assert len(outcome.validation.per_image) == 8
+    table = pd.read_csv(tmp_path / "workspace" / "studies" / "paper" / "report" / "paper.csv").set_index("model")
+    whole = table.loc["whole cascade"].iloc[0]
+    assert float(whole["ours, final"]) == pytest.approx(outcome.validation.metrics["mae_months"], abs=5e-4)
+    assert whole["paper, final"] == 10.808 and table.loc["regressor female 0-57", "paper, folds"] == "3.604 +- 0.181"
     cascade = load_cascade(f"models:/{config.study.prefix}-cascade@challenger")
     assert cascade.backbone.features == 1280
     image = sorted((tmp_path / "workspace" / "phantoms").rglob("*.png"))[0]

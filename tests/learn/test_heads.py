@@ -108,6 +108,17 @@ def test_a_folded_scaling_gives_the_same_answer_on_unscaled_features():
         np.testing.assert_allclose(back, original, atol=1e-3)
 
 
+def test_a_feature_that_hardly_varies_among_few_films_is_not_blown_up():
+    def features(count: int) -> np.ndarray:
+        columns = np.tile(np.array([[1.0, 5.0, 0.0], [-1.0, 5.001, 0.0]], np.float32), (count // 2, 1))
+        return np.asarray(columns)
+
+    for count, share in ((6, 0.5), (30, 0.1), (300, 0.01), (3000, 0.01)):
+        deviation = scaling_of(features(count))[1]
+        average = (1.0 + 0.0005) / 3
+        np.testing.assert_allclose(deviation, [1.0, share * average, share * average], rtol=1e-3)
+
+
 def test_weights_of_another_architecture_are_refused():
     key = ModelKey.parse("classifier-male")
     weights = initial_weights(key.task, 10, PAPER, 0)
