@@ -55,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
         found = compare_backbones(config, backbones, stopping.watched(stage), args.films)
     print(f"{len(found.frame)} training films of {config.study.name}, each estimated by heads that had not seen it;")
     print(f"{found.left_out} more were left out, because a backbone had learnt from them or a cascade gave no age")
+    true = found.frame["true_months"]
+    constant = (true - true.groupby(found.frame["sex"]).transform("median")).abs().mean()
+    print(f"always saying the median age of the sex errs by {constant:.2f} months")
     print(text_table(found.table))
     notice()
     picture = _plot(found)
