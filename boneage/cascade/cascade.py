@@ -22,6 +22,7 @@ from boneage.data.radiograph import Radiograph
 from boneage.errors import BoneageError
 from boneage.gate.gate import Gate, RefusedError, Verdict
 from boneage.groups import ALL_MODELS, ModelKey, Sex, group_from_label
+from boneage.learn.all_ages import LOSSES
 from boneage.learn.features import apply_view
 from boneage.notices import code_of, codes_of, warning
 from boneage.pipeline import in_order
@@ -248,7 +249,8 @@ class Cascade:
             group=int(routed.groups[i]),
             group_probabilities=(one, two, three, four),
             routing=routed.names[i],
-            hard_months=None if routed.names[i] == "given" else hard,
+            # Groups that are parts of one head were never meant to be chosen between.
+            hard_months=None if routed.names[i] == "given" or self.config.classifier.loss in LOSSES else hard,
             model=self.model,
             version=self.version,
             warnings=warnings,

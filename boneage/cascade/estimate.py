@@ -57,7 +57,8 @@ class Estimate:
         group: the age group 1-4 whose expert answered (under soft routing the most probable one).
         group_probabilities: four numbers that sum to 1; a given range is certain by definition.
         routing: `hard`, `soft`, `stacked` (routed experts and a head for all ages), or `given` when a range was given.
-        hard_months: what hard routing, the paper's, gives for this film; None when a range was given.
+        hard_months: what hard routing, the paper's, gives for this film; None when a range was given,
+            or where one head per sex answers for all ages.
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
         warnings: sentences for the reader (`boneage.notices`: each knows its code).

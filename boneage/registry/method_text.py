@@ -11,6 +11,7 @@ from boneage.cascade.bundle import file_sha256
 from boneage.cascade.cascade import Cascade
 from boneage.config import Config, HeadParameters
 from boneage.groups import ModelKey, Task
+from boneage.learn.all_ages import LOSSES
 from boneage.paths import assets
 
 
@@ -24,7 +25,8 @@ def hyperparameters(cascade: Cascade) -> str:
 
 def searched(config: Config, params: Mapping[ModelKey, HeadParameters | None]) -> bool:
     """Tell whether any head has other hyperparameters than the configuration names; None where a head has none."""
-    own = {Task.CLASSIFIER: config.classifier, Task.REGRESSOR: config.regressor}
+    regressor = config.classifier if config.classifier.loss in LOSSES else config.regressor
+    own = {Task.CLASSIFIER: config.classifier, Task.REGRESSOR: regressor}
     return any(one is not None and one != own[key.task] for key, one in params.items())
 
 
@@ -37,7 +39,13 @@ def members(config: Config) -> str:
 
 
 def learning(config: Config) -> str:
-    """Say what the regressors learn: their loss, and from how far beyond their ranges."""
+    """Say what the regressors learn: their loss, and from how far beyond their ranges.
+
+    Where one head per sex does it all, say so: what it learns, and that the ten models are its parts.
+    """
+    if config.classifier.loss in LOSSES:
+        target = "the year" if config.classifier.loss == "years" else "the expected months"
+        return f"one head per sex for all ages, which learns {target}; groups and experts are its parts"
     ends = (
         "end in label distributions" if config.regressor.loss == "distribution" else f"minimise {config.regressor.loss}"
     )

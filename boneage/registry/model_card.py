@@ -128,6 +128,7 @@ def _method(cascade: Cascade) -> Iterator[str]:
     config = cascade.config
     prepared = config.preprocess
     form = ("cropped to the hand, " if prepared.crop else "") + ("padded to a square" if prepared.pad else "stretched")
+    form += f", arranged by its regions (`{prepared.arrange}`)" if prepared.arrange != "none" else ""
     yield (
         f"Preparation: background by `{prepared.background}`, object `{prepared.select}`, "
         f"contrast `{prepared.contrast}`, {form}, {prepared.size} x {prepared.size} pixels."

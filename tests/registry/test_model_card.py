@@ -161,6 +161,16 @@ def test_the_card_of_the_papers_way_says_what_that_is(cascade, metrics):
     assert "for all ages" not in card and "The backbone's training" not in card
 
 
+def test_the_card_of_a_recipe_says_that_its_ten_models_are_parts_of_one_head_per_sex(cascade, metrics):
+    config = load_config(ROOT / "configs" / "methods" / "an2017.toml")
+    cascade.heads = {key: replace(head, params=config.classifier) for key, head in cascade.heads.items()}
+    cascade.config = config
+    card = model_card(cascade, metrics)
+    assert "one head per sex for all ages, which learns the year; groups and experts are its parts" in card
+    assert card.count("hyperparameters fixed by the configuration, none searched") == 2
+    assert "arranged by its regions (`mosaic`)" in card
+
+
 def test_the_card_says_how_the_shipped_backbone_was_made(cascade, metrics):
     record = json.loads(handnet.SHIPPED.path().with_suffix(".json").read_text(encoding="utf-8"))
     cascade.backbone.file, cascade.backbone.name = handnet.SHIPPED.path(), "handnet"
