@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from boneage.commands.common import complain, notice
 from boneage.errors import BoneageError, nearest
 from boneage.evaluation.methods_table import (
     accuracy_table,
+    common_films,
     methods_frame,
     parts_table,
     published_table,
@@ -50,6 +52,10 @@ def methods_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe `boneage methods`."""
     parser.add_argument("--against", metavar="NAME", help="compare with this method (default: the one that errs least)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these methods only")
+    parser.add_argument(
+        "--common", action="store_true", help="compare on the films that all methods share, however few these are"
+    )
+    parser.add_argument("--stores", nargs="+", metavar="URI", help="read these stores, such as sqlite:///PATH, as one")
     parser.add_argument("--no-costs", action="store_true", help="do not measure what an estimate costs")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write markdown here, HTML with plots beside it")
     parser.set_defaults(run=run)
@@ -57,13 +63,10 @@ def methods_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables, and write them where asked."""
-    client = open_existing()
-    methods, missing = read_methods(client)
+    methods, missing = _read(args.stores or [None], costs=not args.no_costs)
     methods, others = _compared(methods, args)
     for name, reason in {**missing, **others}.items():
         complain(warning("methods.left_out", name=name, reason=reason))
-    if not args.no_costs:
-        methods = with_costs(client, methods)
     tables = _tables(methods)
     facts = [f"{len(methods[0].films)} films, each estimated by {len(methods)} methods"]
     print(facts[0])
@@ -75,6 +78,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _read(stores: Sequence[str | None], *, costs: bool) -> tuple[list[Method], dict[str, str]]:
+    """Read the methods of some stores (None for the project's own); of two of a name the first store's."""
+    methods, missing = dict[str, Method](), dict[str, str]()
+    for uri in stores:
+        client = open_existing(uri)
+        found, without = read_methods(client)
+        found = [each for each in found if each.name not in methods]
+        methods |= {each.name: each for each in (with_costs(client, found) if costs else found)}
+        missing |= without
+    return list(methods.values()), missing
+
+
 def _compared(methods: Sequence[Method], args: argparse.Namespace) -> tuple[list[Method], dict[str, str]]:
     """Return the methods that were scored on the same films, the one to compare with first, and who is left out."""
     known = {method.name: method for method in methods}
@@ -82,6 +97,9 @@ def _compared(methods: Sequence[Method], args: argparse.Namespace) -> tuple[list
         if name not in known:
             raise BoneageError.of("methods.unknown", given=name, near=nearest(name, known), known="; ".join(known))
     wanted = {name: each for name, each in known.items() if not args.only or name in {*args.only, args.against}}
+    if args.common:
+        films = common_films({name: each.films for name, each in wanted.items()})
+        wanted = {name: replace(each, films=each.films.loc[films]) for name, each in wanted.items()}
     kept, others = same_films({name: each.films for name, each in wanted.items()})
     if args.against in others:
         raise BoneageError.of("methods.other_films", given=args.against, reason=others[args.against])

@@ -179,6 +179,23 @@ def same_films(tables: Mapping[str, pd.DataFrame]) -> tuple[list[str], dict[str,
     return sets[chosen], said
 
 
+def common_films(tables: Mapping[str, pd.DataFrame]) -> pd.Index:
+    """Return the ids of the films that every method was scored on, by the same sex and age.
+
+    Args:
+        tables: as for `same_films`.
+
+    Raises:
+        BoneageError: when there is no such film.
+    """
+    keyed = [table.assign(true_months=table["true_months"].round(2)) for table in tables.values()]
+    shared = set.intersection(*(set(zip(each.index, each["sex"], each["true_months"], strict=True)) for each in keyed))
+    if not shared:
+        raise BoneageError.of("methods.no_common", names="; ".join(tables))
+    names = {name for name, _, _ in shared}
+    return keyed[0].index[keyed[0].index.isin(names)]
+
+
 def _quoted() -> Sequence[tuple[str, Figure]]:
     """Return the figures of the compared papers that can be set beside ours, with the paper that each is of."""
     papers = dict.fromkeys(METHODS.values())

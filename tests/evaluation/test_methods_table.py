@@ -7,6 +7,7 @@ import pytest
 from boneage.errors import BoneageError
 from boneage.evaluation.methods_table import (
     accuracy_table,
+    common_films,
     methods_frame,
     parts_table,
     published_table,
@@ -79,5 +80,8 @@ def test_methods_of_other_films_are_left_out_with_a_reason(films):
         "few": "3 of its films are among the 8 compared",
         "other": "0 of its films are among the 8 compared",
     }
+    assert list(common_films({"a": films, "few": films[:3], "b": films[::-1]})) == ["f0", "f1", "f2"]
+    with pytest.raises(BoneageError, match="a; other"):
+        common_films({"a": films, "other": other})
     with pytest.raises(BoneageError, match="no study"):
         same_films({})
