@@ -20,7 +20,8 @@ from boneage.registry import register
 from boneage.registry.promotion import promote
 from boneage.registry.validation import COLUMNS
 from boneage.tracking.store import ensure_experiment, open_existing
-from tests.registry.conftest import FEATURES, PARAMETERS, PREPROCESS, StandInBackbone
+from tests.fake_cascade import PLAIN
+from tests.registry.conftest import FEATURES, PARAMETERS, StandInBackbone
 
 PREFIX = "boneage-demo"
 
@@ -30,7 +31,7 @@ class DemoVersions:
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(register, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
-        config = Config(study=StudyConfig(name="demo", prefix=PREFIX), preprocess=PREPROCESS)
+        config = Config(study=StudyConfig(name="demo", prefix=PREFIX), preprocess=PLAIN)
         weights = {key: tuple(initial_weights(key.task, FEATURES, PARAMETERS, 0)) for key in ALL_MODELS}
         heads = {key: Head(key, PARAMETERS, each) for key, each in weights.items()}
         card = {"study": "demo", "images": {"train": 768, "validation": 192}, "split_sha256": "ab" * 32}

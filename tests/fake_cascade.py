@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from boneage.config import Config, PreprocessConfig
 from boneage.groups import AGE_GROUPS, ALL_MODELS, ModelKey, Task, group_of
+
+PLAIN = PreprocessConfig(background="none", contrast="none", size=32)
+"""A preparation that keeps the grey levels, and needs no network."""
 
 
 class FakeHead:
@@ -43,13 +47,15 @@ class FakeBackbone:
         return np.stack([images.reshape(len(images), -1).mean(axis=1), np.ones(len(images))], axis=1).astype(np.float32)
 
 
-@pytest.fixture
-def cascade(heads):
+def fake_cascade(heads=None):
+    """A whole cascade without a network: the mean grey level of a prepared film is its bone age in months."""
     from boneage.cascade.cascade import Cascade
-    from boneage.config import Config, PreprocessConfig
     from boneage.preprocess.preparer import Preparer
 
-    preprocess = PreprocessConfig(background="none", contrast="none", size=32)
-    return Cascade(
-        Preparer(preprocess), FakeBackbone(), heads, Config(preprocess=preprocess), model="fake", version="7"
-    )
+    heads = heads or {key: FakeHead(key) for key in ALL_MODELS}
+    return Cascade(Preparer(PLAIN), FakeBackbone(), heads, Config(preprocess=PLAIN), model="fake", version="7")
+
+
+@pytest.fixture
+def cascade(heads):
+    return fake_cascade(heads)

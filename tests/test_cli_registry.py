@@ -10,7 +10,7 @@ from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.routing import Head
 from boneage.cli import main
-from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
+from boneage.config import Config, HeadParameters, StudyConfig
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
@@ -19,9 +19,9 @@ from boneage.registry.register import Submission, register_cascade
 from boneage.registry.validation import COLUMNS
 from boneage.registry.versions import show
 from boneage.tracking.store import ensure_experiment
+from tests.fake_cascade import PLAIN
 
 PARAMS = HeadParameters(width_1=3, width_2=2)
-STEPS = PreprocessConfig(background="none", contrast="none", size=32)
 
 
 class Network:
@@ -42,8 +42,8 @@ def versions(store, tmp_path, monkeypatch):
     ages = np.linspace(10, 200, 20)
     run = store.create_run(ensure_experiment(store, "tiny")).info.run_id
     for number, error in enumerate((6.0, 9.0, 3.0), start=1):
-        config = Config(study=StudyConfig(name=f"study-{number}"), preprocess=STEPS)
-        bundle = save_bundle(Cascade(Preparer(STEPS), Network(), heads, config), tmp_path / f"bundle-{number}")
+        config = Config(study=StudyConfig(name=f"study-{number}"), preprocess=PLAIN)
+        bundle = save_bundle(Cascade(Preparer(PLAIN), Network(), heads, config), tmp_path / f"bundle-{number}")
         rows = [[f"i{i}" for i in range(20)], [f"{i:064x}" for i in range(20)], "male", ages, ages + error]
         table = pd.DataFrame(dict(zip(COLUMNS, rows, strict=True)))
         register_cascade(store, Submission(bundle, run, f"# Card {number}", {"mae_months": error}, table))

@@ -8,21 +8,10 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from boneage.cascade.cascade import Cascade
-from boneage.config import Config, PreprocessConfig
-from boneage.groups import ALL_MODELS
-from boneage.preprocess.preparer import Preparer
-from tests.fake_cascade import FakeBackbone, FakeHead
+from tests.fake_cascade import fake_cascade as cascade
 
+__all__ = ["cascade", "film_bytes"]
 CR = "1.2.840.10008.5.1.4.1.1.1"
-
-
-def cascade() -> Cascade:
-    """A whole cascade without a network; its answer is known."""
-    preprocess = PreprocessConfig(background="none", contrast="none", size=32)
-    heads = {key: FakeHead(key) for key in ALL_MODELS}
-    config = Config(preprocess=preprocess)
-    return Cascade(Preparer(preprocess), FakeBackbone(), heads, config, model="fake", version="7")
 
 
 def _uid(kind: str, number: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from boneage.cascade.bundle import save_bundle
 from boneage.cascade.cascade import Cascade
 from boneage.cascade.routing import Head
-from boneage.config import Config, HeadParameters, PreprocessConfig, StudyConfig
+from boneage.config import Config, HeadParameters, StudyConfig
 from boneage.groups import ALL_MODELS
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
@@ -15,13 +15,13 @@ from boneage.registry import register as registry
 from boneage.registry.register import Submission
 from boneage.registry.validation import COLUMNS
 from boneage.tracking.store import ensure_experiment
+from tests.fake_cascade import PLAIN
 from tests.fake_fold import fold
 
 __all__ = ["fold"]
 
 FEATURES = 2
 PARAMETERS = HeadParameters(width_1=6, width_2=4)
-PREPROCESS = PreprocessConfig(background="none", contrast="none", size=32)
 
 
 class StandInBackbone:
@@ -63,7 +63,7 @@ def without_heads(request, monkeypatch):
 
 @pytest.fixture
 def config():
-    return Config(study=StudyConfig(name="tiny", prefix="tiny"), preprocess=PREPROCESS)
+    return Config(study=StudyConfig(name="tiny", prefix="tiny"), preprocess=PLAIN)
 
 
 @pytest.fixture
