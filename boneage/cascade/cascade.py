@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Chosen, not fitted: films of which the gate is unsure are too few to calibrate on.
 _UNSURE_WIDENING = 1.5
+_UNSURE = frozenset({"gate.unsure", "gate.unsure_mask", "gate.unsure_cut"})
 
 __all__ = ["Cascade", "Estimate", "Head", "Source", "contradictions"]
 
@@ -283,4 +284,4 @@ class Cascade:
 
 def _doubt(warnings: Sequence[str]) -> float:
     """Return by which factor an interval is widened where the gate was unsure of the film."""
-    return _UNSURE_WIDENING if "gate.unsure" in codes_of(warnings) else 1.0
+    return _UNSURE_WIDENING if _UNSURE & set(codes_of(warnings)) else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from boneage.config import load_config
 from boneage.data.annotations import read_row
 from boneage.data.images import read_image
 from boneage.gate.films import simulated
-from boneage.gate.fit import KEPT_APART, Recipe, Stock, fit, stock, with_thresholds
+from boneage.gate.fit import Recipe, Stock, fit, stock
 from boneage.gate.gate import Gate
 from boneage.gate.inputs import SIDE
 from boneage.gate.measure import GOOD, Draw, large_copies, measure, summary, wilson, wrong
 from boneage.gate.network import KINDS, GateModel, read_model, save_model
+from boneage.gate.thresholds import OPEN, choose
 from boneage.preprocess.background import MaskFunction, mask_session, network_identity
 from boneage.pretrain.sources import ids_sha256
 from boneage.shipped import terms_of_use, write_record
@@ -26,6 +28,8 @@ from boneage.study.materials import part_table, sample
 from boneage.tables import text_table
 
 _SIMULATED, _FILMS, _STEPS = 120, 2400, 2000
+# Every so-manyth film is kept apart from the network, for the thresholds; of each sort so many are drawn from them.
+KEPT_APART, _DRAWN, _DRAWN_SEED = 5, 60, 5
 _THEN = ", then "
 
 
@@ -72,31 +76,35 @@ def run_fit(args: argparse.Namespace) -> int:
     """Fit the gate, or its thresholds alone, and write its files."""
     import_keras_quietly()
     mask = mask_session("handmask")
-    model, films = _fitted(args, mask) if args.network is None else _same_network(args, mask)
+    model, films = _fitted(args, mask)
     save_model(model, args.out)
     write_record(args.out / "gate.npz", _record(args, model, films))
-    print(f"gate.npz and gate.json are in {args.out}")
+    print(f"gate.npz, gate.json and thresholds.csv, what the thresholds were chosen on, are in {args.out}")
     return 0
 
 
 def _fitted(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
-    """Fit network and thresholds; the table has the films of both."""
-    films = _part(args, "train", args.films)
-    known, rng = _stock(films, mask), np.random.default_rng(7)
-    drawn = stock((simulated(rng) for _ in range(_SIMULATED)), mask)
-    return fit(known, drawn, _given(args, 0), Recipe(args.steps), stage("fit")), films
-
-
-def _same_network(args: argparse.Namespace, mask: MaskFunction) -> tuple[GateModel, pd.DataFrame]:
-    """Choose the thresholds of a fitted network anew, on the films that were kept apart from it."""
-    model = read_model(args.network)
-    films = _part(args, "train", int(model.record["films"]))
-    return with_thresholds(model, _stock(films.iloc[::KEPT_APART], mask)), films
+    """Fit the network, or take that of `--network`, and choose its thresholds; the table has the films of both."""
+    if args.network:
+        model = read_model(args.network)
+        films = _part(args, "train", int(model.record["films"]))
+    else:
+        films = _part(args, "train", args.films)
+        known, rng = _stock(films[np.arange(len(films)) % KEPT_APART != 0], mask), np.random.default_rng(7)
+        drawn = stock((simulated(rng) for _ in range(_SIMULATED)), mask)
+        model = fit(known, drawn, _given(args, 0), Recipe(args.steps), stage("fit"))
+    apart = films.iloc[::KEPT_APART]
+    gate = Gate(replace(model, thresholds=OPEN), mask)
+    seen = measure(gate, Draw(apart, _given(args, 0), _DRAWN, _DRAWN_SEED, fitting=True), mask, stage("draw and look"))
+    args.out.mkdir(parents=True, exist_ok=True)
+    seen.to_csv(args.out / "thresholds.csv", index=False)
+    counts = {"films": len(films), "films_for_thresholds": len(apart), "drawn_for_thresholds": len(seen)}
+    return replace(model, thresholds=choose(seen), record={**model.record, **counts}), films
 
 
 def _record(args: argparse.Namespace, model: GateModel, films: pd.DataFrame) -> dict[str, Any]:
     """Say what a gate was fitted on, how and under which terms, as the other shipped networks' records do."""
-    counts = ("films", "simulated", "films_for_thresholds", "steps", "seed")
+    counts = ("films", "simulated", "films_for_thresholds", "drawn_for_thresholds", "steps", "seed")
     ids = films["id"].astype(str)
     return {
         **terms_of_use(load_config(args.config, args.overrides)),

@@ -1,12 +1,12 @@
-"""Fit the input gate on training films, with flaws drawn anew at every step and thresholds set on other films.
+"""Fit the input gate's network on training films, with flaws drawn anew at every step.
 
-The network never sees the films kept apart for the thresholds; validation images tune nothing.
+Its thresholds are chosen afterwards (`thresholds.py`), on films that it never saw; validation images tune nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,11 +16,11 @@ from boneage.data.transforms import shrink
 from boneage.errors import BoneageError
 from boneage.gate.films import MAKERS, Source, tilted
 from boneage.gate.frames import FRAMES
-from boneage.gate.gate import usable_odds
-from boneage.gate.inputs import SIDE, MaskLook, look_at_mask, picture
+from boneage.gate.inputs import SIDE, picture
 from boneage.gate.negatives import photographs
-from boneage.gate.network import KINDS, GateModel, Thresholds, build_network
+from boneage.gate.network import KINDS, GateModel, build_network
 from boneage.gate.styles import STYLES
+from boneage.gate.thresholds import OPEN
 from boneage.preprocess.background import MaskFunction
 
 Film = NDArray[np.uint8]
@@ -28,17 +28,10 @@ Rng = np.random.Generator
 Progress = Callable[[int, int], None]
 FEWEST_FILMS = 100
 _STOCK_SIDE = 160
-KEPT_APART = 5
 _BATCH = 64
 # How many films are drawn in another style, and how many in a frame, whatever their kind.
-_STYLED, _FRAMED = 0.4, 0.25
+_STYLED, _FRAMED = 0.5, 0.25
 _UPRIGHT_FRAMES = tuple(name for name in FRAMES if not name.startswith("tilted"))
-# Of good films so many are refused by the network, and so many accepted with a warning only.
-_FALSE_REFUSALS, _UNSURE = 0.002, 0.010
-_DOUBTFUL = 0.998
-# About one in a hundred of the films that should all be left hands is a right one or mirrored (training films were
-# looked at): whatever finds right hands finds these, too.
-_FALSE_MIRRORINGS = 0.015
 # How often each kind is drawn: most often what is hardest to tell, a whole left hand from a right or a cut one.
 _WEIGHTS = {
     "usable": 0.29,
@@ -66,21 +59,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Stock:
-    """Good films at a small size with their masks, uint8 (H, W) each, and what was measured on the masks."""
+    """Good films at a small size with their masks, uint8 (H, W) each."""
 
     films: tuple[Film, ...]
     masks: tuple[Film, ...]
-    looks: tuple[MaskLook, ...]
-
-    def part(self, apart: bool) -> Stock:
-        """Return the fifth that is kept apart for the thresholds, or the rest."""
-        rows = [i for i in range(len(self.films)) if (i % KEPT_APART == 0) == apart]
-        return Stock(
-            tuple(self.films[i] for i in rows), tuple(self.masks[i] for i in rows), tuple(self.looks[i] for i in rows)
-        )
 
     def __add__(self, other: Stock) -> Stock:
-        return Stock(self.films + other.films, self.masks + other.masks, self.looks + other.looks)
+        return Stock(self.films + other.films, self.masks + other.masks)
 
     def hand(self, rng: Rng) -> tuple[Film, Film]:
         """Draw a film and its mask."""
@@ -90,26 +75,24 @@ class Stock:
 
 def stock(films: Iterable[Film], mask: MaskFunction, progress: Callable[[int], None] | None = None) -> Stock:
     """Shrink good films, uint8 (H, W), and find their hands; progress is called with the number done."""
-    kept, masks, looks = [], [], []
+    kept, masks = [], []
     for done, full in enumerate(films, start=1):
         film = shrink(full, 2 * _STOCK_SIDE)
-        soft = mask(film)
-        looks.append(look_at_mask(soft))
         kept.append(shrink(film, _STOCK_SIDE))
-        masks.append(cv2.resize(soft, kept[-1].shape[::-1], interpolation=cv2.INTER_AREA))
+        masks.append(cv2.resize(mask(film), kept[-1].shape[::-1], interpolation=cv2.INTER_AREA))
         if progress:
             progress(done)
-    return Stock(tuple(kept), tuple(masks), tuple(looks))
+    return Stock(tuple(kept), tuple(masks))
 
 
 def fit(
     known: Stock, drawn: Stock, strangers: Sequence[Film], recipe: Recipe, progress: Progress | None = None
 ) -> GateModel:
-    """Fit the network, then set the thresholds on the films kept apart.
+    """Fit the network; its thresholds are `thresholds.OPEN` until `thresholds.choose` has chosen them on other films.
 
     Args:
-        known: films of the training part only.
-        drawn: simulated hands; they take no part in the thresholds.
+        known: films of the training part, without those that are kept apart for the thresholds.
+        drawn: simulated hands.
         strangers: films of other parts of the body.
         recipe: how much is fitted.
         progress: called with (done, total) steps.
@@ -119,37 +102,11 @@ def fit(
     """
     if len(known.films) < FEWEST_FILMS:
         raise BoneageError.of("gate.few_films", fewest=FEWEST_FILMS, count=len(known.films))
-    fitted, apart = known.part(False) + drawn, known.part(True)
+    fitted = known + drawn
     # Chest films are few: they count four times as much as a photograph.
     pictures = (*photographs(0), *(film for film in strangers for _ in range(4)))
     arrays = _train(Source(fitted.hand, pictures), fitted, recipe, progress)
-    counts = {"films": len(known.films), "simulated": len(drawn.films), "films_for_thresholds": len(apart.films)}
-    return with_thresholds(GateModel(arrays, Thresholds(), {**counts, **vars(recipe)}), apart)
-
-
-def with_thresholds(model: GateModel, apart: Stock) -> GateModel:
-    """Choose a gate's thresholds on films that its network was not fitted on."""
-    odds = model.probabilities(np.stack([picture(film) for film in apart.films]))
-    return replace(model, thresholds=thresholds(odds, apart.looks))
-
-
-def thresholds(odds: NDArray[np.float64], looks: Sequence[MaskLook]) -> Thresholds:
-    """Choose where the gate says no from good films that the network was not fitted on.
-
-    Args:
-        odds: float64 (N, 7), what the network says of N good films.
-        looks: what was measured on their masks.
-    """
-    usable = np.array([usable_odds(row) for row in odds])
-    right = odds[:, KINDS.index("mirrored")] / np.maximum(usable, 1e-9)
-    return Thresholds(
-        least_usable=float(np.clip(np.quantile(usable, _UNSURE), 0.02, 0.9)),
-        least_sure=float(np.clip(np.quantile(usable, _FALSE_REFUSALS), 0.02, 0.9)),
-        surely_mirrored=float(np.clip(np.quantile(right, 1 - _FALSE_MIRRORINGS), 0.5, 0.98)),
-        # Never stricter than these two: other sites' masks may be a little worse and yet good enough.
-        most_doubtful=max(0.25, float(np.quantile([seen.doubtful for seen in looks], _DOUBTFUL))),
-        least_whole=min(0.9, float(np.quantile([seen.wholeness for seen in looks], 1 - _DOUBTFUL))),
-    )
+    return GateModel(arrays, OPEN, {"simulated": len(drawn.films), **vars(recipe)})
 
 
 def _train(source: Source, good: Stock, recipe: Recipe, progress: Progress | None) -> tuple[NDArray[np.float32], ...]:

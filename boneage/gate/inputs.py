@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Film = NDArray[np.uint8]
 SIDE = 64
 MASK_SIDE = 192
+BLURRED_SIDE = 128
+# What counts as a film's border, in shares of its longer side: a mask's edge is no sharper.
+_RIM = 0.012
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,14 @@ class MaskLook:
         share: share of the film that the mask covers.
         doubtful: pixels that are neither surely hand nor surely background, relative to the mask's area.
         wholeness: the largest object's share of the mask, 0-1.
+        cut: how long the mask meets the upper, left and right border of the film, relative to the root of its area:
+            a hand that is cut off there does; a forearm leaves the film below.
     """
 
     share: float
     doubtful: float
     wholeness: float
+    cut: float = 0.0
 
 
 def picture(film: Film) -> NDArray[np.float32]:
@@ -55,6 +61,15 @@ def picture(film: Film) -> NDArray[np.float32]:
     return seen
 
 
+def blurred(film: Film) -> Film:
+    """Blur a film, uint8 (H, W), as if it had no more than BLURRED_SIDE pixels along its longer side."""
+    scale = BLURRED_SIDE / max(film.shape)
+    if scale >= 1:
+        return film
+    size = (max(1, round(film.shape[1] * scale)), max(1, round(film.shape[0] * scale)))
+    return cv2.resize(cv2.resize(film, size, interpolation=cv2.INTER_AREA), film.shape[::-1])
+
+
 def look_at_mask(soft: Film) -> MaskLook:
     """Measure a soft mask, uint8 (H, W), 0 (background) to 255 (hand), as the mask network gives it."""
     scale = MASK_SIDE / max(soft.shape)
@@ -66,4 +81,12 @@ def look_at_mask(soft: Film) -> MaskLook:
         return MaskLook(area / found.size, float("inf"), 0.0)
     count, _, stats, _ = cv2.connectedComponentsWithStats(found, connectivity=8)
     largest = int(stats[1:count, cv2.CC_STAT_AREA].max())
-    return MaskLook(largest / found.size, float(((small > 32) & (small < 224)).sum() / area), largest / area)
+    doubtful = float(((small > 32) & (small < 224)).sum() / area)
+    return MaskLook(largest / found.size, doubtful, largest / area, _cut(found))
+
+
+def _cut(found: Film) -> float:
+    """Return how long a mask, uint8 (h, w) of 0 and 1, meets the upper, left and right border, by its root's area."""
+    rim = max(1, round(_RIM * max(found.shape)))
+    met = found[:rim].any(axis=0).sum() + found[:, :rim].any(axis=1).sum() + found[:, -rim:].any(axis=1).sum()
+    return float(met / np.sqrt(found.sum()))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from boneage.data.annotations import read_row
 from boneage.data.transforms import shrink
-from boneage.gate.films import MAKERS, Source
+from boneage.gate.films import MAKERS, Maker, Source
 from boneage.gate.frames import FRAMES
-from boneage.gate.gate import Gate
+from boneage.gate.gate import Gate, Verdict
 from boneage.gate.negatives import photographs, scans
 from boneage.gate.styles import STYLES
 from boneage.preprocess.background import MaskFunction
@@ -33,6 +33,8 @@ _CORRECTED = {
     "mirrored": "mirrored back", "inverted": "inverted", "two_hands": "left one was taken",
     "turned": "was turned by|was straightened by",
 }  # fmt: skip
+_NUMBERS = ("usable", "right", "doubtful", "wholeness", "cut")
+COLUMNS = ("made", "wanted", "found", "accepted", "corrected", "said", "id", "side", *_NUMBERS)
 _HARMFUL = "mirrored back|inverted|was taken"
 
 
@@ -45,12 +47,15 @@ class Draw:
         strangers: films of other parts of the body that were given, such as chest films.
         flaws: how many films of each maker.
         seed: of the flaws.
+        fitting: whether thresholds are chosen by it: with the photographs to fit with, without slices of the body and
+            without what is put right instead of refused.
     """
 
     table: pd.DataFrame
     strangers: Sequence[Film]
     flaws: int
     seed: int = 0
+    fitting: bool = False
 
 
 def measure(gate: Gate, draw: Draw, mask: MaskFunction, progress: Progress | None = None) -> pd.DataFrame:
@@ -58,19 +63,27 @@ def measure(gate: Gate, draw: Draw, mask: MaskFunction, progress: Progress | Non
 
     Returns:
         One row per film: made (what it is), wanted (`accept`, `correct` or `refuse`), found (what the gate says),
-        accepted, corrected (rightly), said, id (of a good film, else empty), side (its longer one in pixels).
+        accepted, corrected (rightly), said, id (of a good film, else empty), side (its longer one in pixels), usable
+        and right (probabilities), and doubtful, wholeness and cut of the mask (`inputs.MaskLook`; NaN where
+        none was looked at).
     """
-    total = len(draw.table) + (len(MAKERS) + len(STYLES) + len(FRAMES)) * draw.flaws
+    total = len(draw.table) + (len(_makers(draw)) + len(STYLES) + len(FRAMES)) * draw.flaws
     rows = []
     for done, (made, kind, film, name) in enumerate(_films(draw, mask), start=1):
         verdict = gate.inspect(film)
         wanted = ACCEPT if kind == "usable" else CORRECT if kind in _CORRECTED else REFUSE
         said = "; ".join((*verdict.reasons, *verdict.notes))
         corrected = verdict.accepted and re.search(_CORRECTED.get(kind, "\0"), said) is not None
-        rows.append((made, wanted, verdict.kind, verdict.accepted, corrected, said, name, max(film.shape)))
+        seen = (verdict.kind, verdict.accepted, corrected, said)
+        rows.append((made, wanted, *seen, name, max(film.shape), *_numbers(verdict)))
         if progress and done <= total:
             progress(done, total)
-    return pd.DataFrame(rows, columns=["made", "wanted", "found", "accepted", "corrected", "said", "id", "side"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _numbers(verdict: Verdict) -> tuple[float, ...]:
+    look = verdict.look
+    return (verdict.usable, verdict.right, *((look.doubtful, look.wholeness, look.cut) if look else (np.nan,) * 3))
 
 
 def large_copies(measured: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +144,10 @@ def wilson(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
     return float(max(0.0, (middle - half) / (1 + square))), float(min(1.0, (middle + half) / (1 + square)))
 
 
+def _makers(draw: Draw) -> dict[str, Maker]:
+    return {name: maker for name, maker in MAKERS.items() if not (draw.fitting and maker.kind in _CORRECTED)}
+
+
 def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str]]:
     """Yield (sort, kind of `gatenet.KINDS` or `small`, `blank`, film, id): the good films as they are, then others."""
     rng = np.random.default_rng(1000 + draw.seed)
@@ -145,8 +162,8 @@ def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str
     def hand(rng: np.random.Generator) -> tuple[Film, Film]:
         return masked(int(rng.integers(len(draw.table))))
 
-    source = Source(hand, tuple(photographs(1)))
-    for name, maker in MAKERS.items():
+    source = Source(hand, tuple(photographs(0 if draw.fitting else 1)))
+    for name, maker in _makers(draw).items():
         for _ in range(draw.flaws):
             yield name, maker.kind, maker.make(source, rng), ""
     for name, style in STYLES.items():
@@ -157,7 +174,7 @@ def _films(draw: Draw, mask: MaskFunction) -> Iterator[tuple[str, str, Film, str
             yield f"frame: {name}", "usable", frame(hand(rng)[0], rng)[0], ""
     for film in draw.strangers:
         yield "no hand: given film", "not_hand", film, ""
-    for film in scans():
+    for film in () if draw.fitting else scans():
         yield "no hand: slice of the body", "not_hand", film, ""
     for _ in range(min(20, draw.flaws)):
         yield "tiny", "small", shrink(hand(rng)[0], 60), ""

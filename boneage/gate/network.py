@@ -47,10 +47,12 @@ class Thresholds:
     Attributes:
         least_usable: refuse below this probability of a usable (perhaps mirrored) hand.
         surely_mirrored: mirror a film above this probability of a right hand.
-        most_doubtful: refuse above this share of doubtful mask pixels (`look.MaskLook.doubtful`).
-        least_whole: refuse where the mask's largest object has less of it than this.
+        most_doubtful: above this share of doubtful mask pixels (`inputs.MaskLook.doubtful`) the mask is in doubt.
+        least_whole: where the mask's largest object has less of it than this, too.
         least_sure: accept between this probability and `least_usable`, too, but say that it is unsure; by default
-            nothing lies between.
+            nothing lies between. Where something does, a mask in doubt is a second doubt: it refuses such a film,
+            and of a film that is surely usable only warns.
+        most_cut: a mask that meets more of the film's border than this (`inputs.MaskLook.cut`) is a doubt, too.
     """
 
     least_usable: float = 0.5
@@ -58,6 +60,12 @@ class Thresholds:
     most_doubtful: float = float("inf")
     least_whole: float = 0.0
     least_sure: float = 1.0
+    most_cut: float = float("inf")
+
+    @property
+    def unsure_accepted(self) -> bool:
+        """Tell whether anything lies between what is surely usable and what is refused."""
+        return self.least_sure < self.least_usable
 
 
 @dataclass(frozen=True)

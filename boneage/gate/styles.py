@@ -18,17 +18,31 @@ Style = Callable[[Film, Film, Rng], Styled]
 
 
 def bones_alone(film: Film, mask: Film, rng: Rng) -> Styled:
-    """Black out the soft tissue, as on old atlas plates: bright bones without a skin line."""
-    inside = film[mask >= 128]
-    if inside.size == 0:
+    """Black out the soft tissue, as on old atlas plates: bright bones, fingertips too, without a skin line.
+
+    What lies over the tissue beside it is bone; every part of the hand gets about the contrast of the others, as the
+    plates' printers gave it.
+    """
+    inside = cv2.erode(mask, np.ones((3, 3), np.uint8)) >= 128
+    if inside.sum() < 64:
         return film, mask
-    low, high = np.percentile(inside, (float(rng.uniform(25, 50)), 99.5))
-    return _to_bytes((film.astype(np.float32) - low) * (255 / max(1.0, float(high - low)))), mask
+    reach = max(2, round(0.045 * float(np.sqrt(inside.sum()))))
+    tissue = np.where(inside, film, np.uint8(255))
+    tissue = _spread(cv2.erode(tissue, _disc(reach)), inside, reach)
+    over = np.maximum(film.astype(np.float32) - tissue * np.float32(rng.uniform(0.85, 1.05)), 0)
+    brightest = _spread(cv2.dilate(np.where(inside, over, np.float32(0)), _disc(2 * reach)), inside, 2 * reach)
+    evenly = np.float32(rng.uniform(0.5, 0.9)) * brightest + np.float32(0.15 * float(over[inside].max()))
+    bones = np.clip(over / np.maximum(evenly, 1), 0, 1) ** np.float32(rng.uniform(0.7, 1.7))
+    soft = cv2.GaussianBlur(mask, (0, 0), max(1.0, reach / 3)).astype(np.float32) / 255
+    dark = np.float32(rng.uniform(0, 0.08))
+    return _to_bytes(255 * soft * (dark + (1 - dark) * bones) + np.float32(rng.uniform(0, 20))), mask
 
 
 def gamma(film: Film, low: float, high: float, rng: Rng) -> Film:
-    """Darken (power above 1) or lighten (below 1) a film."""
-    return _to_bytes(255 * (film / np.float32(255)) ** np.float32(rng.uniform(low, high)))
+    """Darken (power above 1) or lighten (below 1) a film, stretched first, so that it stays legible in 8 bits."""
+    darkest, brightest = np.percentile(film, (0.5, 99.8))
+    stretched = np.clip((film - np.float32(darkest)) / np.float32(max(1.0, brightest - darkest)), 0, 1)
+    return _to_bytes(255 * stretched ** np.float32(rng.uniform(low, high)))
 
 
 def flat(film: Film, rng: Rng) -> Film:
@@ -73,15 +87,30 @@ def ring(film: Film, mask: Film, rng: Rng) -> Styled:
 
 
 def long_forearm(film: Film, mask: Film, rng: Rng) -> Styled:
-    """Continue a forearm that reaches the lower edge by a third to one length of the hand."""
-    if (mask[-1] >= 128).sum() < 4:
+    """Continue a forearm that reaches the lower edge, in its direction, by a third to nine tenths of the film.
+
+    What is continued is the median of the last rows above the rim, on one grey: no rim and no letter goes with it.
+    """
+    height, width = film.shape
+    foot = round(0.96 * height)
+    last, more = max(3, height // 14), round(height * rng.uniform(0.3, 0.9))
+    if min((mask[row] >= 128).sum() for row in (foot - 1, foot - last)) < 4:
         return film, mask
-    height = film.shape[0]
-    last, more = max(2, height // 12), round(height * rng.uniform(0.3, 0.9))
+    middle, above = (float(np.flatnonzero(mask[row] >= 128).mean()) for row in (foot - 1, foot - last))
+    slope = float(np.clip((middle - above) / (last - 1), -0.3, 0.3) + rng.uniform(-0.05, 0.05))
+    shift, narrower = slope * more, float(rng.uniform(0.9, 1.05))
+    share = np.linspace(0, 1, more, dtype=np.float32)[:, None]
+    scale = 1 + (narrower - 1) * share
+    from_x = (np.arange(width, dtype=np.float32)[None] - middle - shift * share) / scale + middle
     parts = []
+    beside = cv2.dilate(mask[foot - last : foot].max(axis=0)[None], np.ones((1, 2 * (width // 40) + 1), np.uint8)) < 128
     for picture in (film, mask):
-        end = cv2.resize(picture[-last:], (film.shape[1], more), interpolation=cv2.INTER_LINEAR)
-        parts.append(np.concatenate([picture, np.asarray(end, np.uint8)]))
+        row = np.median(picture[foot - last : foot], axis=0).astype(np.float32)[None]
+        row[beside] = np.median(row[beside]) if beside.any() else 0
+        end = cv2.remap(row, from_x, np.zeros_like(from_x), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        parts.append(np.concatenate([picture[:foot], _to_bytes(end)]))
+    grain = rng.normal(0, 1.5, (more, width)).astype(np.float32)
+    parts[0][foot:] = _to_bytes(parts[0][foot:] + grain)
     return parts[0], parts[1]
 
 
@@ -98,3 +127,14 @@ STYLES: Mapping[str, Style] = {
 
 def _to_bytes(values: NDArray[np.floating]) -> Film:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
+
+
+def _disc(reach: int) -> Film:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+
+
+def _spread(values: NDArray[np.generic], inside: NDArray[np.bool_], reach: int) -> NDArray[np.float32]:
+    """Blur values over the pixels that are inside, as if there were nothing beside them."""
+    weight = inside.astype(np.float32)
+    blurred = cv2.GaussianBlur(np.where(inside, values, 0).astype(np.float32), (0, 0), float(reach))
+    return np.asarray(blurred / np.maximum(cv2.GaussianBlur(weight, (0, 0), float(reach)), 1e-3), np.float32)

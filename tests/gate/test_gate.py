@@ -13,6 +13,7 @@ from boneage.gate.gate import Gate, RefusedError, Verdict
 from boneage.gate.inputs import SIDE, look_at_mask, picture
 from boneage.gate.network import KINDS, GateError, GateModel, Thresholds, _read, build_network, save_model
 from boneage.groups import Sex
+from boneage.notices import codes_of
 from boneage.paths import assets
 from boneage.phantom.hand import draw
 from boneage.preprocess import handmask
@@ -91,6 +92,59 @@ def test_a_doubtful_mask_is_refused_and_a_clear_one_is_not(hand, limits):
     assert Gate(model(**limits), placed).inspect(hand).accepted
 
 
+def at_the_border(film):
+    """A mask that meets the film's upper edge, as that of a hand without fingers does."""
+    mask = placed(film)
+    mask[:40, 40:120] = 255
+    return mask
+
+
+def half_torn(film):
+    mask = placed(film)
+    mask[:, 60:80] = 128
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "warned", "refused"),
+    [(half_torn, "gate.unsure_mask", "gate.doubtful_mask"), (at_the_border, "gate.unsure_cut", "gate.cut_off")],
+)
+def test_one_doubt_warns_and_two_refuse(hand, mask, warned, refused):
+    limits = {"most_doubtful": 0.2, "most_cut": 0.3, "least_sure": 0.3, "least_usable": 0.7}
+    sure = Gate(model(sure=0.94, **limits), mask).inspect(hand)
+    assert sure.accepted and codes_of(sure.notes) == [warned]
+    unsure = Gate(model(sure=0.5, **limits), mask).inspect(hand)
+    assert not unsure.accepted and codes_of(unsure.reasons) == [refused]
+    alone = Gate(model(sure=0.5, **limits), placed).inspect(hand)
+    assert alone.accepted and codes_of(alone.notes) == ["gate.unsure"]
+    # A gate that leaves nothing between sure and refused, as older bundles have, refuses at one doubt.
+    strict = Gate(model(sure=0.94, most_doubtful=0.2, most_cut=0.3), mask).inspect(hand)
+    assert codes_of(strict.reasons) == [refused]
+
+
+@pytest.mark.parametrize(("said", "angle"), [("cut_off", 0.0), ("turned", 40.0)])
+def test_a_cut_hand_that_leans_is_not_turned_into_a_whole_one(hand, monkeypatch, said, angle):
+    """Only what the network itself calls turned is turned; a cut hand, turned, can look like a whole one."""
+    as_it_is = picture(hand)[..., 0]
+    monkeypatch.setattr("boneage.gate.pose.lean", lambda soft: 40.0)
+    verdict = Gate(model(lambda seen: said if np.array_equal(seen, as_it_is) else "usable"), placed).inspect(hand)
+    assert verdict.accepted == (said == "turned") and verdict.angle == angle
+
+
+def test_a_mask_in_doubt_is_asked_for_again_of_the_blurred_film(hand):
+    film = cv2.resize(hand, None, fx=2, fy=2)
+
+    def asked(seen):
+        grain = float(np.abs(np.diff(seen.astype(float), axis=0)).max())
+        mask = cv2.resize(placed(hand), film.shape[::-1])
+        mask[:, 120:180] = 128 if grain > sharp else 255
+        return mask
+
+    sharp = 0.8 * float(np.abs(np.diff(film.astype(float), axis=0)).max())
+    verdict = Gate(model(most_doubtful=0.2), asked).inspect(film)
+    assert verdict.accepted and verdict.look.doubtful < 0.05 and (verdict.mask[:, 120:180] > 128).all()
+
+
 def test_a_mirrored_hand_is_mirrored_back_and_said(hand):
     hand[50:70, 41:60] = 90
     verdict = Gate(model(lambda seen: "mirrored"), placed).inspect(hand)
@@ -160,6 +214,10 @@ def test_a_mask_in_numbers():
     mask[:48, :96], mask[100:112, :96] = 255, 255
     seen = look_at_mask(mask)
     assert seen.wholeness == pytest.approx(0.8) and seen.doubtful == 0 and seen.share == pytest.approx(1 / 8)
+    assert seen.cut == pytest.approx((96 + 60) / np.sqrt(mask.astype(bool).sum()))  # above and on the left
+    below = np.zeros((192, 192), np.uint8)
+    below[100:, 50:150] = 255
+    assert look_at_mask(below).cut == 0
     empty = look_at_mask(np.zeros((90, 120), np.uint8))
     assert empty.share == 0 and empty.wholeness == 0
 
