@@ -254,6 +254,9 @@ class CascadeConfig:
     `similar_cases`: so many of the training cases most like a film are shown with the reasons; 0 for none. Their ids,
     sexes, ages and compressed features then travel in the bundle. `noise_guard` warns of films that are noisier than
     nearly all training films and widens their intervals.
+
+    `regions` reads an age from carpals, radius and ulna, and short bones beside that of the whole hand, and averages
+    the age that they give together with that of experts and head for all ages.
     """
 
     routing: Routing = "hard"
@@ -266,6 +269,7 @@ class CascadeConfig:
     half_precision: bool = False
     similar_cases: int = 0
     noise_guard: bool = False
+    regions: bool = False
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -106,8 +106,8 @@ def test_hard_routing_stands_beside_every_estimate(fake, image, monkeypatch, cap
     assert json.loads(capsys.readouterr().out)["hard_months"] == 127.25
     assert main([*given, "--format", "csv"]) == 0
     first, row = csv.reader(io.StringIO(capsys.readouterr().out))
-    later = ["error", "hard_months", "warning_codes", "error_code"]
-    assert first == ["image", *ESTIMATE_FIELDS[:-2], *later] and row[-3] == "127.25"
+    later = ["error", "hard_months", "warning_codes", "error_code", "regional_ages"]
+    assert first == ["image", *ESTIMATE_FIELDS[:-3], *later] and row[-4] == "127.25"
     assert main(given) == 0
     assert "hard routing, as in the paper, gives 127.2 months" in capsys.readouterr().out
     for same in (130.04, None):

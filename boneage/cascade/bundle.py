@@ -9,7 +9,8 @@
 - `cases.npz`: ids, sexes, ages and compressed features of the training cases, where similar ones are shown
 - `gate/`: the network and thresholds that refuse films, where the cascade asks for a gate
 - `mask.onnx`: the mask network, where it is our own or a local file
-- `regions.onnx`: the network that finds regions, where hands are arranged by them
+- `regions.onnx`: the network that finds regions, where hands are arranged by them or regions have ages
+- `ages.onnx`: the network that reads the ages of regions, where they have any
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
 from boneage.cascade.parity import LARGEST_MONTHS, Films, compare_served
 from boneage.cascade.provenance import portable, versions
+from boneage.cascade.regional import Regional
 from boneage.cascade.routing import Head
 from boneage.cascade.stack import Stack
 from boneage.config import Config, config_sha256, from_mapping, head_parameters, to_mapping
@@ -47,6 +49,8 @@ from boneage.learn.graph_backbone import GraphBackbone
 from boneage.learn.saved import open_saved
 from boneage.preprocess.background import network_file
 from boneage.preprocess.preparer import Preparer
+from boneage.regions.ages import RegionalAges
+from boneage.regions.network import RegionFinder
 
 FORMAT = 1
 BUNDLE_FILE = "bundle.json"
@@ -57,7 +61,7 @@ GLOBAL_FILE = "global.npz"
 CASES_FILE = "cases.npz"
 GATE_FOLDER = "gate"
 MASK_FILE = "mask.onnx"
-REGIONS_FILE = "regions.onnx"
+REGIONS_FILE, AGES_FILE = "regions.onnx", "ages.onnx"
 
 
 class BundleError(BoneageError):
@@ -108,6 +112,7 @@ def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None
         cascade.cases.save(folder / CASES_FILE)
     if cascade.config.cascade.gate:
         save_model((cascade.gate or Gate()).model, folder / GATE_FOLDER)
+    regional = _save_regional(cascade.regional, folder) if cascade.regional else None
     mask = network_file(cascade.preparer.config.background)
     if mask is not None:
         copy_whole(mask, folder / MASK_FILE)
@@ -125,6 +130,7 @@ def save_bundle(cascade: Cascade, folder: str | Path, films: Films | None = None
         "card": cascade.card,
         "noise": cascade.noise.to_mapping() if cascade.noise else None,
         "graph": _proof(cascade, folder, films),
+        **({"regional": regional} if regional else {}),
         "versions": versions(),
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in _files(folder)},
     }
@@ -171,6 +177,7 @@ def load_bundle(folder: str | Path) -> Cascade:
         # Before gates travelled along, every cascade had the one that ships with the package.
         gate=Gate(read_model(content.folder / GATE_FOLDER)) if f"{GATE_FOLDER}/gate.npz" in values["files"] else None,
         model=content.folder.name,
+        regional=_load_regional(values["regional"], content.folder) if "regional" in values else None,
     )
     # Heads of before graphs, and those beside a backbone that serves through Keras, answer by NumPy.
     return _along_graph(cascade, content.folder) if HEADS_GRAPH_FILE in values["files"] else cascade
@@ -251,6 +258,17 @@ def _save_stack(stack: Stack, folder: Path) -> dict[str, Any]:
 def _load_stack(entry: Mapping[str, Any], folder: Path) -> Stack:
     lines = {sex: (float(factor), float(months)) for sex, (factor, months) in entry.get("lines", {}).items()}
     return Stack(GlobalHead(entry["kind"], _load_arrays(folder / GLOBAL_FILE)), dict(entry["shares"]), lines)
+
+
+def _save_regional(regional: Regional, folder: Path) -> dict[str, Any]:
+    copy_whole(regional.networks.finder.file, folder / REGIONS_FILE)
+    copy_whole(regional.networks.reader, folder / AGES_FILE)
+    return {region: intervals.to_mapping() for region, intervals in regional.intervals.items()}
+
+
+def _load_regional(entry: Mapping[str, Any], folder: Path) -> Regional:
+    networks = RegionalAges(RegionFinder(folder / REGIONS_FILE), folder / AGES_FILE)
+    return Regional(networks, {region: Intervals.from_mapping(values) for region, values in entry.items()})
 
 
 def _save_arrays(weights: Sequence[np.ndarray], file: Path) -> None:

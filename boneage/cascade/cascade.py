@@ -15,6 +15,7 @@ from boneage.cascade.estimate import Estimate, EstimateError
 from boneage.cascade.inputs import Source, contradictions, known_range, known_sex, read_source
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard, noise_level
+from boneage.cascade.regional import Regional, disagreement, divide, joint_months
 from boneage.cascade.routing import Head, Predictor, Routed, route
 from boneage.cascade.stack import Stack
 from boneage.config import Config
@@ -56,6 +57,7 @@ class Cascade:
         stack: the head for all ages and its share in the age, None without one.
         noise: what warns of noisy films and widens their intervals, None without it.
         cases: the training cases among which similar ones are looked up, None without them.
+        regional: what reads an age from each region of the hand, None without it.
         gate: what inspects films before they are estimated where `config.cascade.gate` asks for it; the one that ships
             with the package by default, opened at the first film.
     """
@@ -73,6 +75,7 @@ class Cascade:
     noise: NoiseGuard | None = None
     cases: CaseIndex | None = None
     gate: Gate | None = None
+    regional: Regional | None = None
 
     def __post_init__(self) -> None:
         missing = [key.name for key in ALL_MODELS if key not in self.heads]
@@ -177,23 +180,34 @@ class Cascade:
     def similar(self, features: np.ndarray, sex: Sex | str) -> list[SimilarCase]:
         """Return the training cases most like a film, by its features float32 (1, D); as many as the study wanted."""
         wanted = self.config.cascade.similar_cases
-        return [] if self.cases is None or wanted < 1 else self.cases.nearest(features, sex, wanted)
+        if self.cases is None or wanted < 1:
+            return []
+        return self.cases.nearest(self.divided(features)[0], sex, wanted)
 
     def features(self, prepared: Prepared) -> np.ndarray:
-        """Return the pooled features of one prepared image, float32 (1, D): the average over `config.cascade.views`."""
+        """Return the features of one prepared image, float32 (1, D), as `pooled`."""
         return self.pooled(prepared.image[None])
 
     def pooled(self, images: np.ndarray) -> np.ndarray:
-        """Return the pooled features of prepared images uint8 (N, S, S), averaged over the views, float32 (N, D)."""
+        """Return the pooled features of prepared images uint8 (N, S, S), averaged over `config.cascade.views`.
+
+        Returns:
+            float32 (N, D); where regions are read, their ages stand in further columns (`divided`).
+        """
         views = self.config.cascade.views
-        pooled = self.backbone.pooled(np.stack([apply_view(image, view) for view in views for image in images]))
-        return pooled if len(views) == 1 else np.asarray(pooled.reshape(len(views), len(images), -1).mean(axis=0))
+        views_of_each = self.backbone.pooled(np.stack([apply_view(image, view) for view in views for image in images]))
+        features = np.asarray(views_of_each.reshape(len(views), len(images), -1).mean(axis=0))
+        return features if self.regional is None else np.hstack([features, self.regional.networks.pooled(images)])
+
+    def divided(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Divide features, as `pooled` gives them, into the backbone's own (N, D) and the columns of regional ages."""
+        return (features, None) if self.regional is None else divide(features, self.backbone.features)
 
     def routed(self, features: np.ndarray, sexes: Sequence[Sex], given: Sequence[int | None] | None = None) -> Routed:
-        """Route N images from their features float32 (N, D), the head for all ages included; no calibration yet."""
-        given = given or [None] * len(sexes)
-        routed = route(self.heads, features, sexes, given, self.config.cascade.routing)
-        return routed if self.stack is None else self.stack.apply(routed, features, sexes)
+        """Route N images from their features as `pooled` gives them, the head for all ages included; not calibrated."""
+        given, (pooled, columns) = given or [None] * len(sexes), self.divided(features)
+        routed = route(self.heads, pooled, sexes, given, self.config.cascade.routing)
+        return routed if self.stack is None else self.stack.apply(routed, pooled, sexes, joint_months(columns, sexes))
 
     def estimate_features(
         self,
@@ -206,7 +220,7 @@ class Cascade:
         """Estimate from pooled features, without any pass of the backbone.
 
         Args:
-            features: float32 (N, D).
+            features: as `pooled` gives them.
             sexes: N sexes.
             age_ranges: N range labels or None; without it the classifier chooses everywhere.
             notes: N tuples of warnings that the preparation gave.
@@ -218,7 +232,18 @@ class Cascade:
         routed = self.routed(features, known, given)
         said = [(*(notes[i] if notes else ()), *routed.warnings[i]) for i in range(len(known))]
         made = [self._one(routed, i, known[i], ranges[i], said[i]) for i in range(len(known))]
+        made = self._with_regions(made, features, known)
         return made if levels is None else [self._guarded(one, level) for one, level in zip(made, levels, strict=True)]
+
+    def _with_regions(self, made: list[Estimate], features: np.ndarray, sexes: Sequence[Sex]) -> list[Estimate]:
+        """Add each film's regional ages, and say where they disagree."""
+        _, columns = self.divided(features)
+        if self.regional is None or columns is None:
+            return made
+        return [
+            replace(one, regional_ages=ages, warnings=(*one.warnings, *disagreement(ages)))
+            for one, ages in zip(made, self.regional.ages(columns, sexes), strict=True)
+        ]
 
     def _guarded(self, made: Estimate, level: float | None) -> Estimate:
         """Say where a film is noisy, and widen its interval."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from boneage.cascade.regional import RegionAge
 from boneage.errors import BoneageError
 from boneage.notices import codes_of
 
@@ -25,6 +26,7 @@ ESTIMATE_FIELDS = (
     "warnings",
     "hard_months",
     "warning_codes",
+    "regional_ages",
 )
 # What comes with an estimate where its reasons are asked for.
 REASON_FIELDS = ("experts", "similar_cases")
@@ -62,6 +64,7 @@ class Estimate:
         model: name of the registered cascade, or a path.
         version: its version, empty when it is not registered.
         warnings: sentences for the reader (`boneage.notices`: each knows its code).
+        regional_ages: the age of each region of the hand, where the cascade reads them and the joints were found.
     """
 
     sex: str
@@ -76,6 +79,7 @@ class Estimate:
     model: str = ""
     version: str = ""
     warnings: tuple[str, ...] = ()
+    regional_ages: tuple[RegionAge, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the estimate under the names of the command line, the page and the served model.
@@ -88,12 +92,17 @@ class Estimate:
             values[name] = None if values[name] is None else round(values[name], 2)
         values["group_probabilities"] = [round(float(p), 4) for p in self.group_probabilities]
         values |= {"warnings": list(self.warnings), "warning_codes": codes_of(self.warnings)}
+        values["regional_ages"] = [_rounded(region) for region in values["regional_ages"]]
         return {name: values[name] for name in ESTIMATE_FIELDS}
 
     def difference(self, chronological_months: float) -> dict[str, float]:
         """Return the chronological age and how far the bone age is from it, under the names of `DIFFERENCE_FIELDS`."""
         apart = round(self.bone_age_months - chronological_months, 2)
         return dict(zip(DIFFERENCE_FIELDS, (chronological_months, apart), strict=True))
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def years_and_months(age_months: float) -> str:

@@ -19,6 +19,7 @@ from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, Sex
 from boneage.learn.global_head import GlobalHead
 
 EQUAL_SHARE = 0.5
+REGIONS_SHARE = 0.5
 FEWEST = 30
 Line = tuple[float, float]
 
@@ -37,16 +38,32 @@ class Stack:
     shares: Mapping[str, float] = field(default_factory=dict)
     lines: Mapping[str, Line] = field(default_factory=dict)
 
-    def apply(self, routed: Routed, features: np.ndarray, sexes: Sequence[Sex]) -> Routed:
-        """Average the ages; where the user gave the range, its expert answers alone as in the paper."""
+    def apply(
+        self, routed: Routed, features: np.ndarray, sexes: Sequence[Sex], joint: np.ndarray | None = None
+    ) -> Routed:
+        """Average the ages; where the user gave the range, its expert answers alone as in the paper.
+
+        Args:
+            routed: what the experts say.
+            features: the backbone's pooled features, float32 (N, D).
+            sexes: N sexes.
+            joint: the age in months that the hand's regions give together, (N,), nan where it is not known.
+        """
         if not len(sexes):
             return routed
         given = np.array([name == "given" for name in routed.names])
         share = np.where(given, 0.0, [self.shares.get(str(sex), 0.0) for sex in sexes])
-        ages = (1 - share) * routed.ages + share * self.head.predict(features, sexes)
+        ages = with_regions((1 - share) * routed.ages + share * self.head.predict(features, sexes), joint)
         ages = np.where(given, ages, spread_out(ages, sexes, self.lines))
         names = tuple("stacked" if part > 0 else name for part, name in zip(share, routed.names, strict=True))
         return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS), names=names)
+
+
+def with_regions(ages: np.ndarray, joint: np.ndarray | None) -> np.ndarray:
+    """Average ages of whole hands in months, (N,), with those of all their regions, where these are known (not nan)."""
+    if joint is None:
+        return ages
+    return np.where(np.isnan(joint), ages, (1 - REGIONS_SHARE) * ages + REGIONS_SHARE * np.nan_to_num(joint))
 
 
 def spread_out(ages: np.ndarray, sexes: Sequence[Sex], lines: Mapping[str, Line]) -> np.ndarray:

@@ -122,7 +122,9 @@ def _coverage(base: pd.DataFrame, cascade: Cascade, materials: Materials) -> pd.
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
     if cascade.intervals is None or not cascade.intervals.half_widths:
         return base
-    own = held_table(cascade.intervals, cascade.routed(samples.features, sexes), sexes, samples.ages.astype(float))
+    own = held_table(
+        cascade.intervals, cascade.routed(materials.part.served(ids), sexes), sexes, samples.ages.astype(float)
+    )
     return pd.concat([base, pd.DataFrame([{"intervals": _OWN, **row} for row in own])], ignore_index=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,16 @@ def stage(name: str) -> Progress:
 def hard_line(months: float) -> str:
     """Say hard routing's age in a sentence."""
     return f"hard routing, as in the paper, gives {months:.1f} months"
+
+
+def region_line(ages: Sequence[Mapping[str, Any]]) -> str:
+    """Say the ages of the hand's regions, with their intervals where these are known, in one line."""
+    said = []
+    for one in ages:
+        low, high = one["low_months"], one["high_months"]
+        interval = "" if low is None else f" ({low:.0f} to {high:.0f})"
+        said.append(f"{one['region'].replace('_', ' ')} {one['bone_age_months']:.0f}{interval}")
+    return f"regions, months: {', '.join(said)}"
 
 
 def reason_lines(record: Mapping[str, Any]) -> list[str]:

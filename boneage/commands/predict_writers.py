@@ -18,7 +18,7 @@ from boneage.cascade.estimate import (
     REASON_FIELDS,
     years_and_months,
 )
-from boneage.commands.common import UsageError, hard_line, reason_lines
+from boneage.commands.common import UsageError, hard_line, reason_lines, region_line
 from boneage.groups import RANGE_LABELS
 from boneage.notices import severity_of
 
@@ -52,10 +52,10 @@ class Layout:
             from boneage.clinical.adult_height import HEIGHT_FIELDS
 
             extra += HEIGHT_FIELDS
-        later = ("hard_months", "warning_codes")
+        later = ("hard_months", "warning_codes", "regional_ages")
         first = tuple(name for name in ESTIMATE_FIELDS if name not in later)
         last = ("hard_months", *REASON_FIELDS, "error") if self.reasons else ("error", "hard_months")
-        return ("image", *first, *extra, *last, "warning_codes", "error_code")
+        return ("image", *first, *extra, *last, "warning_codes", "error_code", "regional_ages")
 
 
 class Writer(Protocol):
@@ -170,6 +170,8 @@ class TableWriter:
             print(f"{'':<{self._width}}  {record['comparison']}", flush=True)
         for line in [record["adult_height"], *record["adult_height_notes"]] if "adult_height" in record else []:
             print(f"{'':<{self._width}}  {line}", flush=True)
+        if record["regional_ages"]:
+            print(f"{'':<{self._width}}  {region_line(record['regional_ages'])}", flush=True)
         for line in reason_lines(record) if "experts" in record else _apart(record):
             print(f"{'':<{self._width}}  {line}", flush=True)
         for said in record["warnings"]:

@@ -113,8 +113,9 @@ def _looked_at(cascade: Cascade, table: pd.DataFrame, anyway: bool) -> Iterator[
 
 
 def add_routings(per_image: pd.DataFrame, cascade: Cascade, features: np.ndarray) -> None:
-    """Add a column `<routing>_months` per routing that the account compares, from features float32 (N, D)."""
+    """Add a column `<routing>_months` per routing that the account compares, from features as `Cascade.pooled`."""
     sexes, groups = list(per_image["sex"]), list(per_image["true_group"])
+    features, _ = cascade.divided(features)
     for name, ages in routed_ages(cascade.heads, features, sexes, groups).items():
         per_image[f"{name}_months"] = ages
     if cascade.stack is not None:

@@ -55,9 +55,15 @@ def heat_map(
 
 
 def age_gradient(cascade: Cascade, features: np.ndarray, sex: Sex, age_range: str | None = None) -> NDArray[np.float32]:
-    """Return the age's gradient with respect to pooled features float32 (D,), months per unit, float32 (D,)."""
-    step = np.float32(_STEP) * (np.abs(features) + np.float32(0.1))
-    moved = np.concatenate([features + np.diag(step), features - np.diag(step)]).astype(np.float32)
+    """Return the age's gradient with respect to the backbone's pooled features, months per unit, float32 (D,).
+
+    `features` are one film's, as `Cascade.pooled` gives them; what its regions say stays as it is.
+    """
+    pooled, columns = cascade.divided(features[None])
+    step = np.float32(_STEP) * (np.abs(pooled[0]) + np.float32(0.1))
+    moved = np.concatenate([pooled + np.diag(step), pooled - np.diag(step)]).astype(np.float32)
+    if columns is not None:
+        moved = np.hstack([moved, np.repeat(columns, len(moved), axis=0)])
     ages = ages_of(cascade, moved, sex, age_range)
     return np.asarray((ages[: len(step)] - ages[len(step) :]) / (2 * step), np.float32)
 

@@ -11,10 +11,12 @@ import numpy as np
 from boneage.cascade.cascade import Cascade, Source
 from boneage.cascade.case_index import SimilarCase
 from boneage.cascade.estimate import REASON_FIELDS, Estimate
-from boneage.cascade.stack import Line, spread_out
+from boneage.cascade.regional import joint_months
+from boneage.cascade.stack import REGIONS_SHARE, Line, spread_out
 from boneage.groups import AGE_GROUPS, ModelKey, Sex, Task
 
 ALL_AGES = "all ages"
+ALL_REGIONS = "all regions"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Opinion:
     """One expert's age for a film, and its weight in the estimate.
 
     Attributes:
-        range: its age range, or `all ages` for the head that is stacked with the four experts.
+        range: its age range, `all ages` for the head that is stacked with the four experts, or `all regions` for what
+            the hand's regions, seen one by one, give together.
         probability: what the classifier gives its range, 0-1; None for all ages.
         weight: its share in the estimate; those of all opinions sum to 1.
         months: its age.
@@ -92,18 +95,24 @@ def expert_opinions(cascade: Cascade, features: np.ndarray, estimate: Estimate) 
     gives estimates their spread back (`Stack.lines`), it has been applied to each age.
     """
     sex = Sex.parse(estimate.sex)
-    classified = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(features)[0], float)
+    pooled, columns = cascade.divided(features)
+    classified = np.asarray(cascade.heads[ModelKey(Task.CLASSIFIER, sex)].predict(pooled)[0], float)
     classified = classified / classified.sum()
     weights = _weights(cascade, classified, estimate)
     stacked = cascade.stack if estimate.routing == "stacked" else None
     share = all_ages_share(cascade, estimate)
     lines = {} if cascade.stack is None or estimate.routing == "given" else cascade.stack.lines
+    joint = joint_months(columns, [sex]) if stacked else None
+    regions = REGIONS_SHARE if joint is not None and not np.isnan(joint[0]) else 0.0
     opinions = []
     for group, probability, weight in zip(AGE_GROUPS, classified, weights, strict=True):
-        age = _age(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(features), sex, lines)
-        opinions.append(Opinion(group.label, float(probability), float((1 - share) * weight), age))
+        age = _age(cascade.heads[ModelKey(Task.REGRESSOR, sex, group.number)].predict(pooled), sex, lines)
+        opinions.append(Opinion(group.label, float(probability), float((1 - regions) * (1 - share) * weight), age))
     if stacked:
-        opinions.append(Opinion(ALL_AGES, None, share, _age(stacked.head.predict(features, [sex]), sex, lines)))
+        age = _age(stacked.head.predict(pooled, [sex]), sex, lines)
+        opinions.append(Opinion(ALL_AGES, None, (1 - regions) * share, age))
+    if joint is not None and regions:
+        opinions.append(Opinion(ALL_REGIONS, None, regions, _age(joint, sex, lines)))
     return opinions
 
 

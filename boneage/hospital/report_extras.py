@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from boneage.explain.reasons import ALL_AGES, Reasons
+from boneage.cascade.estimate import Estimate
+from boneage.cascade.regional import RegionAge
+from boneage.explain.reasons import ALL_AGES, ALL_REGIONS, Reasons
 from boneage.languages.texts import age_in_words, number, text
 
 Row = tuple[str, str]
@@ -58,9 +60,24 @@ def similar_rows(reasons: Reasons, language: str) -> list[Row]:
     ]
 
 
+def region_rows(estimate: Estimate, language: str) -> list[Row]:
+    """Return each region of the hand with its age and interval; nothing where no region was read."""
+    return [(text(f"region_{one.region}", language), _region_age(one, language)) for one in estimate.regional_ages]
+
+
+def _region_age(one: RegionAge, language: str) -> str:
+    age = age_in_words(one.bone_age_months, language)
+    if one.low_months is None or one.high_months is None:
+        return age
+    low, high = number(one.low_months, language, 0), number(one.high_months, language, 0)
+    return text("region_row", language, age=age, low=low, high=high)
+
+
 def _named(label: str, language: str) -> str:
     if label == ALL_AGES:
         return text("all_ages", language)
+    if label == ALL_REGIONS:
+        return text("all_regions", language)
     return text("group_row", language, label=label.replace("-", "–"))
 
 

@@ -12,7 +12,7 @@ from boneage.clinical.comparison import VERDICTS, Comparison
 from boneage.clinical.reference_hands import Centres, expected_centres
 from boneage.explain.reasons import Reasons
 from boneage.groups import RANGE_LABELS
-from boneage.hospital.report_extras import Extras, Row, expert_rows, similar_rows
+from boneage.hospital.report_extras import Extras, Row, expert_rows, region_rows, similar_rows
 from boneage.hospital.result import Result
 from boneage.languages.texts import age_in_words, number, text
 from boneage.notices import say
@@ -119,7 +119,9 @@ def _age(result: Result, language: str) -> Block:
         reasons = tuple(f"{say(reason, language).rstrip('.')}." for reason in result.refusal)
         return Block(kicker, text("report_refused", language), reasons)
     months = text("in_months", language, months=number(estimate.bone_age_months, language))
-    return Block(kicker, age_in_words(estimate.bone_age_months, language), (months, interval(result, language)))
+    regions = "; ".join(f"{name}: {words}" for name, words in region_rows(estimate, language))
+    said = (f"{text('regions_heading', language)}: {regions}.",) if regions else ()
+    return Block(kicker, age_in_words(estimate.bone_age_months, language), (months, interval(result, language), *said))
 
 
 def interval(result: Result, language: str) -> str:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -33,6 +33,21 @@ VIEWS = ("original", "flip", "rotate-left", "rotate-right")
 
 class FeatureError(BoneageError):
     """Report features that are missing or an unknown view."""
+
+
+class Extractor(Protocol):
+    """What turns prepared images into rows of numbers that are worth caching: a backbone, or one like it."""
+
+    name: str
+    features: int
+    batch_size: int
+
+    @property
+    def sha256(self) -> str:
+        """Return what identifies its answers."""
+
+    def pooled(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 (N, features) for prepared images uint8 (N, S, S)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class Features:
 def extract(
     prepared: PreparedSet,
     ids: Sequence[str],
-    backbone: FrozenBackbone | SpreadBackbone,
+    backbone: Extractor,
     views: Sequence[str],
     cache: Path,
     progress: Progress | None = None,
@@ -77,7 +92,8 @@ def extract(
     Args:
         prepared: the prepared images.
         ids: which of them.
-        backbone: the frozen network; only images whose content it has not seen in this view pass through it.
+        backbone: the frozen network, or whatever answers as one; only images whose content it has not seen in this view
+            pass through it.
         views: any of `VIEWS`.
         cache: the folder of all caches.
         progress: called with (done, total) images over all views, those from the cache counted as done.
@@ -115,7 +131,7 @@ def apply_view(image: np.ndarray, view: str) -> np.ndarray:
 
 
 def _fill(
-    table: GrowingTable, prepared: PreparedSet, ids: Sequence[str], backbone: FrozenBackbone | SpreadBackbone, view: str
+    table: GrowingTable, prepared: PreparedSet, ids: Sequence[str], backbone: Extractor, view: str
 ) -> Iterator[int]:
     """Push through the backbone what the table lacks, a batch at a time; yield how many ids are done."""
     wanted = {prepared.content_sha256[name]: name for name in ids}

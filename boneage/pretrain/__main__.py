@@ -1,4 +1,4 @@
-"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,lite0,regions,seen} DATA --out DIR`.
+"""Rebuild a shipped asset: `python -m boneage.pretrain {handmask,handnet,lite0,regions,ages,seen} DATA --out DIR`.
 
 `lite0` begins with published ImageNet weights (`boneage weights fetch EfficientNetLite0`) and trains on one core for as
 many minutes as it is given. `handnet` wants a GPU (half an hour on a large one); `pack` writes the prepared films for a
@@ -17,7 +17,7 @@ from pathlib import Path
 from boneage.weights.fetch import obtain
 from boneage.weights.table import WeightsError, find
 
-NETWORKS = ("handmask", "handnet", "lite0", "regions", "seen", "pack")
+NETWORKS = ("handmask", "handnet", "lite0", "regions", "ages", "seen", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.network == "regions" and (options.outlines is None or not options.outlines.is_file()):
         print("regions are learnt from readers' outlines: give region_masks.zip with --outlines FILE", file=sys.stderr)
+        return 2
+    if options.network == "ages" and (options.begin is None or not options.begin.is_file()):
+        print("regional ages begin with handlite0: give handlite0.pt of `lite0` with --begin FILE", file=sys.stderr)
         return 2
     packed = options.network == "handnet" and (options.data / "films.json").is_file()
     if not packed and not (options.data / "rsna_299px.zip").is_file():
@@ -64,6 +67,10 @@ def _train(options: argparse.Namespace) -> Path:
         from boneage.pretrain.regions import train_regions
 
         return train_regions(options.data, options.outlines, options.out, progress=_say)
+    if options.network == "ages":
+        from boneage.pretrain.ages import train_ages
+
+        return train_ages(options.data, options.out, options.begin, options.minutes, progress=_say)
     if options.network == "pack":
         from boneage.pretrain.pack import pack_study
 
@@ -93,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="where weights, record, log and checkpoint go")
     parser.add_argument("--imagenet", type=Path, help="lite0: another file of ImageNet weights to begin with")
     parser.add_argument("--outlines", type=Path, help="regions: region_masks.zip, what readers outlined")
-    parser.add_argument("--minutes", type=float, default=120.0, help="lite0: how long to train (default 120)")
+    parser.add_argument("--begin", type=Path, help="ages: the checkpoint handlite0.pt that it begins with")
+    parser.add_argument("--minutes", type=float, default=120.0, help="lite0, ages: how long to train (default 120)")
     parser.add_argument("--device", choices=("cuda", "cpu"), help="handnet: where (default: a GPU where there is one)")
     parser.add_argument(
         "--rehearse", action="store_true", help="handnet: the whole way in minutes, to see that it goes"

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST_JOINTS = 6
+FEWEST_JOINTS, MOST_JOINTS = 8, 24
 SMALLEST_PIECE = 2e-4  # of the square's area
+LARGER = 3.0  # the carpus is at least so many times the largest joint
 Point = tuple[float, float]
 
 
@@ -51,13 +52,17 @@ CROPS = {
 
 
 def key_points(articular: NDArray[np.float32]) -> KeyPoints | None:
-    """Find carpus and finger joints in a mask of joint regions, 0-1 (S, S); None where there are too few."""
+    """Find carpus and finger joints in a mask of joint regions, 0-1 (S, S); None where they do not look like a hand's.
+
+    A whole hand has 14 to 16 pieces beside the carpus, which is by far the largest.
+    """
     side = articular.shape[0]
     count, _, stats, centres = cv2.connectedComponentsWithStats((articular >= 0.5).astype(np.uint8))
     pieces = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= SMALLEST_PIECE * side * side]
-    if len(pieces) <= FEWEST_JOINTS:
-        return None
     pieces.sort(key=lambda k: -stats[k, cv2.CC_STAT_AREA])
+    areas = stats[pieces, cv2.CC_STAT_AREA]
+    if not FEWEST_JOINTS < len(pieces) <= MOST_JOINTS + 1 or areas[0] < LARGER * areas[1]:
+        return None
     carpus, *joints = (((x + 0.5) / side, (y + 0.5) / side) for x, y in centres[pieces])
     return KeyPoints(carpus, tuple(joints))
 
@@ -88,3 +93,11 @@ def cut(prepared: NDArray[np.uint8], points: KeyPoints, crop: Crop) -> NDArray[n
     """Cut one region out of a prepared hand, uint8 (S, S), turned so that the fingers point up, uint8 square."""
     matrix, size = crop_matrix(points, crop, prepared.shape[0]), (crop.pixels, crop.pixels)
     return np.asarray(cv2.warpAffine(prepared, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def corners(points: KeyPoints, crop: Crop, side: int) -> NDArray[np.float64]:
+    """Return a crop's corners on a prepared hand of `side` pixels, float64 (4, 2), (x, y), from its upper left on."""
+    last = crop.pixels - 1.0
+    back = cv2.invertAffineTransform(crop_matrix(points, crop, side))
+    places = np.array([[0, 0, 1], [last, 0, 1], [last, last, 1], [0, last, 1]], dtype=float)
+    return np.asarray(places @ back.T)

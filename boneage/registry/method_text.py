@@ -9,6 +9,7 @@ from typing import Any
 
 from boneage.cascade.bundle import file_sha256
 from boneage.cascade.cascade import Cascade
+from boneage.cascade.stack import REGIONS_SHARE
 from boneage.config import Config, HeadParameters
 from boneage.groups import ModelKey, Task
 from boneage.learn.all_ages import LOSSES
@@ -66,8 +67,9 @@ def stacked(cascade: Cascade) -> str:
     alone = {True: ", which it gives alone", False: ""}
     shares = [f"{share:.0%} ({sex}{alone[share >= 1]})" for sex, share in sorted(cascade.stack.shares.items())]
     head = "the backbone's own head" if cascade.config.global_head.kind == "own" else "a head"
+    regions = f"; of that, {REGIONS_SHARE:.0%} is what the hand's regions give together" if cascade.regional else ""
     spread = "; then a line per sex that gives estimates the spread of readers' ages" if cascade.stack.lines else ""
-    return f"{head} for all ages, its share in the age: {', '.join(shares) or 'none'}{spread}"
+    return f"{head} for all ages, its share in the age: {', '.join(shares) or 'none'}{regions}{spread}"
 
 
 def backbone_saw(facts: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -146,6 +146,8 @@ def _method(cascade: Cascade) -> Iterator[str]:
         yield f"Intervals: split conformal, {cascade.intervals.coverage:.0%} wanted, per sex and estimated group."
     else:
         yield "Intervals: none (there are no residuals of images that backbone and heads had not seen)."
+    if cascade.regional is not None:
+        yield "Carpals, radius and ulna, and short bones have an age each, with intervals of the same kind."
     if cascade.noise is not None:
         yield (
             f"A film with more than {cascade.noise.limit:.1f} grey levels of noise gets a warning and an interval "

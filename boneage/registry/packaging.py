@@ -193,6 +193,9 @@ def _cascade_signature() -> ModelSignature:
         "sex": text, "age_range": text, "bone_age_months": months, "low_months": months, "high_months": months,
         "group": DataType.long, "group_probabilities": Array(months), "routing": text, "model": text, "version": text,
         "warnings": Array(text), "hard_months": months, "warning_codes": Array(text),
+        "regional_ages": records(
+            {"region": text, "bone_age_months": months, "low_months": months, "high_months": months}
+        ),
         "experts": records({"range": text, "probability": months, "weight": months, "months": months}),
         "similar_cases": records({"id": text, "age_months": months, "likeness": months}),
         **{name: text if name in _COMPARISON_TEXTS else months for name in COMPARISON_FIELDS},

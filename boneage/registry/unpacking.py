@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from boneage.cascade.bundle import BACKBONE_FILE, MASK_FILE, file_sha256
+from boneage.cascade.bundle import AGES_FILE, BACKBONE_FILE, MASK_FILE, REGIONS_FILE, file_sha256
 from boneage.learn.backbone_table import EMBEDDED
 from boneage.paths import assets
 from boneage.preprocess import handmask
+from boneage.regions.ages import READER
+from boneage.regions.network import FINDER, shipped_network
 from boneage.registry.versions import RegistryError
 from boneage.shipped import checked_asset
 
@@ -19,9 +23,11 @@ SHIPPED_FILE = "cascade.zip"
 FORMAT = 1
 MANIFEST = "manifest.json"
 BUNDLE = "bundle"
-SHIPPED_NETWORKS = {
+SHIPPED_NETWORKS: dict[str, tuple[Callable[[], Path], ...]] = {
     BACKBONE_FILE: tuple(embedded.shipped.path for embedded in EMBEDDED.values()),
     MASK_FILE: (handmask.model_path,),
+    REGIONS_FILE: (partial(shipped_network, FINDER),),
+    AGES_FILE: (partial(shipped_network, READER),),
 }
 """Per file of a bundle, the networks of this installation that it may be a copy of."""
 _MAY_BE_LEFT_OUT = frozenset(f"{BUNDLE}/{name}" for name in SHIPPED_NETWORKS)

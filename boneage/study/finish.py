@@ -60,6 +60,7 @@ def assemble(materials: Materials, outcomes: Outcomes) -> Cascade:
         card=card,
         intervals=learnt.intervals,
         stack=learnt.stack,
+        regional=learnt.regional,
         cases=index_cases(materials) if config.cascade.similar_cases > 0 else None,
     )
     if config.cascade.noise_guard:
@@ -83,23 +84,23 @@ def proof_films(materials: Materials) -> Films:
     ids = tuple(materials.splits.validation)
     table = materials.part.table.loc[list(ids)].rename_axis("id").reset_index()
     prepared = prepare_table(table, materials.config.preprocess, workspace() / "prepared")
-    return Films(prepared.stack(ids), list(table["sex"]), materials.part.samples(ids).features)
+    return Films(prepared.stack(ids), list(table["sex"]), materials.part.served(ids))
 
 
 def score(cascade: Cascade, part: Part, ids: Sequence[str]) -> Evaluation:
     """Score a cascade on images by their cached features and films: as they are served, without another pass."""
-    samples = part.samples(tuple(ids))
+    features = part.served(tuple(ids))
     table = part.table.loc[list(ids)].reset_index()
     sexes = list(table["sex"])
     ranges = [RANGE_LABELS[group - 1] for group in table["group"]]
     levels = film_levels(table, cascade.config.preprocess, cascade.noise.side) if cascade.noise else None
     evaluation = evaluate_estimates(
         table,
-        cascade.estimate_features(samples.features, sexes, levels=levels),
+        cascade.estimate_features(features, sexes, levels=levels),
         cascade.card["training_median_months"],
-        cascade.estimate_features(samples.features, sexes, ranges),
+        cascade.estimate_features(features, sexes, ranges),
     )
-    add_routings(evaluation.per_image, cascade, samples.features)
+    add_routings(evaluation.per_image, cascade, features)
     return evaluation
 
 

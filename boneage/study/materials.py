@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from boneage.learn.seen_images import SeenImages, seen_images, seen_too
 from boneage.paths import project_root, study_folder, workspace
 from boneage.phantom.dataset import write_dataset
 from boneage.preprocess.pipeline import PreparedSet, prepare_table
+from boneage.regions.ages import RegionalAges
 from boneage.stopping import Progress
 
 Stage = Callable[[str], Progress]
@@ -42,13 +44,20 @@ def silent(_name: str) -> Progress:
 class Part:
     """Annotation table of some images, indexed by id (sex, age_months, group, source), and their features.
 
-    `views` are those that an estimate averages (`cascade.views`).
+    `views` are those that an estimate averages (`cascade.views`); `regional` reads the ages of the regions of some ids'
+    hands, float32 (N, COLUMNS), where the study wants them: of few images, so when they are asked for.
     """
 
     table: pd.DataFrame
     features: Features
     content_sha256: dict[str, str]
     views: tuple[str, ...] = ("original",)
+    regional: Callable[[tuple[str, ...]], np.ndarray] | None = None
+
+    def served(self, ids: tuple[str, ...]) -> np.ndarray:
+        """Return the features of some ids as `Cascade.pooled` gives them: regional ages in further columns."""
+        features = self.samples(ids).features
+        return features if self.regional is None else np.hstack([features, self.regional(ids)])
 
     def samples(self, ids: tuple[str, ...], view: str | None = None) -> Samples:
         """Return features (N, D) float32, ages in months (N,) and groups (N,) of some ids, in their order.
@@ -258,4 +267,13 @@ class _Gathering:
         wanted = tuple(dict.fromkeys((*self.config.backbone.views, *views)))
         features = extract(prepared, ids, backbone, wanted, workspace() / "features", progress=self.stage(name))
         hashes = {name: prepared.content_sha256[name] for name in ids}
-        return Part(table.set_index("id"), features, hashes, views)
+        regional = None
+        if self.config.cascade.regions:
+            regional = partial(_regional_ages, prepared, self.stage(f"{name}: regions"))
+        return Part(table.set_index("id"), features, hashes, views, regional)
+
+
+def _regional_ages(prepared: PreparedSet, progress: Progress, ids: tuple[str, ...]) -> np.ndarray:
+    """Read the ages of the regions of prepared images, or find them in the cache."""
+    cache = workspace() / "features"
+    return extract(prepared, ids, RegionalAges(), ("original",), cache, progress=progress).matrix(ids)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boneage.cascade.intervals import Intervals, fit_intervals
+from boneage.cascade.regional import Regional, divide, fit_regional, joint_months
 from boneage.cascade.routing import Head, Routed, route
-from boneage.cascade.stack import EQUAL_SHARE, FEWEST, Stack, fit_lines, spread_out
+from boneage.cascade.stack import EQUAL_SHARE, FEWEST, Stack, fit_lines, spread_out, with_regions
 from boneage.config import Config
 from boneage.groups import MAX_AGE_MONTHS, MIN_AGE_MONTHS, ModelKey, Sex, Task
 from boneage.learn.all_ages import LOSSES
@@ -22,6 +23,7 @@ from boneage.learn.fit import FitResult, Samples, concatenate
 from boneage.learn.global_head import SEX_FLAGS, GlobalHead, ensemble_of, fit_global_head, samples_with_sex
 from boneage.learn.heads import ARRAYS, fold_constant, fold_temperature, halved
 from boneage.learn.own_head import own_head
+from boneage.regions.ages import RegionalAges
 from boneage.study.materials import Materials
 from boneage.study.models import ModelOutcome
 
@@ -39,12 +41,14 @@ class HeldOut:
         sexes: N sexes.
         fold: int (N,), the fold that each belongs to.
         ids: N names, where they have any.
+        regional: float (N, COLUMNS), the ages of their regions, None where the study reads none.
     """
 
     samples: Samples
     sexes: list[Sex]
     fold: np.ndarray
     ids: tuple[str, ...] = ()
+    regional: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Learnt:
         folds: per fold the ten heads that had not seen it.
         members: per fold the head for all ages that had not seen it; none without such a head.
         config: of the study.
+        regional: what reads regions, with intervals of their ages; None where the study reads none.
     """
 
     heads: dict[ModelKey, Head]
@@ -70,6 +75,7 @@ class Learnt:
     folds: list[dict[ModelKey, Head]]
     members: list[GlobalHead]
     config: Config
+    regional: Regional | None = None
 
     @property
     def images(self) -> int:
@@ -80,12 +86,13 @@ class Learnt:
         """Estimate other pictures of held-out images, such as noisy copies, by heads that had not seen them.
 
         Args:
-            features: float32 (N, D).
+            features: as `Cascade.pooled` gives them.
             sexes: N sexes.
             fold: int (N,), the fold of each image.
         """
+        features, columns = divide(features, self.held.samples.features.shape[1])
         nothing = np.zeros(len(sexes), np.float32)
-        held = HeldOut(Samples(features, nothing, nothing.astype(np.int64)), sexes, fold)
+        held = HeldOut(Samples(features, nothing, nothing.astype(np.int64)), sexes, fold, regional=columns)
         routed = route_out_of_fold(self.folds, held, self.config)
         if self.stack is None:
             return routed
@@ -119,6 +126,7 @@ def learn_from_folds(materials: Materials, outcomes: Outcomes) -> Learnt:
         folds=folds,
         members=members,
         config=config,
+        regional=_regional(held, config),
     )
 
 
@@ -127,7 +135,9 @@ def held_out(materials: Materials) -> HeldOut:
     hashes = materials.part.content_sha256
     ids = tuple(name for name in materials.splits.train if not materials.seen.saw(hashes[name]))
     sexes = [Sex(sex) for sex in materials.part.table.loc[list(ids), "sex"]]
-    return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids), ids)
+    regional = materials.part.regional
+    columns = None if regional is None else regional(ids)
+    return HeldOut(materials.part.samples(ids), sexes, materials.folds(ids), ids, columns)
 
 
 def fold_heads(outcomes: Outcomes, config: Config, number: int) -> dict[ModelKey, Head]:
@@ -263,9 +273,16 @@ def _each(weights: Sequence[np.ndarray], temperature: float) -> tuple[np.ndarray
     return tuple(weight for member in members for weight in fold_temperature(member, temperature))
 
 
+def _regional(held: HeldOut, config: Config) -> Regional | None:
+    if held.regional is None:
+        return None
+    return fit_regional(RegionalAges(), held.regional, held.sexes, held.samples.ages, config.cascade.coverage)
+
+
 def _stacked(routed: Routed, months: np.ndarray, stack: Stack, held: HeldOut) -> Routed:
     share = np.array([stack.shares.get(str(sex), 0.0) for sex in held.sexes])
-    ages = spread_out((1 - share) * routed.ages + share * months, held.sexes, stack.lines)
+    whole = (1 - share) * routed.ages + share * months
+    ages = spread_out(with_regions(whole, joint_months(held.regional, held.sexes)), held.sexes, stack.lines)
     return replace(routed, ages=np.clip(ages, MIN_AGE_MONTHS, MAX_AGE_MONTHS))
 
 

@@ -25,6 +25,7 @@ from boneage.cascade.case_index import CaseIndex
 from boneage.cascade.intervals import Intervals
 from boneage.cascade.noise_guard import NoiseGuard
 from boneage.cascade.parity import LARGEST_MONTHS, Films
+from boneage.cascade.regional import Regional
 from boneage.cascade.routing import Head
 from boneage.config import BackboneConfig, Config, DataConfig, HeadParameters, PreprocessConfig, SourceConfig
 from boneage.gate.gate import Gate, RefusedError
@@ -33,6 +34,7 @@ from boneage.groups import ALL_MODELS
 from boneage.learn.graph_backbone import GraphBackbone
 from boneage.learn.heads import initial_weights
 from boneage.preprocess.preparer import Preparer
+from boneage.regions.ages import COLUMNS, RegionalAges
 
 FILM = np.random.default_rng(3).integers(0, 256, (90, 70), dtype=np.uint8)
 
@@ -242,3 +244,14 @@ def test_a_local_mask_network_and_the_one_that_finds_regions_travel_along(backbo
 def test_an_existing_folder_is_never_overwritten(cascade, saved):
     with pytest.raises(BundleError, match="not empty"):
         save_bundle(cascade, saved)
+
+
+def test_networks_and_intervals_of_regions_travel_along(backbone, tmp_path):
+    wide = Intervals(0.9, {"female-2": 25.0}, {"female-2": 60})
+    made = replace(build(backbone), regional=Regional(RegionalAges(), {"carpals": wide}))
+    again = load_bundle(save_bundle(made, tmp_path / "bundle"))
+    assert again.regional is not None and again.regional.intervals == {"carpals": wide}
+    assert again.regional.networks.sha256 == RegionalAges().sha256
+    assert again.regional.networks.finder.file.parent == tmp_path / "bundle"
+    assert again.pooled(FILM[None, :64, :64]).shape == (1, backbone.features + COLUMNS)
+    assert again.estimate(FILM, "female").regional_ages == ()  # no hand is in that noise

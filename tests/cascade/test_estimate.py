@@ -24,7 +24,7 @@ ESTIMATE = Estimate(
 def test_json_has_exactly_the_names_of_the_design():
     names = (
         "sex age_range bone_age_months low_months high_months group group_probabilities routing model version warnings "
-        "hard_months warning_codes"
+        "hard_months warning_codes regional_ages"
     )
     assert tuple(ESTIMATE.to_json()) == ESTIMATE_FIELDS == tuple(names.split())
 

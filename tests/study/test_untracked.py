@@ -13,6 +13,7 @@ from boneage.data.annotations import read_row
 from boneage.groups import ALL_MODELS
 from boneage.learn.seen_images import SeenImages
 from boneage.preprocess.preparer import Preparer
+from boneage.regions.ages import COLUMNS
 from boneage.study import noise_guard as noisefit
 from boneage.study.finish import score
 from boneage.study.job import build_cascade
@@ -37,7 +38,7 @@ CONFIG = {
     "global_head": {"kind": "distribution", "width": 16, "epochs": 2},
     "cascade": {
         "routing": "soft", "members": "folds", "temperature": True, "views": ["original", "rotate-left"],
-        "half_precision": True, "widen_unsure": True, "coverage": 0.8, "similar_cases": 4,
+        "half_precision": True, "widen_unsure": True, "coverage": 0.8, "similar_cases": 4, "regions": True,
     },
 }  # fmt: skip
 
@@ -85,7 +86,8 @@ def test_what_is_served_is_what_was_scored(materials, cascade, tmp_path):
     evaluation = score(cascade, materials.part, materials.splits.validation)
     assert {"hard_months", "soft_months", "oracle_months", "global_months"} <= set(evaluation.per_image)
     assert np.isfinite(evaluation.metrics["hard_mae_months"])
-    features = materials.part.samples(materials.splits.validation).features
+    features = materials.part.served(materials.splits.validation)
+    assert features.shape[1] == materials.backbone.features + COLUMNS
     served = again.estimate_features(features, list(evaluation.per_image["sex"]))
     np.testing.assert_allclose([e.bone_age_months for e in served], evaluation.per_image["estimated_months"], atol=1e-3)
 
@@ -144,12 +146,14 @@ def test_with_enough_images_out_of_fold_shares_temperatures_and_intervals_are_fi
     spread = replace(materials.config, global_head=replace(materials.config.global_head, match_spread=True))
     learnt = learn_from_folds(replace(materials, config=spread, seen=SeenImages(frozenset())), outcomes)
     held, drawn_in = learnt.held, replace(learnt, stack=replace(learnt.stack, lines={}))
-    ages, before = (each.out_of_fold(held.samples.features, held.sexes, held.fold).ages for each in (learnt, drawn_in))
+    features = np.hstack([held.samples.features, held.regional])
+    ages, before = (each.out_of_fold(features, held.sexes, held.fold).ages for each in (learnt, drawn_in))
     assert learnt.stack.lines == fit_lines(held.sexes, before, held.samples.ages)
     np.testing.assert_allclose(ages, np.clip(spread_out(before, held.sexes, learnt.stack.lines), 0, 228))
     _check_noise_guard(materials, learnt, monkeypatch)
     assert learnt.images == len(materials.splits.train)
     assert set(learnt.temperatures) == {"female", "male"}
     assert learnt.stack.shares == {"female": 0.5, "male": 0.5}
+    assert set(learnt.regional.intervals) == {"carpals", "radius_ulna", "short_bones"}
     assert learnt.intervals.widened and learnt.intervals.half_widths
     assert all(np.array_equal(w, w.astype(np.float16)) for w in learnt.heads[ALL_MODELS[0]].weights if w.ndim == 2)

@@ -13,7 +13,7 @@ from boneage.languages import texts
 UI = Path(texts.__file__).parents[1] / "ui"
 # Keys that are put together from a part and a name (`status_` + the status).
 BUILT = re.compile(
-    r"follow_column_|follow_(report|pdf|fhir)$|"
+    r"region_(carpals|radius_ulna|short_bones)$|follow_column_|follow_(report|pdf|fhir)$|"
     r"(years|months)_(one|many)|models_|status_(pending|passed|failed)|column_|female|male|language_name"
     r"|role_(cascade|classifier|regressor|all_ages)$|figure_|step_(original|mask|prepared|refused|heat|film)_alt$|verdict_(delayed|average|advanced)$|zoom_(closer|wider|close)$"
     r"|centres?_[a-z]+$"

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from boneage.hospital.report_extras import Row, expert_rows, similar_rows
+from boneage.hospital.report_extras import Row, expert_rows, region_rows, similar_rows
 from boneage.languages.texts import text
 from boneage.ui.estimate.case import Case
 
 
 def reasons_html(case: Case, language: str) -> str:
-    """Draw the experts and the similar cases, folded away below the number; nothing where none are known."""
+    """Draw regional ages, experts and similar cases, folded away below the number; nothing where none are known."""
+    regions = region_rows(case.estimate, language)
+    drawn = _folded("regions_heading", regions, text("regions_info", language), language) if regions else ""
+    return drawn + _opinions_html(case, language)
+
+
+def _opinions_html(case: Case, language: str) -> str:
     if case.reasons is None:
         return ""
     experts = _folded("experts", expert_rows(case.reasons, language), text("experts_info", language), language)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from boneage.explain.reasons import ALL_AGES
+from boneage.explain.reasons import ALL_AGES, ALL_REGIONS
 from boneage.groups import AGE_GROUPS, MAX_AGE_MONTHS, RANGE_LABELS
 from boneage.html import Link
 from boneage.languages.texts import age_in_words, number, text, with_commands
@@ -176,10 +176,10 @@ def routing_words(case: Case, language: str) -> str:
 def _stacked_words(case: Case, label: str, language: str) -> str:
     """Say the share of the head for all ages and whose the rest is: the four regressors', one's, or nobody's."""
     experts = case.reasons.experts if case.reasons else ()
-    share = round(100 * sum(one.weight for one in experts if one.range == ALL_AGES))
+    share = round(100 * sum(one.weight for one in experts if one.range in {ALL_AGES, ALL_REGIONS}))
     if share >= 100:
         return text("routing_all_ages", language)
-    several = sum(one.weight > 0 for one in experts if one.range != ALL_AGES) > 1
+    several = sum(one.weight > 0 for one in experts if one.range not in {ALL_AGES, ALL_REGIONS}) > 1
     key = "routing_stacked" if several else "routing_stacked_one"
     return text(key, language, label=label, share=number(share, language), rest=number(100 - share, language))
 
