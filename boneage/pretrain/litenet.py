@@ -27,7 +27,8 @@ class SameConv(nn.Conv2d):
         """Return the map, its sides divided by the stride and rounded up."""
         if self.stride[0] == 1:
             return functional.conv2d(x, self.weight, None, 1, self.kernel_size[0] // 2, 1, self.groups)
-        rows, columns = (self._missing(side) for side in x.shape[2:])
+        # Plain integers: traced for ONNX, a division would be cut towards zero, and an odd side padded by too little.
+        rows, columns = (self._missing(int(side)) for side in x.shape[2:])
         padded = functional.pad(x, (*columns, *rows))
         return functional.conv2d(padded, self.weight, None, self.stride, 0, 1, self.groups)
 
