@@ -242,6 +242,9 @@ class ModelService:
         """Look for the default model and for promotions now."""
         try:
             self._listed = tuple(self.catalogue.table())
+        except BoneageError:
+            self._listed = ()  # the cascade that ships, or a bundle's folder, answers without any store
+        try:
             self.cascade()
         except BoneageError as error:
             self._status = Status(Phase.MISSING, problem=error.sentence)

@@ -8,7 +8,7 @@ import pytest
 from page_fakes import URI, FakeCatalogue
 
 from boneage.errors import BoneageError
-from boneage.ui.service import ModelService, Phase
+from boneage.ui.service import Listed, ModelService, Phase
 
 OTHER = "models:/demo-cascade@champion"
 
@@ -65,3 +65,15 @@ def test_the_thread_loads_and_outlives_every_error() -> None:
         assert service.status.problem == "run `make study`"
     finally:
         service.stop()
+
+
+def test_a_page_whose_model_needs_no_store_is_ready_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_store() -> list[Listed]:
+        raise BoneageError("no tracking store: run `boneage store init`")
+
+    catalogue = FakeCatalogue()
+    monkeypatch.setattr(catalogue, "table", no_store)
+    service = ModelService(catalogue, URI)
+    found = service.refresh()
+    assert (found.phase, found.version) == (Phase.READY, "3")
+    assert list(service.choices) == []
