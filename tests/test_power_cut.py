@@ -140,6 +140,7 @@ def test_a_version_of_the_registry_is_whole_wherever_its_registration_was_cut(
     tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_register_heads", lambda *args: dict.fromkeys(ALL_MODELS, 1))
+    monkeypatch.setenv("BONEAGE_HOME", str(tmp_path))  # what other processes answer with is none of this test's
     whole = save_bundle(replace(cascade(), backbone=Lean()), tmp_path / "bundle")  # type: ignore[arg-type]
     ages = np.linspace(10, 200, 20)
     table = [[f"img-{i}" for i in range(20)], [f"{i:064x}" for i in range(20)], "female", ages, ages + 5]

@@ -37,7 +37,7 @@ def note_versions(what: str, versions: Iterable[tuple[str, str]]) -> None:
 
     Args:
         what: `page` or `listener`.
-        versions: names and versions; one without a version is not registered, and left out.
+        versions: names and versions; one without a number (a bundle's folder, the cascade that ships) is left out.
 
     Raises:
         WriteError: when the workspace cannot be written.
@@ -45,7 +45,7 @@ def note_versions(what: str, versions: Iterable[tuple[str, str]]) -> None:
     file = _folder() / f"{os.getpid()}.json"
     if not file.exists():
         atexit.register(file.unlink, missing_ok=True)
-    held = [[model, int(version)] for model, version in versions if version]
+    held = [[model, int(version)] for model, version in versions if version.isdigit()]
     write_whole(file, json.dumps({"what": what, "store": store_uri(), "versions": held}))
 
 

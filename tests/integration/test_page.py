@@ -66,7 +66,7 @@ def test_the_api_and_the_command_line_give_the_same_numbers(
     assert {name: line[name] for name in page} == page
     assert set(page) == {"image", "sex", "age_range", "bone_age_months", "low_months", "high_months", "group",
                          "group_probabilities", "routing", "model", "version", "warnings", "hard_months",
-                         "warning_codes"}  # fmt: skip
+                         "warning_codes", "regional_ages"}  # fmt: skip
 
 
 def test_the_documented_example_works(

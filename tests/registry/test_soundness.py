@@ -115,7 +115,7 @@ def test_a_version_whose_files_are_gone_is_found(champions):
 
 
 def test_a_deleted_version_that_a_running_page_answers_with_is_found(champions, tmp_path):
-    note_versions("page", [(NAME, "2"), ("a bundle", "")])
+    note_versions("page", [(NAME, "2"), ("a bundle", ""), ("the cascade that ships", "shipped")])
     mine = tmp_path / "workspace" / "in-use" / f"{os.getpid()}.json"
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
