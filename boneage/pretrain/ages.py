@@ -7,8 +7,6 @@ the beginning: regions differ too much from one another for common ones.
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,19 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from boneage.pretrain import figures, study
 from boneage.pretrain.agesnet import SHAPE, RegionalAge, clamped_months, export_onnx
 from boneage.pretrain.agesviews import Points, Progress, epoch_batches, find_points, to_batch
-from boneage.pretrain.ema import Average, keep_memory, resume_training, save_training
+from boneage.pretrain.ema import keep_memory
 from boneage.pretrain.loader import Order, Training
+from boneage.pretrain.timed import TimedTraining, cosine
 from boneage.pretrain.torchnet import AgeLoss
 from boneage.regions.ages import NAMES, READER, crops_of
 from boneage.regions.layout import CROPS
 from boneage.shipped import write_record
-
-CHECKPOINT_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -65,87 +62,37 @@ class RegionalRecipe:
 
     def rate_at(self, share: float) -> float:
         """Return the learning rate when a share of the time (0-1) is used up."""
-        warm = min(1.0, 0.05 + share / self.warm)
-        return self.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+        return cosine(self.rate, self.warm, share)
 
 
-class RegionalTrainer:
-    """One training: network, average, optimiser, and how far it is; saved whole every few minutes."""
+class RegionalTrainer(TimedTraining):
+    """One training of the network."""
 
     def __init__(self, recipe: RegionalRecipe, begin: Path | None, seconds: float) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.seconds = recipe, seconds
-        self.spent, self.epoch, self.step, self.films = 0.0, 0, 0, 0
-        self.net = RegionalAge()
+        self.recipe, self.net = recipe, RegionalAge()
         if begin is not None:
             whole = torch.load(begin, weights_only=True, map_location="cpu")["average"]
             prefix = "backbone."
             body = {name.removeprefix(prefix): value for name, value in whole.items() if name.startswith(prefix)}
             self.net.backbone.load_state_dict(body)
-        self.net.to(memory_format=torch.channels_last)
-        self.average = Average(self.net, recipe.average)
-        self.optimiser = torch.optim.AdamW(_groups(self.net, recipe.decay_weights), lr=recipe.rate)
-
-    @property
-    def share(self) -> float:
-        """Share of the plan's time (0-1) that is used up."""
-        return min(self.spent / self.seconds, 1.0)
+        heads = [*self.net.heads.parameters(), *self.net.joint.parameters()]
+        super().__init__(self.net, recipe, heads, 4.0, seconds)
 
     def run_epoch(self, training: Training, points: Points, save: Callable[[], None]) -> float:
         """Train to the end of the present epoch or of the time; return the mean loss."""
         recipe = self.recipe
         strong = recipe.strong if self.share < recipe.calm_from else recipe.calm
         order = Order(recipe.batch, (recipe.seed, self.epoch), recipe.balance, strong, self.step)
-        losses, begun, saved, spent = [], time.monotonic(), self.spent, self.spent
-        self.net.train()
-        for batch in epoch_batches(training, points, order):
-            losses.append(self.one_step(*batch))
-            self.step += 1
-            self.films += len(batch[1])
-            self.spent = spent + time.monotonic() - begun
-            if self.spent >= self.seconds:
-                return float(np.mean(losses))
-            if self.spent - saved > CHECKPOINT_SECONDS:
-                save()
-                saved = self.spent
-        self.epoch, self.step = self.epoch + 1, 0
-        return float(np.mean(losses)) if losses else float("nan")
+        return self.run(epoch_batches(training, points, order), self.one_step, save)
 
     def one_step(self, crops: Sequence[Tensor], ages: Tensor, males: Tensor) -> float:
         """Take one step; return the loss of the joint age."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate_at(self.share) * group["factor"]
         logits = self.net([crop.float().to(memory_format=torch.channels_last) for crop in crops], males)
         joint = self.recipe.loss(logits[:, -1], ages)
         alone = torch.stack([self.recipe.loss(logits[:, k], ages) for k in range(len(CROPS))]).mean()
-        loss = joint + self.recipe.single * alone
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimiser.step()
-        self.average.update(self.net)
+        self.learn(joint + self.recipe.single * alone)
         return joint.item()
-
-    def save(self, path: Path) -> None:
-        """Save everything that a resumed training needs, replacing the file at once."""
-        counts = {"spent": self.spent, "films": self.films, "epoch": self.epoch, "step": self.step}
-        save_training(path, self.net, self.average, self.optimiser, **counts)
-
-    def resume(self, path: Path) -> None:
-        """Continue from a saved training; its recipe must be the same."""
-        counts = resume_training(path, self.net, self.average, self.optimiser)
-        self.spent = counts["spent"]
-        self.films, self.epoch, self.step = (int(counts[name]) for name in ("films", "epoch", "step"))
-
-
-def _groups(net: RegionalAge, decay: float) -> list[dict[str, object]]:
-    """Split parameters: kernels decay, biases and normalisation do not; the heads learn four times as fast."""
-    body, heads = [*net.backbone.parameters()], [*net.heads.parameters(), *net.joint.parameters()]
-    return [
-        {"params": [p for p in part if (p.ndim > 1) == kernels], "weight_decay": decay * kernels, "factor": factor}
-        for part, factor in ((body, 1.0), (heads, 4.0))
-        for kernels in (True, False)
-    ]
 
 
 def train_ages(

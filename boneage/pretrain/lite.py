@@ -8,25 +8,23 @@ goes on with what is left.
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from boneage.pretrain import figures, loader, study
-from boneage.pretrain.ema import Average, keep_memory, resume_training, save_training
+from boneage.pretrain.ema import keep_memory
 from boneage.pretrain.litenet import LiteAge, LiteShape, read_imagenet
 from boneage.pretrain.loader import Training
+from boneage.pretrain.timed import TimedTraining, cosine
 from boneage.pretrain.torchnet import AgeLoss, months
 from boneage.shipped import write_record
 
 Progress = Callable[[str], None]
-CHECKPOINT_SECONDS = 180.0
 OLDEST_MONTHS = 228.0
 
 
@@ -88,83 +86,32 @@ class LiteRecipe:
 
     def rate_at(self, share: float) -> float:
         """Return the learning rate when a share of the time (0-1) is used up."""
-        warm = min(1.0, 0.05 + share / self.warm)
-        return self.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+        return cosine(self.rate, self.warm, share)
 
 
-class LiteTrainer:
-    """One training: network, average, optimiser, and how far it is; saved whole every few minutes."""
+class LiteTrainer(TimedTraining):
+    """One training of the network."""
 
     def __init__(self, recipe: LiteRecipe, imagenet: Path | None, seconds: float) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.seconds = recipe, seconds
-        self.spent, self.epoch, self.step, self.films = 0.0, 0, 0, 0
-        self.net = LiteAge(recipe.shape)
+        self.recipe, self.net = recipe, LiteAge(recipe.shape)
         if imagenet is not None:
             self.net.backbone.load_state_dict(read_imagenet(imagenet))
-        self.net.to(memory_format=torch.channels_last)
-        self.average = Average(self.net, recipe.average)
-        self.optimiser = torch.optim.AdamW(_groups(self.net, recipe.decay_weights), lr=recipe.rate)
-
-    @property
-    def share(self) -> float:
-        """Share of the plan's time (0-1) that is used up."""
-        return min(self.spent / self.seconds, 1.0)
+        heads = [*self.net.hidden.parameters(), *self.net.out.parameters()]
+        super().__init__(self.net, recipe, heads, 2.0, seconds)
 
     def run_epoch(self, training: Training, save: Callable[[], None]) -> float:
         """Train to the end of the present epoch or of the time; return the mean loss. `save` is called now and then."""
-        recipe = self.recipe
-        part = recipe.part_at(self.share)
+        recipe, part = self.recipe, self.recipe.part_at(self.share)
         order = loader.Order(recipe.batch, (recipe.seed, self.epoch), recipe.balance, part.strong, self.step)
-        losses, begun, saved = [], time.monotonic(), self.spent
-        spent = self.spent
-        self.net.train()
-        for batch in loader.epoch_batches(training, part.side, order):
-            losses.append(self.one_step(*batch))
-            self.step += 1
-            self.films += len(batch[1])
-            self.spent = spent + time.monotonic() - begun
-            if self.spent >= self.seconds:
-                return float(np.mean(losses))
-            if self.spent - saved > CHECKPOINT_SECONDS:
-                save()
-                saved = self.spent
-        self.epoch, self.step = self.epoch + 1, 0
-        return float(np.mean(losses)) if losses else float("nan")
+        return self.run(loader.epoch_batches(training, part.side, order), self.one_step, save)
 
     def one_step(self, images: Tensor, ages: Tensor, males: Tensor) -> float:
         """Take one step with images (N, 1, S, S) of 0-255, ages (N,) in months and males (N,); return the loss."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.rate_at(self.share) * group["factor"]
         hands = images.float().to(memory_format=torch.channels_last)
         loss: Tensor = self.recipe.loss(self.net(hands, males), ages)
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimiser.step()
-        self.average.update(self.net)
+        self.learn(loss)
         return loss.item()
-
-    def save(self, path: Path) -> None:
-        """Save everything that a resumed training needs, replacing the file at once."""
-        counts = {"spent": self.spent, "films": self.films, "epoch": self.epoch, "step": self.step}
-        save_training(path, self.net, self.average, self.optimiser, **counts)
-
-    def resume(self, path: Path) -> None:
-        """Continue from a saved training; its recipe must be the same."""
-        counts = resume_training(path, self.net, self.average, self.optimiser)
-        self.spent = counts["spent"]
-        self.films, self.epoch, self.step = (int(counts[name]) for name in ("films", "epoch", "step"))
-
-
-def _groups(net: LiteAge, decay: float) -> list[dict[str, object]]:
-    """Split parameters: kernels decay, biases and normalisation do not; the head learns twice as fast."""
-    body, head = [*net.backbone.parameters()], [*net.hidden.parameters(), *net.out.parameters()]
-    return [
-        {"params": [p for p in part if (p.ndim > 1) == kernels], "weight_decay": decay * kernels, "factor": factor}
-        for part, factor in ((body, 1.0), (head, 2.0))
-        for kernels in (True, False)
-    ]
 
 
 def estimate(net: LiteAge, training: Training, side: int, *, mirrored: bool = True) -> np.ndarray:

@@ -51,8 +51,9 @@ class RegionalAges:
 
     @cached_property
     def sha256(self) -> str:
-        """Return what identifies the answers: both networks' content."""
-        return hashlib.sha256(self.finder.file.read_bytes() + self.reader.read_bytes()).hexdigest()
+        """Return what identifies the answers: both networks' content, and where regions are cut out."""
+        networks = self.finder.file.read_bytes() + self.reader.read_bytes()
+        return hashlib.sha256(networks + repr(CROPS).encode()).hexdigest()
 
     def pooled(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the ages in months of prepared hands uint8 (N, S, S): float32 (N, COLUMNS), see `of_sex`.
